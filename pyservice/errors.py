@@ -1,0 +1,110 @@
+"""What can go wrong, as a tree.
+
+Exception
+├── ConfigurationError   an admin must change a setting: the command ends with exit code 2
+├── RenderError          a template could not be rendered; the mail goes out with the built-in one
+└── RequestError         the caller must change the request: an HTTP 4xx, told as problem+json
+    ├── MalformedError       400  not JSON
+    ├── UnauthorizedError    401  no token, or an unknown one
+    ├── PolicyError          403  understood, and forbidden here
+    ├── NotFoundError        404
+    ├── ConflictError        409  an idempotency key used for two different reports
+    ├── TooLargeError        413  over the byte limit
+    ├── MediaTypeError       415  not application/json
+    ├── MisdirectedError     421  a Host header that is not this service's
+    └── InvalidError         422  names each wrong member by its JSON pointer
+
+A mail that Postfix would not take is no exception: it is a value, `smtp.Outcome`, since it is
+stored, shown and retried. Configuration errors share no base with anything that may be retried.
+An exception's docstring is its default message.
+"""
+
+import inspect
+from typing import ClassVar
+
+
+class ConfigurationError(Exception):
+    """The configuration is not usable."""
+
+
+class RenderError(Exception):
+    """The template could not be rendered."""
+
+
+class RequestError(Exception):
+    """The request can't be served.
+
+    Args:
+        detail: one sentence for the person who reads the build log.
+        errors: (JSON pointer, sentence) for each member that is wrong.
+    """
+
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "Bad request"
+
+    def __init__(self, detail: str | None = None, errors: tuple[tuple[str, str], ...] = ()) -> None:
+        self.detail = detail or (inspect.getdoc(type(self)) or "").partition("\n")[0]
+        self.errors = errors
+        super().__init__(self.detail)
+
+
+class MalformedError(RequestError):
+    """The body is not JSON."""
+
+    title = "Malformed JSON"
+
+
+class UnauthorizedError(RequestError):
+    """A token is needed: send `Authorization: Bearer TOKEN`, or Basic with it as the password."""
+
+    status = 401
+    title = "Unauthorized"
+
+
+class PolicyError(RequestError):
+    """The service's policy forbids this."""
+
+    status = 403
+    title = "Forbidden by policy"
+
+
+class NotFoundError(RequestError):
+    """There is nothing at this address."""
+
+    status = 404
+    title = "Not found"
+
+
+class ConflictError(RequestError):
+    """This idempotency key belongs to a report with another content."""
+
+    status = 409
+    title = "Conflict"
+
+
+class TooLargeError(RequestError):
+    """The body is too large."""
+
+    status = 413
+    title = "Too large"
+
+
+class MediaTypeError(RequestError):
+    """Send the report as `Content-Type: application/json`."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+class MisdirectedError(RequestError):
+    """The Host header names another host."""
+
+    status = 421
+    title = "Misdirected request"
+
+
+class InvalidError(RequestError):
+    """The report is not valid."""
+
+    status = 422
+    title = "Invalid report"

@@ -1,0 +1,44 @@
+"""Recorded builds: what a real Jenkins 2.516.3 answered, one folder a build.
+
+The demo, the preview and the tests share them. Only the controller's address, its home folder and
+the Git address were rewritten to example names; the rest is untouched, so treat it as real input.
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pyservice import jenkins_source
+from pyservice.report import Report
+
+_FOLDER = files(__package__)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The samples' names, in the order they were recorded."""
+    return tuple(sorted(entry.name for entry in _FOLDER.iterdir() if entry.name[0].isdigit()))
+
+
+@cache
+def load(name: str) -> Report:
+    """The recorded build `name` as a report.
+
+    Raises:
+        KeyError: there is no such sample.
+    """
+    if name not in names():
+        raise KeyError(name)
+    build = _json(name, "build.json")
+    return jenkins_source.report(
+        build,
+        _json(name, "test-report.json"),
+        _json(name, "wfapi-describe.json"),
+        (_FOLDER / name / "console.txt").read_text(encoding="utf-8"),
+    )
+
+
+def _json(name: str, file: str) -> Any:  # noqa: ANN401 - JSON
+    path = _FOLDER / name / file
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
