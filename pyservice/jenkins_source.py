@@ -49,7 +49,7 @@ def report(build: Json, tests: Json | None, stages: Json | None, console: str) -
         build=_build(build),
         changes=_changes(build),
         error=failure,
-        tests=tests and _tests(tests),
+        tests=_tests(tests) if tests else None,
         stages=told,
         log=_log(lines, failure.stage) if failure else [],
     )
@@ -125,7 +125,7 @@ def _stages(describe: Json, lines: list[str]) -> list[Stage]:
     ]
 
 
-def _status(wfapi: str) -> Any:  # noqa: ANN401 - Stage checks it
+def _status(wfapi: str) -> Any:
     status = _STATUS_OF_WFAPI.get(wfapi, wfapi)
     return "PAUSED" if status == "PAUSED_PENDING_INPUT" else status
 

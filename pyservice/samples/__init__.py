@@ -39,6 +39,6 @@ def load(name: str) -> Report:
     )
 
 
-def _json(name: str, file: str) -> Any:  # noqa: ANN401 - JSON
+def _json(name: str, file: str) -> Any:
     path = _FOLDER / name / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,62 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+SHELL := bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo serve test lint format bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@echo
+	@echo 'make demo                   send a recorded build'"'"'s report into a catcher and look at it'
+	@echo 'make demo TO=me@my.domain   send it for real, through the Postfix of this node'
+	@echo 'make demo ONCE=1            end when the mail is accepted'
+
+setup: $(READY) ## Make .venv with the command notify-email in it
+
+$(READY): requirements.lock pyproject.toml
+	@echo 'Setting up $(VENV) (once; about a minute) …'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Send a recorded failing build's report and look at the mail
+	@$(BIN)/notify-email demo $(if $(TO),--to '$(TO)') $(if $(filter-out 0,$(ONCE)),--once)
+
+serve: setup ## Run the service
+	@$(BIN)/notify-email serve
+
+lint: setup ## Check types, style and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup ## Run all tests: Groovy, Python, browser, and end to end on a testbed (as root)
+	@tests/testbed/install-packages.sh
+	@$(MAKE) --no-print-directory lint
+	mvn -q -B -ntp test
+	$(BIN)/pytest
+
+bench: setup ## Measure; writes bench/results.json
+	@tests/testbed/install-packages.sh
+	@$(BIN)/python -m bench
+
+format: setup ## Format the Python code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## Renew requirements.lock
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras --python-version 3.11 pyproject.toml -o requirements.lock -q
+
+clean: ## Remove what was made
+	rm -rf $(VENV) target build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

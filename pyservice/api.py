@@ -1,0 +1,239 @@
+"""The HTTP routes for Pipelines and for whoever watches the service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from pyservice import policy, problems
+from pyservice.courier import Courier
+from pyservice.errors import InvalidError
+from pyservice.outbox import Entry, Event, Outbox
+from pyservice.problems import Problem, read_body
+from pyservice.renderer import Renderer
+from pyservice.report import Report
+from pyservice.settings import Settings
+from pyservice.smtp import Connection
+from pyservice.tokens import Tokens
+
+MAX_KEY = 255
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes work with."""
+
+    settings: Settings
+    tokens: Tokens
+    renderer: Renderer
+    outbox: Outbox
+    courier: Courier
+
+    def link(self, path: str) -> str:
+        """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
+        return f"{self.settings.public_url or ''}{path}"
+
+
+class Accepted(BaseModel):
+    """A report that is committed and will be mailed."""
+
+    id: str
+    state: str
+    message_id: str
+    recipients: list[str]
+    status_url: str
+    """Absolute where the service has a PUBLIC_URL, else relative to its address."""
+    preview_url: str
+
+
+class HistoryEntry(BaseModel):
+    """A step in a report's history."""
+
+    state: str
+    at: datetime
+    note: str
+
+
+class Status(Accepted):
+    """How far a report's mail has come."""
+
+    job: str
+    number: int
+    result: str
+    created_at: datetime
+    attempts: int
+    queue_id: str | None
+    """Postfix' queue ID, once it has taken the mail."""
+    error: str | None
+    """What the last attempt that failed met."""
+    next_attempt_at: datetime | None
+    history: list[HistoryEntry]
+
+
+class Health(BaseModel):
+    """Whether the service can do its work; each check is `ok` or says what fails."""
+
+    status: str
+    checks: dict[str, str] = {}
+
+
+def get_service(request: Request) -> Service:
+    """The service behind this request."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def check_host(request: Request, service: ServiceDep) -> None:
+    """Refuse a foreign Host header where there is no token to tell friends by."""
+    if not service.tokens.needed:
+        public = urlsplit(service.settings.public_url or "").hostname
+        known = frozenset({*service.settings.listen, *([public] if public else [])})
+        problems.check_host(request.headers.get("host", ""), known)
+
+
+def get_owner(request: Request, service: ServiceDep) -> str:
+    """The name of the request's token."""
+    return service.tokens.owner(request.headers.get("authorization"))
+
+
+Owner = Annotated[str, Depends(get_owner)]
+
+router = APIRouter()
+_PROBLEM: dict[str, Any] = {"model": Problem, "content": {"application/problem+json": {}}}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return dict.fromkeys(statuses, _PROBLEM)
+
+
+@router.post(
+    "/v1/reports",
+    status_code=202,
+    tags=["reports"],
+    summary="Report a build",
+    responses={
+        200: {"model": Accepted, "description": "The same report again: nothing is sent"},
+        **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}},
+        }
+    },
+)
+def post_report(
+    service: ServiceDep,
+    owner: Owner,
+    body: Annotated[bytes, Depends(read_body)],
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Makes a repeated call one mail. Default: the report's digest."),
+    ] = None,
+) -> Accepted:
+    """Commit the report and answer; rendering and sending come after."""
+    if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY:
+        raise InvalidError(f"The Idempotency-Key header has 1 to {MAX_KEY} characters.")
+    report = Report.parse(body)
+    service.renderer.require(report.mail.template)
+    people = policy.envelope(report.mail, service.settings)
+    entry, is_new = service.outbox.accept(report, people, owner=owner, key=idempotency_key)
+    if is_new:
+        service.courier.wake()
+    else:
+        response.status_code = 200
+    _log.info(
+        "report.accepted" if is_new else "report.repeated",
+        id=entry.id,
+        owner=owner,
+        job=report.build.job,
+        number=report.build.number,
+        result=report.build.result,
+        recipients=len(people.recipients),
+    )
+    return Accepted(**_accepted(entry, service, state="received"))
+
+
+@router.get(
+    "/v1/reports/{report_id}",
+    tags=["reports"],
+    summary="How far a report's mail has come",
+    responses=_problems(401, 404),
+)
+def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
+    """The state, Postfix' queue ID and the history."""
+    entry, history = service.outbox.get(report_id, owner=owner)
+    build = entry.report.build
+    return Status(
+        **_accepted(entry, service, state=entry.state),
+        job=build.job,
+        number=build.number,
+        result=build.result,
+        created_at=_when(entry.created),
+        attempts=entry.attempts,
+        queue_id=entry.queue_id,
+        error=entry.error,
+        next_attempt_at=_when(entry.due) if entry.due and entry.state == "queued" else None,
+        history=[_told(event) for event in history],
+    )
+
+
+@router.get("/healthz", tags=["service"], summary="Whether the process is alive")
+def healthz() -> Health:
+    """Always ok: it answers."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    tags=["service"],
+    summary="Whether mail can be taken and handed on",
+    responses={503: {"model": Health, "description": "Says which check fails"}},
+)
+def readyz(service: ServiceDep) -> Response:
+    """The outbox is written to, and Postfix is asked for its greeting."""
+    postfix = Connection(service.settings.smtp_host, service.settings.smtp_port)
+    checks = {"outbox": _try(service.outbox.check), "postfix": _try(postfix.greeting)}
+    ready = all(found == "ok" for found in checks.values())
+    health = Health(status="ok" if ready else "unavailable", checks=checks)
+    return JSONResponse(health.model_dump(), 200 if ready else 503)
+
+
+def _try(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except OSError as error:
+        return str(error)
+    return "ok"
+
+
+def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:
+    path = f"/v1/reports/{entry.id}"
+    return {
+        "id": entry.id,
+        "state": state,
+        "message_id": entry.message_id,
+        "recipients": list(entry.people.recipients),
+        "status_url": service.link(path),
+        "preview_url": service.link(f"{path}/preview"),
+    }
+
+
+def _told(event: Event) -> HistoryEntry:
+    return HistoryEntry(state=event.state, at=_when(event.at), note=event.note)
+
+
+def _when(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

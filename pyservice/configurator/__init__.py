@@ -1,0 +1,1 @@
+"""What makes node and Jenkins agree on where the node's Postfix is."""

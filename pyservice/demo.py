@@ -1,0 +1,231 @@
+"""`notify-email demo`: the main job once, on this machine, to look at.
+
+The service runs as it would on a node; the recorded report reaches it over HTTP as the Pipeline
+step's does. Unless a recipient is given, an SMTP catcher in this process takes the mail.
+"""
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import requests
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response
+
+from pyservice import samples, server
+from pyservice.app import create_app
+from pyservice.configurator.node import Relay, find_bridge, find_relay
+from pyservice.errors import ConfigurationError, NotFoundError
+from pyservice.preview.pages import list_page, mail_page, mail_part
+from pyservice.preview.routes import PartQuery, ViewQuery
+from pyservice.settings import PORT, Settings
+
+SAMPLE = "2-failure"
+PATIENCE = 60.0
+"""Seconds for the mail to be accepted."""
+
+Say = Callable[[str, str], None]
+"""Prints one line: what, and its value."""
+
+
+class Inbox:
+    """An SMTP server that keeps what it gets as numbered .eml files."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Keep one mail."""
+        number = len(self.files()) + 1
+        assert isinstance(envelope.content, bytes)  # noqa: S101 - decode_data is off
+        (self._folder / f"{number}.eml").write_bytes(envelope.content)
+        return f"250 2.0.0 Ok: queued as DEMO{number}"
+
+    def files(self) -> list[Path]:
+        """The mails, in the order they came."""
+        return sorted(self._folder.glob("*.eml"), key=lambda file: int(file.stem))
+
+    def routes(self) -> APIRouter:
+        """Pages to look at the mails."""
+        router = APIRouter(prefix="/demo", include_in_schema=False)
+
+        @router.get("/inbox")
+        def get_inbox() -> Response:
+            links = [(f"/demo/inbox/{f.stem}", _subject(f), f.name) for f in self.files()]
+            return list_page("Caught mails", "What the demo's SMTP catcher took.", {"": links})
+
+        @router.get("/inbox/{number}")
+        def get_mail(number: int, part: PartQuery = None, view: ViewQuery = "desktop") -> Response:
+            file = self._folder / f"{number}.eml"
+            if not file.is_file():
+                raise NotFoundError("There is no such mail.")
+            if part is not None:
+                return mail_part(file.read_bytes(), part)
+            return mail_page(file.read_bytes(), title=file.name, view=view, back="/demo/inbox")
+
+        return router
+
+
+def run(to: str | None, *, once: bool, say: Say) -> bool:
+    """Run the demo.
+
+    Args:
+        to: send to this address through the node's Postfix; None: into the catcher.
+        once: end as soon as the mail is accepted or has failed, else when interrupted.
+        say: how to tell what happens.
+
+    Returns:
+        Whether the mail was accepted.
+
+    Raises:
+        ConfigurationError: there is no Postfix to send through, or a setting is wrong.
+    """
+    bridge = find_bridge()
+    relay = find_relay(bridge)
+    if relay is None:
+        tried = f"{bridge.address} ({bridge.interface}) or 127.0.0.1" if bridge else "127.0.0.1"
+        say("Postfix", f"none answers on port 25 of {tried}")
+    else:
+        where = f"{bridge.interface}, " if bridge and relay.host == bridge.address else ""
+        say("Postfix", f"found on this node at {where}{relay.host}:{relay.port}: {relay.greeting}")
+    folder = Path(tempfile.mkdtemp(prefix="notify-email-demo-"))
+    inbox = Inbox(folder / "inbox")
+    with _destination(to, relay, inbox, say) as (host, port):
+        settings = Settings.load(
+            database_url=f"sqlite:///{folder}/outbox.db",
+            smtp_host=host,
+            smtp_port=port,
+            port=_free_port(PORT),
+            listen=("127.0.0.1",),
+        )
+        app = create_app(settings)
+        app.include_router(inbox.routes())
+        with _served(app, settings):
+            base = f"http://127.0.0.1:{settings.port}"
+            accepted = _send(base, to or "team@example.com", inbox, say)
+            say("Previews", f"{base}/preview")
+            say("API", f"{base}/docs")
+            if once:
+                say("Ended", "the links work while the demo runs: leave ONCE=1 out")
+            else:
+                say("Stop", "Ctrl-C")
+                _wait_for_interrupt()
+    return accepted
+
+
+@contextmanager
+def _destination(
+    to: str | None, relay: Relay | None, inbox: Inbox, say: Say
+) -> Iterator[tuple[str, int]]:
+    if to is not None:
+        if relay is None:
+            raise ConfigurationError(
+                "No Postfix answers on this node, so nothing can be sent to "
+                f"{to}. Install one (apt-get install postfix), or leave TO out."
+            )
+        say("Mail goes", f"to {to}, through this node's Postfix at {relay.host}")
+        yield relay.host, relay.port
+        return
+    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port(0))
+    controller.start()
+    try:
+        say(
+            "Mail goes",
+            f"into a catcher inside this demo (127.0.0.1:{controller.port}): "
+            "nothing leaves this machine",
+        )
+        say("", "send it for real, through this node's Postfix: make demo TO=me@my.domain")
+        yield "127.0.0.1", controller.port
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def _served(app: FastAPI, settings: Settings) -> Iterator[None]:
+    listener = server.bind(settings.listen, settings.port)
+    service = server.server(app)
+    thread = threading.Thread(target=service.run, kwargs={"sockets": listener}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        service.should_exit = True
+        thread.join()
+
+
+def _send(base: str, to: str, inbox: Inbox, say: Say) -> bool:
+    report = samples.load(SAMPLE)
+    build = report.build
+    say("Report", f"{build.full_display_name}, {build.result}: recorded from a real Jenkins")
+    body = report.model_dump(mode="json", exclude_none=True) | {"mail": {"to": to}}
+    response = _http().post(f"{base}/v1/reports", json=body, timeout=10)
+    if response.status_code != 202:
+        say("Refused", response.json()["detail"])
+        return False
+    answer = response.json()
+    say("POST", f"{base}/v1/reports → 202, report {answer['id']}")
+    status = _settled(base + answer["status_url"], say)
+    say("Status", base + answer["status_url"])
+    if status["state"] == "accepted":
+        say("Accepted", status["history"][-1]["note"])
+        say("Queue ID", status["queue_id"])
+    else:
+        say("Not sent", f"{status['state']}: {status['error']}")
+    for file in inbox.files():
+        say("Mail", str(file))
+        say("Look at it", f"{base}/demo/inbox/{file.stem}")
+    say("Preview", base + answer["preview_url"])
+    return bool(status["state"] == "accepted")
+
+
+def _settled(status_url: str, say: Say) -> dict[str, Any]:
+    """Wait until the mail is accepted or has failed; a Postfix that is away is told once."""
+    ends = time.monotonic() + PATIENCE
+    told = False
+    while True:
+        status: dict[str, Any] = _http().get(status_url, timeout=10).json()
+        if status["state"] in {"accepted", "failed"} or time.monotonic() > ends:
+            return status
+        if status["error"] and not told:
+            say("Waiting", status["error"])
+            told = True
+        time.sleep(0.05)
+
+
+def _http() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # a proxy can't reach this machine's loopback
+    return session
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted` if nobody listens there, else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ConfigurationError("There is no free port on 127.0.0.1.")
+
+
+def _subject(file: Path) -> str:
+    return str(message_from_bytes(file.read_bytes(), policy=policy.default)["Subject"])
+
+
+def _wait_for_interrupt() -> None:
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

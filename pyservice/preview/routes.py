@@ -1,0 +1,102 @@
+"""The preview's routes: every template with every sample, and every report of one's own."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from pyservice import samples
+from pyservice.addresses import Mailbox
+from pyservice.api import Owner, Service, ServiceDep
+from pyservice.errors import NotFoundError
+from pyservice.mail import Addressing, compose
+from pyservice.policy import Envelope
+from pyservice.preview.pages import Part, View, list_page, mail_page, mail_part
+
+router = APIRouter(tags=["preview"], include_in_schema=True)
+
+_READER = Envelope(to=(Mailbox("Reader", "reader@example.com"),))
+
+PartQuery = Annotated[Part | None, Query(description="One part alone, without the page around it")]
+ViewQuery = Annotated[View, Query(description="How wide the page shows it")]
+
+
+@router.get("/preview", summary="All templates and samples", response_class=Response)
+def get_index(service: ServiceDep, _owner: Owner) -> Response:
+    """A page with a link to each."""
+    builds = [(name, samples.load(name).build) for name in samples.names()]
+    return list_page(
+        "Mail previews",
+        "Recorded builds in each template, made by the code that sends.",
+        {
+            template: [
+                (
+                    f"/preview/{template}/{name}",
+                    name,
+                    f"{build.full_display_name}, {build.result}",
+                )
+                for name, build in builds
+            ]
+            for template in service.renderer.names()
+        },
+    )
+
+
+@router.get(
+    "/preview/{template}/{sample}",
+    summary="A recorded build in a template",
+    response_class=Response,
+)
+def get_sample(
+    template: str,
+    sample: str,
+    service: ServiceDep,
+    _owner: Owner,
+    part: PartQuery = None,
+    view: ViewQuery = "desktop",
+) -> Response:
+    """The mail that this build would send."""
+    mail = _sample_mail(template, sample, service)
+    if part is not None:
+        return mail_part(mail, part)
+    return mail_page(mail, title=f"{template} / {sample}", view=view, back="/preview")
+
+
+@router.get(
+    "/v1/reports/{report_id}/preview",
+    summary="The mail of a report",
+    response_class=Response,
+)
+def get_report_preview(
+    report_id: str,
+    service: ServiceDep,
+    owner: Owner,
+    part: PartQuery = None,
+    view: ViewQuery = "desktop",
+) -> Response:
+    """The bytes that were sent, or those that will be."""
+    entry, _ = service.outbox.get(report_id, owner=owner)
+    mail = entry.mail or compose(
+        entry.report, entry.addressing(service.settings.sender_mailbox), service.renderer
+    )
+    if part is not None:
+        return mail_part(mail, part)
+    return mail_page(mail, title=report_id, view=view, back="/preview")
+
+
+def _sample_mail(template: str, sample: str, service: Service) -> bytes:
+    names = service.renderer.names()
+    if template not in names:
+        raise NotFoundError(f"There is no template of this name; there are: {', '.join(names)}.")
+    try:
+        report = samples.load(sample)
+    except KeyError:
+        known = ", ".join(samples.names())
+        raise NotFoundError(f"There is no sample of this name; there are: {known}.") from None
+    mail = report.mail.model_copy(update={"template": template})
+    sender = service.settings.sender_mailbox
+    host = sender.address.rpartition("@")[2]
+    date = datetime.fromtimestamp(report.build.started_at / 1000, UTC)
+    addressing = Addressing(sender, _READER, f"<preview.{sample}@{host}>", date)
+    return compose(report.model_copy(update={"mail": mail}), addressing, service.renderer)

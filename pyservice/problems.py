@@ -1,0 +1,182 @@
+"""What goes wrong with a request, told as problem+json (RFC 9457), and the limits before that."""
+
+from http import HTTPStatus
+from ipaddress import ip_address
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from pyservice.errors import (
+    MediaTypeError,
+    MisdirectedError,
+    RequestError,
+    TooLargeError,
+    UnauthorizedError,
+)
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a request's body."""
+_DRAINED = 16 * MAX_BODY
+RETRY_AFTER = 30
+"""Seconds, told with a 503."""
+
+_log = structlog.get_logger()
+
+
+class Member(BaseModel):
+    """One wrong member of a report."""
+
+    pointer: str
+    """JSON pointer (RFC 6901)."""
+    detail: str
+
+
+class Problem(BaseModel):
+    """A request that could not be served."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Member] = []
+
+
+async def read_body(request: Request) -> bytes:
+    """A JSON request's body, as bytes.
+
+    Raises:
+        MediaTypeError: it isn't said to be JSON. A foreign page's form can't say that it is.
+        TooLargeError: it is longer than MAX_BODY. What follows is read and dropped up to a
+            limit, so that a caller who is still sending hears the answer.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise MediaTypeError
+    body, length = bytearray(), 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= MAX_BODY:
+            body += chunk
+        elif length > _DRAINED:
+            break
+    if length > MAX_BODY:
+        raise TooLargeError(f"The body is over {MAX_BODY} bytes: send fewer changes or less data.")
+    return bytes(body)
+
+
+def check_host(host: str, known: frozenset[str]) -> None:
+    """Refuse a foreign Host header.
+
+    Where no token is needed, the Host header is what tells a program on this machine from a web
+    page whose name was made to point at it (DNS rebinding).
+
+    Args:
+        host: the header's value.
+        known: names and addresses of this service, beside localhost and loopback addresses.
+
+    Raises:
+        MisdirectedError: it names another host.
+    """
+    name = _hostname(host)
+    if name not in known and name != "localhost" and not _is_loopback(name):
+        raise MisdirectedError(
+            "The Host header names another host. Use localhost, or set PUBLIC_URL to the name "
+            "that you reach the service by."
+        )
+
+
+def _hostname(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower().rstrip(".")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as problem+json."""
+    app.add_exception_handler(RequestError, _on_request_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(SQLAlchemyError, _on_outbox_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _on_request_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)  # noqa: S101 - Starlette's types say less than it does
+    _log.info(
+        "request.refused",
+        method=request.method,
+        status=error.status,
+        pointers=[pointer for pointer, _ in error.errors],
+    )
+    return _respond(error)
+
+
+def _respond(error: RequestError) -> Response:
+    # A browser asks for the token when it is challenged with Basic.
+    challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
+    return _problem(
+        error.status,
+        error.title,
+        error.detail,
+        [Member(pointer=pointer, detail=detail) for pointer, detail in error.errors],
+        {"WWW-Authenticate": challenge} if isinstance(error, UnauthorizedError) else None,
+    )
+
+
+def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    title = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers) if error.headers else None
+    return _problem(error.status_code, title, str(error.detail), headers=headers)
+
+
+def _on_validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    told = [(".".join(map(str, e["loc"][1:])), str(e["msg"])) for e in error.errors()]
+    detail = "; ".join(f"{name}: {message}" for name, message in told)
+    return _problem(422, "Invalid parameter", detail)
+
+
+def _on_outbox_error(_: Request, error: Exception) -> Response:
+    reason = str(getattr(error, "orig", None) or error)
+    _log.error("outbox.error", reason=reason)
+    detail = f"The outbox can't be used: {reason}. The report was not accepted."
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    return _problem(503, "Service unavailable", detail, headers=headers)
+
+
+def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody hears it
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    _log.error("request.error", method=request.method, exc_info=error)
+    detail = "The service failed; its log tells more. The report may not have been accepted."
+    return _problem(500, "Internal error", detail)
+
+
+def _problem(
+    status: int,
+    title: str,
+    detail: str,
+    errors: list[Member] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    problem = Problem(title=title, status=status, detail=detail, errors=errors or [])
+    return JSONResponse(
+        problem.model_dump(), status, headers, media_type="application/problem+json"
+    )

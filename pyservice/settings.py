@@ -1,0 +1,180 @@
+"""The service's settings: one frozen value, validated at start and passed in.
+
+A flag beats the environment (`NOTIFY_EMAIL_…`), which beats the file (`/etc/notify-email.toml`).
+"""
+
+import os
+import socket
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pyservice.addresses import Mailbox, mailboxes
+from pyservice.errors import ConfigurationError
+
+PREFIX = "NOTIFY_EMAIL_"
+FILE = Path("/etc/notify-email.toml")
+PORT = 8525
+
+
+def _list(value: object) -> object:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list), Field(strict=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def state_directory() -> Path:
+    """Where the outbox lives: systemd's, else the usual place for root or for a user."""
+    if from_systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(from_systemd.partition(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/notify-email")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "notify-email"
+
+
+def _default_sender() -> str:
+    host = socket.gethostname()
+    return f"jenkins@{host if '.' in host else socket.getfqdn()}"
+
+
+class Settings(BaseSettings):
+    """Everything an admin can set. docs/settings.md describes each with an example."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    listen: Names = ()
+    """IP addresses to listen on; empty: 127.0.0.1 and, with tokens, the bridge's address."""
+    port: Port = PORT
+    smtp_host: str = "127.0.0.1"
+    """The node's Postfix."""
+    smtp_port: Port = 25
+    database_url: str = Field(default_factory=lambda: f"sqlite:///{state_directory()}/outbox.db")
+    """The outbox, `sqlite:///` and a path."""
+    tokens_file: Path | None = None
+    """Who may send; without it only this machine may."""
+    public_url: str | None = None
+    """The service's address as a reader reaches it. Without it mails have no links to it."""
+    default_to: str | None = None
+    """Recipients of a report that names none, separated by commas."""
+    sender: str = Field(default_factory=_default_sender)
+    """From and envelope sender of every mail."""
+    allowed_domains: Names = ()
+    """Domains that may get mail; empty: any. A domain stands for its subdomains too."""
+    templates_dir: Path | None = None
+    """Your own templates, a folder each."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("listen")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_address(address)
+            except ValueError:
+                raise ValueError(f"{address!r} is not an IP address") from None
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if not value.startswith("sqlite:///") or value == "sqlite:///":
+            raise ValueError("it is `sqlite:///` and the path of a file")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is not None and (
+            urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname
+        ):
+            raise ValueError("it is an http or https address, such as https://mail.example.com")
+        return value and value.rstrip("/")
+
+    @field_validator("sender", "default_to")
+    @classmethod
+    def _people(cls, value: str | None) -> str | None:
+        if value is not None and not mailboxes(value):
+            raise ValueError("it is empty")
+        return value
+
+    @field_validator("tokens_file", "templates_dir")
+    @classmethod
+    def _exists(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.exists():
+            raise ValueError(f"{value} does not exist")
+        return value
+
+    @property
+    def sender_mailbox(self) -> Mailbox:
+        """The sender's name and address."""
+        return mailboxes(self.sender)[0]
+
+    @property
+    def outbox_file(self) -> Path:
+        """The outbox's file."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings)
+
+    @classmethod
+    def load(cls, config: Path | None = None, **flags: Any) -> Self:
+        """Read the settings; a flag that is None was not given.
+
+        Raises:
+            ConfigurationError: names the setting, where it came from and what is wrong.
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        from_environment = {
+            name for name in cls.model_fields if f"{PREFIX}{name.upper()}" in os.environ
+        }
+        file = config or FILE
+        in_file = _read(file, required=config is not None)
+        beaten = given.keys() | from_environment
+        try:
+            return cls(**{k: v for k, v in in_file.items() if k not in beaten}, **given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            if name in given:
+                source = f"--{name.replace('_', '-')}"
+            elif name in from_environment:
+                source = f"{PREFIX}{name.upper()}"
+            else:
+                source = str(file) if name in in_file else "default"
+            message = first["msg"].removeprefix("Value error, ")
+            raise ConfigurationError(f"Setting `{name}` (from {source}): {message}.") from None
+
+
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(f"There is no file {file}.") from None
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{file} can't be read: {error}.") from None

@@ -1,0 +1,218 @@
+"""SMTP to the node's Postfix: one connection, and what its replies mean.
+
+A mail that Postfix would not take is no exception but a value, `Outcome`: it is stored, shown and
+decided upon.
+"""
+
+import re
+import smtplib
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+TIMEOUT = 30.0
+"""Seconds for the connection and for each reply."""
+DATA_TIMEOUT = 120.0
+"""Seconds for the reply to the final dot: giving up earlier than Postfix doubles mails."""
+
+_QUEUE_ID = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
+_DOT = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt, recipient by recipient.
+
+    Each recipient of the attempt is in exactly one of `accepted`, `deferred` and `refused`; the
+    latter two tell Postfix' reply, or what kept it from replying.
+    """
+
+    accepted: tuple[str, ...] = ()
+    deferred: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    queue_id: str | None = None
+    """Postfix' queue ID, where it told one."""
+    reply: str = ""
+    """The decisive reply, for a person: `250 2.0.0 Ok: queued as 4XyZ`."""
+    uncertain: bool = False
+    """The connection was lost after the final dot: Postfix may have the mail all the same."""
+
+
+class _LostError(Exception):
+    """There is no conversation (any more); the message says why."""
+
+
+class Connection:
+    """A connection to one SMTP server that is kept for the next mail. Not thread-safe."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._smtp: smtplib.SMTP | None = None
+        self._greeting = ""
+
+    def send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+        """Hand one mail over.
+
+        Args:
+            sender: the envelope sender.
+            recipients: ASCII addresses, at least one.
+            mail: the whole message with CRLF line ends, not yet dot-stuffed.
+        """
+        kept = self._smtp is not None
+        try:
+            try:
+                return self._send(sender, recipients, mail)
+            except _LostError:
+                if not kept:
+                    raise
+                # Postfix ends idle connections: nothing was said yet, so ask anew.
+                self.close()
+                return self._send(sender, recipients, mail)
+        except _LostError as lost:
+            self.close()
+            reply = str(lost)
+            return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply)
+
+    def greeting(self) -> str:
+        """Connect and say goodbye: the server's greeting, a line beginning with 220.
+
+        Raises:
+            ConnectionError: it can't be reached, or greets with something else.
+        """
+        try:
+            self._connect()
+        except _LostError as lost:
+            raise ConnectionError(str(lost)) from None
+        greeting = self._greeting
+        self.close()
+        return greeting
+
+    def close(self) -> None:
+        """End the conversation, politely where the server still listens."""
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.quit()
+            smtp.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._smtp is not None:
+            return self._smtp
+        where = f"{self._host}:{self._port}"
+        smtp = smtplib.SMTP(timeout=TIMEOUT, local_hostname=_own_name())
+        self._smtp = smtp
+        try:
+            code, text = smtp.connect(self._host, self._port)
+        except (OSError, smtplib.SMTPException) as error:
+            raise _LostError(f"{where}: {_said(error)}") from error
+        self._greeting = _reply(code, text)
+        if code != 220:
+            raise _LostError(f"{where} greets with {self._greeting!r}, not with 220")
+        try:
+            code, text = smtp.ehlo()
+        except (OSError, smtplib.SMTPException) as error:
+            raise _LostError(f"{where}: {_said(error)} at EHLO") from error
+        if code != 250:
+            raise _LostError(f"{where} answers EHLO with {_reply(code, text)!r}")
+        return smtp
+
+    def _send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+        smtp = self._connect()
+        try:
+            code, text = smtp.mail(sender, [f"SIZE={len(mail)}"] if smtp.has_extn("SIZE") else [])
+            if code != 250:
+                return self._all(recipients, code, text)
+            accepted, deferred, refused = [], {}, {}
+            for recipient in recipients:
+                code, text = smtp.rcpt(recipient)
+                if code in {250, 251}:
+                    accepted.append(recipient)
+                elif 500 <= code < 600:
+                    refused[recipient] = _reply(code, text)
+                else:
+                    deferred[recipient] = _reply(code, text)
+            if not accepted:
+                reply = _reply(code, text)
+                if code == 421:
+                    self.close()
+                else:
+                    smtp.rset()
+                return Outcome(deferred=deferred, refused=refused, reply=reply)
+            code, text = smtp.docmd("DATA")
+            if code != 354:
+                outcome = self._all(tuple(accepted), code, text)
+                return _merged(outcome, deferred, refused)
+        except (OSError, smtplib.SMTPException) as error:
+            raise _LostError(f"{self._host}:{self._port}: {_said(error)}") from error
+        return _merged(self._data(smtp, tuple(accepted), mail), deferred, refused)
+
+    def _data(self, smtp: smtplib.SMTP, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+        ended = False
+        try:
+            smtp.send(_DOT.sub(b"..", mail))
+            if not mail.endswith(b"\r\n"):
+                smtp.send(b"\r\n")
+            ended = True
+            smtp.send(b".\r\n")
+            _patience(smtp, DATA_TIMEOUT)
+            code, text = smtp.getreply()
+            _patience(smtp, TIMEOUT)
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            when = "after the final dot" if ended else "during DATA"
+            reply = f"{self._host}:{self._port}: {_said(error)} {when}"
+            return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply, uncertain=ended)
+        if code != 250:
+            return self._all(recipients, code, text)
+        reply = _reply(code, text)
+        found = _QUEUE_ID.search(reply)
+        return Outcome(accepted=recipients, queue_id=found["id"] if found else None, reply=reply)
+
+    def _all(self, recipients: tuple[str, ...], code: int, text: bytes) -> Outcome:
+        """One reply that holds for every recipient."""
+        reply = _reply(code, text)
+        told = dict.fromkeys(recipients, reply)
+        if code == 421 or not 400 <= code < 600:
+            self.close()
+        elif self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.rset()
+        if 500 <= code < 600:
+            return Outcome(refused=told, reply=reply)
+        return Outcome(deferred=told, reply=reply)
+
+
+def _patience(smtp: smtplib.SMTP, seconds: float) -> None:
+    if smtp.sock is not None:
+        smtp.sock.settimeout(seconds)
+
+
+def _merged(outcome: Outcome, deferred: dict[str, str], refused: dict[str, str]) -> Outcome:
+    return Outcome(
+        accepted=outcome.accepted,
+        deferred=deferred | outcome.deferred,
+        refused=refused | outcome.refused,
+        queue_id=outcome.queue_id,
+        reply=outcome.reply,
+        uncertain=outcome.uncertain,
+    )
+
+
+def _own_name() -> str:
+    """For EHLO, without the look-up that smtplib would do: a node's DNS may be down."""
+    name = socket.gethostname()
+    return name if name.isascii() and name else "localhost"
+
+
+def _reply(code: int, text: bytes) -> str:
+    return f"{code} {' '.join(text.decode('utf-8', 'replace').split())}"[:500]
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
+        return "connection lost"
+    return " ".join(str(error).split())[:300] or type(error).__name__
