@@ -26,6 +26,9 @@ MAX_SUBJECT = 250
 MAX_HEADER_LINE = 998
 """Octets, without the line end (RFC 5322, section 2.1.1)."""
 
+MAX_WORD = 60
+"""Characters without a space that a header can't fold at; longer ones are encoded."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _PRINTABLE_ASCII = re.compile(r"[ -~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
@@ -100,8 +103,9 @@ def list_id(job: str, domain: str) -> str:
 def _free_text(name: str, text: str) -> str:
     """Printable ASCII as it is; all else as encoded words, and what merely looks like one too."""
     clean = " ".join(_CONTROL.sub(" ", text).split())
-    if _PRINTABLE_ASCII.fullmatch(clean) and "=?" not in clean:
-        return clean
+    longest = max(map(len, clean.split()), default=0)
+    if _PRINTABLE_ASCII.fullmatch(clean) and "=?" not in clean and longest <= MAX_WORD:
+        return clean or "?"
     return Header(clean, "utf-8", header_name=name, maxlinelen=76).encode()
 
 

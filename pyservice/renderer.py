@@ -151,10 +151,8 @@ class Renderer:
             "headline": headline(report.build),
             "note": note,
         }
-        subject = " ".join(
-            _printable(
-                report.mail.subject or self._part(template, "subject.txt", context, ROWS[0])
-            ).split()
+        subject = _one_line(report.mail.subject or "") or _one_line(
+            self._part(template, "subject.txt", context, ROWS[0])
         )
         context["subject"] = subject
         for rows in ROWS:
@@ -168,8 +166,6 @@ class Renderer:
         try:
             found = self._environment.select_template([f"{template}/{part}", f"{BUILT_IN}/{part}"])
             return found.render(context, rows=rows)
-        except TemplateNotFound as error:
-            raise RenderError(f"Template {template}/{part}: {error.name} is not there.") from error
         except Exception as error:
             # Whatever an admin's template does must end here: the mail goes out all the same.
             raise RenderError(_told(f"{template}/{part}", error)) from error
@@ -182,11 +178,16 @@ def _told(part: str, error: Exception) -> str:
         if traceback.tb_frame.f_code.co_filename.endswith(part):
             line = traceback.tb_lineno
         traceback = traceback.tb_next
-    return f"Template {part}{f', line {line}' if line else ''}: {error}."
+    reason = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
+    return f"Template {part}{f', line {line}' if line else ''}: {reason}."
 
 
 def _printable(value: Any) -> Any:
     return _UNPRINTABLE.sub("", value) if type(value) is str else value
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_UNPRINTABLE.sub("", text).split())
 
 
 def duration(milliseconds: int) -> str:

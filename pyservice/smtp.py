@@ -211,7 +211,7 @@ def _reply(code: int, text: bytes) -> str:
 def _said(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or "timed out" in str(error):  # smtplib hides it in a text
         return "timed out"
     if isinstance(error, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
         return "connection lost"

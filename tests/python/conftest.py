@@ -1,0 +1,202 @@
+"""A service with a real SMTP server in the process, that can be told how to misbehave."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from starlette.testclient import TestClient
+
+from pyservice import samples
+from pyservice.app import create_app
+from pyservice.settings import Settings
+
+Json = dict[str, Any]
+
+LOCAL = "http://127.0.0.1:8525"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of this machine reaches a test."""
+    monkeypatch.setattr("pyservice.settings.FILE", tmp_path / "absent.toml")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def report() -> Json:
+    """The recorded failing build, addressed to one person, as a request's body."""
+    body = samples.load("2-failure").model_dump(mode="json", exclude_none=True)
+    return body | {"mail": {"to": ["ada@example.com"]}}
+
+
+@dataclass
+class Caught:
+    """A mail that the SMTP server took."""
+
+    sender: str
+    recipients: list[str]
+    content: bytes
+
+
+@dataclass
+class PostfixStandIn:
+    """An SMTP server that answers as Postfix does, or as a test says.
+
+    `rcpt` maps a recipient to a reply, `data` is the reply to the final dot; `data_hook` runs
+    before it.
+    """
+
+    mails: list[Caught] = field(default_factory=list)
+    rcpt: dict[str, str] = field(default_factory=dict)
+    data: list[str] = field(default_factory=list)
+    data_hook: Callable[[SMTP], None] | None = None
+    sessions: int = 0
+    port: int = 0
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        """Count the conversations."""
+        session.host_name = hostname
+        self.sessions += 1
+        return responses
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: list[str]
+    ) -> str:
+        """Take or refuse a recipient."""
+        reply = self.rcpt.get(address, "250 2.1.5 Ok")
+        if reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return reply
+
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Take or refuse a mail."""
+        if self.data_hook:
+            self.data_hook(server)
+        reply = self.data.pop(0) if self.data else ""
+        if reply and not reply.startswith("250"):
+            return reply
+        assert envelope.mail_from is not None
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(Caught(envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+        return reply or f"250 2.0.0 Ok: queued as 4Q{len(self.mails):04d}"
+
+
+@pytest.fixture
+def postfix() -> Iterator[PostfixStandIn]:
+    """A well-behaved one; tests change it."""
+    stand_in = PostfixStandIn(port=free_port())
+    controller = Controller(stand_in, hostname="127.0.0.1", port=stand_in.port)
+    controller.start()
+    yield stand_in
+    controller.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, postfix: PostfixStandIn) -> Settings:
+    """Settings for a service on a temporary outbox."""
+    return Settings(
+        database_url=f"sqlite:///{tmp_path}/outbox.db",
+        smtp_port=postfix.port,
+        sender="Jenkins <jenkins@ci.example.com>",
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The running service. An unhandled error would be a 500, as in life."""
+    with serve(settings) as client:
+        yield client
+
+
+def serve(settings: Settings) -> TestClient:
+    """A service as a context manager that gives its client."""
+    return TestClient(create_app(settings), base_url=LOCAL, raise_server_exceptions=False)
+
+
+def post(client: TestClient, body: Json | bytes, **headers: str) -> Any:
+    """POST a report."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post(
+        "/v1/reports",
+        content=content,
+        headers={"content-type": "application/json"}
+        | {k.replace("_", "-"): v for k, v in headers.items()},
+    )
+
+
+def settled(client: TestClient, answer: Json, *, state: str = "accepted") -> Json:
+    """Wait until a report is in `state`, and return its status."""
+    status: Json = {}
+
+    def reached() -> bool:
+        status.update(client.get(answer["status_url"]).json())
+        return bool(status["state"] == state and (state != "queued" or status["error"]))
+
+    wait_for(reached, lambda: f"{state} was not reached: {status}")
+    return status
+
+
+def wait_for(
+    condition: Callable[[], bool], told: Callable[[], str] = lambda: "", seconds: float = 15
+) -> None:
+    """Poll until a condition holds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, told()
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
+    """Starts a server that does to its one connection whatever it is told; gives its port."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def start(conversation: Callable[[socket.socket], None]) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def run() -> None:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                conversation(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        threads.append(thread)
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()

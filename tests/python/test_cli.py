@@ -1,0 +1,228 @@
+"""cli.py and demo.py: the command as a person meets it, as a process of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from pyservice import samples
+
+from .conftest import Json, PostfixStandIn, free_port, wait_for
+
+COMMAND = str(Path(sys.executable).parent / "notify-email")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def test_help() -> None:
+    """Every command explains itself; the first page has examples."""
+    assert "Examples" in run("--help").stdout
+    assert run().stderr.startswith("Usage: notify-email")
+    for command in (["serve"], ["demo"], ["token", "new"]):
+        shown = run(*command, "--help")
+        assert shown.returncode == 0
+        assert "Usage: notify-email" in shown.stdout
+    assert run("--version").stdout.startswith("notify-email ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--port", "99999"], "`port` (from --port)"),
+        (["serve", "--port", "x"], "--port"),
+        (["serve", "--listen", "0.0.0.0"], "needs tokens"),
+        (
+            ["serve", "--listen", "192.0.2.7", "--tokens-file", "TOKENS"],
+            "Can't listen on 192.0.2.7",
+        ),
+        (["serve", "--config", "/nowhere.toml"], "no file /nowhere.toml"),
+        (["serve", "--tokens-file", "/nowhere"], "/nowhere does not exist"),
+        (["serve", "--database-url", "sqlite:////proc/x/outbox.db"], "can't be used"),
+        (["token", "new", "--name", "a b"], "Which file"),
+        (["token", "new", "--name", "a b", "--file", "TOKENS"], "letters"),
+        (["token", "new", "--name", "a", "--file", "/proc/x"], "can't be written"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
+    """Exit code 2 and one clear line; never a traceback."""
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text("")
+    ended = run(*[str(tokens) if word == "TOKENS" else word for word in arguments])
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_token(tmp_path: Path) -> None:
+    """It is printed once, alone; its file keeps a digest that only the owner may read."""
+    file = tmp_path / "deep" / "tokens.toml"
+    made = run("token", "new", "--name", "ci", "--file", str(file))
+    assert made.returncode == 0
+    token = made.stdout.strip()
+    assert re.fullmatch(r"ne_[\w-]{43}", token)
+    assert token not in file.read_text()
+    assert token not in made.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
+    assert again.returncode == 2
+    assert "has a token named 'ci'" in again.stderr
+
+
+@contextmanager
+def serving(log: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The service as a process; its log goes to a file."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [COMMAND, "serve", *arguments], stderr=out, env=os.environ | environment
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def http() -> requests.Session:
+    """A session that asks no proxy."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def is_up(base: str) -> bool:
+    """Whether the service answers."""
+    try:
+        return http().get(f"{base}/healthz", timeout=1).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """It ends when it is told to; its log is a JSON line an event, without addresses."""
+    port, log = free_port(), tmp_path / "log"
+    base = f"http://127.0.0.1:{port}"
+    postfix.data = ["550 5.7.1 <ada@example.com>: no"]
+    with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)) as process:
+        wait_for(lambda: is_up(base))
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=5)
+        assert answer.status_code == 202
+        status = base + answer.json()["status_url"]
+        wait_for(lambda: http().get(status, timeout=5).json()["state"] == "failed")
+        assert "server" not in answer.headers
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+    text = log.read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    names = [event["event"] for event in events]
+    assert names == ["service.started", "report.accepted", "mail.failed", "service.stopped"]
+    assert events[0]["tokens"] == "none: loopback only"
+    assert "ada@example.com" not in text
+    assert "…@example.com" in text
+
+
+def test_one_service_an_outbox(tmp_path: Path, postfix: PostfixStandIn) -> None:
+    """A second one on the same outbox says which setting to change."""
+    port = free_port()
+    environment = {"NOTIFY_EMAIL_SMTP_PORT": str(postfix.port)}
+    with serving(tmp_path / "log", "--port", str(port), **environment):
+        wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
+        second = run("serve", "--port", str(free_port()), **environment)
+        assert second.returncode == 2
+        assert "DATABASE_URL" in second.stderr
+        third = run("serve", "--port", str(port), **environment)
+        assert third.returncode == 2
+        assert "Address already in use" in third.stderr
+
+
+def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """Every report that was answered 202 is mailed after a SIGKILL, none twice."""
+    port, log = free_port(), tmp_path / "log"
+    base = f"http://127.0.0.1:{port}"
+    away = {"NOTIFY_EMAIL_SMTP_PORT": str(free_port())}
+    with serving(log, "--port", str(port), **away) as process:
+        wait_for(lambda: is_up(base))
+        for number in range(1, 21):
+            report["build"]["number"] = number
+            assert http().post(f"{base}/v1/reports", json=report, timeout=5).status_code == 202
+        process.kill()
+        process.wait(20)
+    with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
+        wait_for(lambda: len(postfix.mails) == 20, seconds=30)
+    assert len({mail.content for mail in postfix.mails}) == 20
+
+
+def test_a_slow_or_broken_caller_hurts_nobody(tmp_path: Path, postfix: PostfixStandIn) -> None:
+    """Bytes that are no HTTP get a 400, and others are served meanwhile."""
+    port = free_port()
+    environment = {"NOTIFY_EMAIL_SMTP_PORT": str(postfix.port)}
+    with serving(tmp_path / "log", "--port", str(port), **environment):
+        wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(b"\x16\x03\x01\x00 not http\r\n\r\n")
+            assert peer.recv(100).startswith(b"HTTP/1.1 400")
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(
+                b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            )
+            assert is_up(f"http://127.0.0.1:{port}")
+
+
+def test_demo_once() -> None:
+    """It says where the mail goes and why, the queue ID, where the mail lies, and ends with 0."""
+    ended = run("demo", "--once")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for wanted in (
+        "Postfix",
+        "catcher",
+        "make demo TO=",
+        "202",
+        "250 2.0.0 Ok: queued as DEMO1",
+        "Queue ID    DEMO1",
+        "/preview",
+    ):
+        assert wanted in ended.stdout
+    [file] = re.findall(r"Mail +(/\S+\.eml)", ended.stdout)
+    mail = Path(file).read_bytes()
+    report = samples.load("2-failure")
+    assert report.error is not None
+    assert report.error.message.encode() in mail
+    assert b"X-Jenkins-Job: shop/checkout\r\n" in mail
+
+
+def test_demo_stays_until_interrupted() -> None:
+    """Its links work in the meantime."""
+    process = subprocess.Popen([COMMAND, "demo"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Stop"):
+            break
+    links = re.findall(r"(?:Look at it|Preview|Previews|API|Status) +(http://\S+)", "".join(lines))
+    assert len(links) == 5
+    for link in links:
+        assert http().get(link, timeout=5).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    process.stdout.close()

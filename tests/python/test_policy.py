@@ -1,0 +1,130 @@
+"""policy.py and addresses.py: whom a report may reach."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyservice.addresses import Mailbox, mailboxes
+from pyservice.errors import InvalidError, PolicyError
+from pyservice.policy import MAX_RECIPIENTS, envelope
+from pyservice.report import Mail
+from pyservice.settings import Settings
+
+ANY = Settings(sender="jenkins@ci.example.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ada@example.com", [("", "ada@example.com")]),
+        (" ada@example.com \n", [("", "ada@example.com")]),
+        ("a@x.org, b@x.org;c@x.org", [("", "a@x.org"), ("", "b@x.org"), ("", "c@x.org")]),
+        ("a@x.org b@x.org", [("", "a@x.org"), ("", "b@x.org")]),
+        ("Ada Éxample <ada@example.com>", [("Ada Éxample", "ada@example.com")]),
+        ('"Doe, J \\"Q\\"" <j@x.org>', [('Doe, J "Q"', "j@x.org")]),
+        ("bo@exämple.com", [("", "bo@xn--exmple-cua.com")]),
+        ("ops@mailhub", [("", "ops@mailhub")]),
+        ("ada@corp.local", [("", "ada@corp.local")]),
+        ("", []),
+        (" , ", []),
+    ],
+)
+def test_addresses_as_people_write_them(text: str, expected: list[tuple[str, str]]) -> None:
+    """Names, lists, international domains and a company's own are understood."""
+    assert mailboxes(text) == [Mailbox(*pair) for pair in expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada",
+        "@example.com",
+        "ada@",
+        "alice@example.org)bob@x",
+        "ada@example.com\r\nBcc: evil@example.com",
+        "=?utf-8?q?a=0ABcc:_evil@example.com?= <ada@example.com>",
+        "=?utf-8?q?evil?=@example.com",
+        "ada@example.com\0",
+        "Ada <ada@example.com> <bo@example.com>",
+        "<<ada@example.com>>",
+        '"ada@example.com',
+        "ädä@example.com",
+        "ada@[127.0.0.1]",
+        "ada@-example.com",
+    ],
+)
+def test_what_is_no_address_is_named(text: str) -> None:
+    """A line break, an encoded word or a second address hides nowhere."""
+    with pytest.raises(InvalidError) as caught:
+        envelope(Mail(to=["fine@example.com", text]), ANY)
+    assert caught.value.errors[0][0] == "/mail/to/1"
+    assert "\n" not in caught.value.errors[0][1]
+
+
+@given(st.text(max_size=60))
+def test_no_text_smuggles_an_address(text: str) -> None:
+    """Whatever is accepted is ASCII, one line, and has one at sign outside of quotes."""
+    try:
+        found = mailboxes(text)
+    except ValueError:
+        return
+    for box in found:
+        assert box.address.isascii()
+        assert box.address.isprintable()
+        assert " " not in box.address
+        assert "@" in box.address
+
+
+def test_each_wrong_address_is_told() -> None:
+    """Mistakes in `cc` and `bcc` have their own pointers."""
+    with pytest.raises(InvalidError) as caught:
+        envelope(Mail(to=["x"], cc=["ok@x.org", "y"], bcc=["z"], reply_to=["w"]), ANY)
+    assert [where for where, _ in caught.value.errors] == [
+        "/mail/to/0",
+        "/mail/cc/1",
+        "/mail/bcc/0",
+        "/mail/reply_to/0",
+    ]
+
+
+def test_nobody_is_told_what_to_do() -> None:
+    """Without any recipient the error names the three places to give one."""
+    with pytest.raises(InvalidError, match="DEFAULT_TO") as caught:
+        envelope(Mail(to=[""]), ANY)
+    assert caught.value.errors[0][0] == "/mail/to"
+
+
+def test_the_default_is_for_reports_without_recipients() -> None:
+    """DEFAULT_TO steps in for nobody, and beside nobody."""
+    settings = ANY.model_copy(update={"default_to": "team@example.com, lead@example.com"})
+    assert envelope(Mail(), settings).recipients == ("team@example.com", "lead@example.com")
+    assert envelope(Mail(cc=["a@x.org"]), settings).recipients == ("a@x.org",)
+
+
+def test_nobody_gets_a_mail_twice() -> None:
+    """An address in `to` and `cc` is one recipient."""
+    people = envelope(Mail(to=["a@x.org", "A <a@x.org>"], cc=["a@x.org"], bcc=["b@x.org"]), ANY)
+    assert people.recipients == ("a@x.org", "b@x.org")
+    assert people.to == (Mailbox("", "a@x.org"),)
+
+
+def test_localhost_is_nobody() -> None:
+    """The mail server's own mailbox is refused with the reason."""
+    with pytest.raises(InvalidError, match="unread"):
+        envelope(Mail(to=["root@localhost"]), ANY)
+
+
+def test_allowed_domains() -> None:
+    """A domain stands for its subdomains, in any case, and for nothing that merely ends alike."""
+    settings = ANY.model_copy(update={"allowed_domains": ("example.com",)})
+    allowed = Mail(to=["a@example.com", "b@EU.Example.com"])
+    assert len(envelope(allowed, settings).recipients) == 2
+    with pytest.raises(PolicyError, match=r"example\.com") as caught:
+        envelope(Mail(to=["a@example.com"], bcc=["c@notexample.com"]), settings)
+    assert caught.value.errors == (("/mail/bcc", "c@notexample.com is outside of them"),)
+
+
+def test_too_many() -> None:
+    """More recipients than a list of people has are a mistake."""
+    with pytest.raises(InvalidError, match="mailing list"):
+        envelope(Mail(to=[f"a{n}@x.org" for n in range(MAX_RECIPIENTS + 1)]), ANY)

@@ -1,0 +1,87 @@
+"""settings.py: flag over environment over file, and clear words for what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from pyservice.errors import ConfigurationError
+from pyservice.settings import Settings
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Without any setting the service is this machine's, on the documented port."""
+    settings = Settings.load()
+    assert (settings.port, settings.smtp_host, settings.smtp_port) == (8525, "127.0.0.1", 25)
+    assert settings.outbox_file == tmp_path / "state" / "outbox.db"
+    assert settings.sender_mailbox.address.startswith("jenkins@")
+    assert settings.listen == ()
+
+
+def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag beats the environment, which beats the file."""
+    file = tmp_path / "ne.toml"
+    file.write_text('port = 1\nsmtp_port = 2\nsmtp_host = "file"\nlisten = ["127.0.0.1", "::1"]\n')
+    monkeypatch.setenv("NOTIFY_EMAIL_PORT", "3")
+    monkeypatch.setenv("NOTIFY_EMAIL_SMTP_PORT", "4")
+    settings = Settings.load(file, port=5)
+    assert (settings.port, settings.smtp_port, settings.smtp_host) == (5, 4, "file")
+    assert settings.listen == ("127.0.0.1", "::1")
+
+
+def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commas separate them."""
+    monkeypatch.setenv("NOTIFY_EMAIL_LISTEN", "127.0.0.1, 172.22.91.1")
+    monkeypatch.setenv("NOTIFY_EMAIL_ALLOWED_DOMAINS", "example.com,example.org")
+    settings = Settings.load()
+    assert settings.listen == ("127.0.0.1", "172.22.91.1")
+    assert settings.allowed_domains == ("example.com", "example.org")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LISTEN", "eth0"),
+        ("PORT", "0"),
+        ("PORT", "many"),
+        ("SENDER", "jenkins"),
+        ("SENDER", "a@x.org\nBcc: b@x.org"),
+        ("DEFAULT_TO", "team"),
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("PUBLIC_URL", "mail.example.com"),
+        ("TOKENS_FILE", "/nowhere/tokens"),
+        ("TEMPLATES_DIR", "/nowhere"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """With where it came from."""
+    monkeypatch.setenv(f"NOTIFY_EMAIL_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"from NOTIFY_EMAIL_{name}") as caught:
+        Settings.load()
+    assert f"`{name.lower()}`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = ", "can't be read"),
+        ("prot = 1", "`prot`"),
+        ("port = 'x'", "`port`"),
+        (None, "no file"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str | None, words: str) -> None:
+    """A file that is missing, broken, or has an unknown or wrong setting."""
+    file = tmp_path / "ne.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Settings.load(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_name_for_the_sender() -> None:
+    """The sender may have one."""
+    box = Settings(sender="Jenkins of Åland <jenkins@example.com>").sender_mailbox
+    assert (box.name, box.address) == ("Jenkins of Åland", "jenkins@example.com")

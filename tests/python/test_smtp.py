@@ -1,0 +1,189 @@
+"""smtp.py: what a server's answers mean, against real servers in the process."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from pyservice import smtp
+from pyservice.smtp import Connection, Outcome
+
+from .conftest import PostfixStandIn, free_port
+
+MAIL = b"Subject: x\r\n\r\n.dot\r\n..two\r\nend\r\n"
+Scripted = Callable[[Callable[[socket.socket], None]], int]
+
+
+def send(port: int, *recipients: str) -> Outcome:
+    connection = Connection("127.0.0.1", port)
+    try:
+        return connection.send("jenkins@x.org", recipients or ("a@x.org",), MAIL)
+    finally:
+        connection.close()
+
+
+def test_accepted(postfix: PostfixStandIn) -> None:
+    """The queue ID is read from the reply, and the mail arrives octet for octet."""
+    outcome = send(postfix.port, "a@x.org", "b@x.org")
+    assert outcome.accepted == ("a@x.org", "b@x.org")
+    assert outcome.queue_id == "4Q0001"
+    assert outcome.reply == "250 2.0.0 Ok: queued as 4Q0001"
+    [mail] = postfix.mails
+    assert (mail.sender, mail.recipients) == ("jenkins@x.org", ["a@x.org", "b@x.org"])
+    assert mail.content == MAIL
+
+
+def test_a_connection_is_kept(postfix: PostfixStandIn) -> None:
+    """Two mails are one conversation."""
+    connection = Connection("127.0.0.1", postfix.port)
+    for _ in range(2):
+        assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
+    connection.close()
+    assert (len(postfix.mails), postfix.sessions) == (2, 1)
+
+
+def test_a_connection_that_was_ended_is_made_again(postfix: PostfixStandIn) -> None:
+    """Postfix hangs up on idle clients: the next mail goes out at once, over a new connection."""
+    connection = Connection("127.0.0.1", postfix.port)
+    assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
+    assert connection._smtp is not None
+    assert connection._smtp.sock is not None
+    connection._smtp.sock.shutdown(socket.SHUT_RDWR)
+    assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
+    connection.close()
+    assert (len(postfix.mails), postfix.sessions) == (2, 2)
+
+
+def test_refused_connection() -> None:
+    """Nobody listens: to be tried again."""
+    port = free_port()
+    outcome = send(port)
+    assert outcome.deferred == {"a@x.org": f"127.0.0.1:{port}: connection refused"}
+    assert not outcome.uncertain
+
+
+@pytest.mark.parametrize("reply", ["451 4.3.0 try later", "452 4.3.1 Insufficient system storage"])
+def test_temporary_reply(postfix: PostfixStandIn, reply: str) -> None:
+    """A 4xx is to be tried again, and tells why."""
+    postfix.data = [reply]
+    assert send(postfix.port).deferred == {"a@x.org": reply}
+
+
+@pytest.mark.parametrize("reply", ["550 5.7.1 no", "552 5.3.4 Message size exceeds fixed limit"])
+def test_permanent_reply(postfix: PostfixStandIn, reply: str) -> None:
+    """A 5xx is final, and tells why."""
+    postfix.data = [reply]
+    outcome = send(postfix.port)
+    assert outcome.refused == {"a@x.org": reply}
+    assert not outcome.deferred
+
+
+def test_each_recipient_for_himself(postfix: PostfixStandIn) -> None:
+    """Some are accepted, some deferred, some refused: each is told."""
+    postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted", "c@x.org": "550 5.1.1 unknown"}
+    outcome = send(postfix.port, "a@x.org", "b@x.org", "c@x.org")
+    assert outcome.accepted == ("a@x.org",)
+    assert outcome.deferred == {"b@x.org": "450 4.2.0 greylisted"}
+    assert outcome.refused == {"c@x.org": "550 5.1.1 unknown"}
+    assert postfix.mails[0].recipients == ["a@x.org"]
+
+
+def test_nobody_is_accepted(postfix: PostfixStandIn) -> None:
+    """Then no DATA is sent, and the connection serves the next mail."""
+    postfix.rcpt = {"a@x.org": "454 4.7.1 Relay access denied"}
+    connection = Connection("127.0.0.1", postfix.port)
+    outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
+    assert outcome.reply == "454 4.7.1 Relay access denied"
+    assert connection.send("j@x.org", ("b@x.org",), MAIL).accepted == ("b@x.org",)
+    connection.close()
+    assert postfix.sessions == 1
+
+
+def test_lost_after_the_final_dot(postfix: PostfixStandIn) -> None:
+    """Nobody knows whether the mail was taken: that is said."""
+
+    def hang_up(server: SMTP) -> None:
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = hang_up
+    outcome = send(postfix.port)
+    assert outcome.uncertain
+    assert "connection lost after the final dot" in outcome.deferred["a@x.org"]
+
+
+def test_lost_before_the_final_dot(scripted: Scripted) -> None:
+    """A connection lost before DATA's end has sent nothing."""
+
+    def conversation(peer: socket.socket) -> None:
+        peer.sendall(b"220 x ESMTP\r\n")
+        for reply in (b"250 x\r\n", b"250 ok\r\n", b"250 ok\r\n"):
+            peer.recv(1000)
+            peer.sendall(reply)
+        peer.recv(1000)  # DATA, and no answer
+
+    outcome = send(scripted(conversation))
+    assert not outcome.uncertain
+    assert "connection lost" in outcome.deferred["a@x.org"]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"554 5.3.2 no service\r\n",
+        b"421 busy\r\n",
+        b"\xff\xfe\r\n",
+        b"",
+    ],
+)
+def test_something_else_answers(scripted: Scripted, greeting: bytes) -> None:
+    """What doesn't greet with 220 gets no mail, and it is tried again."""
+    port = scripted(lambda peer: peer.sendall(greeting))
+    outcome = send(port)
+    assert list(outcome.deferred) == ["a@x.org"]
+    assert f"127.0.0.1:{port}" in outcome.reply
+    assert not outcome.uncertain
+
+
+def test_an_endless_greeting(scripted: Scripted) -> None:
+    """A line without an end is given up on."""
+
+    def conversation(peer: socket.socket) -> None:
+        try:
+            for _ in range(100):
+                peer.sendall(b"2" * 10_000)
+        except OSError:
+            pass
+
+    assert send(scripted(conversation)).deferred
+
+
+def test_too_slow(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says nothing costs the timeout, no more."""
+    monkeypatch.setattr(smtp, "TIMEOUT", 0.2)
+    begun = time.monotonic()
+    outcome = send(scripted(lambda peer: time.sleep(1)))
+    assert "timed out" in outcome.reply
+    assert time.monotonic() - begun < 1
+
+
+def test_too_slow_after_the_final_dot(
+    postfix: PostfixStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply that doesn't come leaves it open whether the mail was taken."""
+    monkeypatch.setattr(smtp, "DATA_TIMEOUT", 0.2)
+    postfix.data_hook = lambda _: time.sleep(0.6)
+    outcome = send(postfix.port)
+    assert outcome.uncertain
+    assert "timed out after the final dot" in outcome.reply
+
+
+def test_greeting(postfix: PostfixStandIn) -> None:
+    """The greeting is the line that says who answers."""
+    assert Connection("127.0.0.1", postfix.port).greeting().startswith("220 ")
+    with pytest.raises(ConnectionError, match="connection refused"):
+        Connection("127.0.0.1", free_port()).greeting()
