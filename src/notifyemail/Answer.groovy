@@ -1,0 +1,116 @@
+package notifyemail
+
+import groovy.json.JsonSlurper
+
+/**
+ * What a POST came to, in plain values: state, and what to tell the build's author.
+ *
+ * accepted: the service has it. refused: policy or a mistake, which no other way may circumvent.
+ * unavailable: nobody took it, so Jenkins' own mail step may.
+ */
+class Answer implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    final String state
+    final String reason
+    /** The answer's own members, absolute links included; empty unless accepted. */
+    final Map members
+    /** The request was sent and no answer came: the service may have it. */
+    final boolean timedOut
+
+    private Answer(String state, String reason, Map members, boolean timedOut) {
+        this.state = state
+        this.reason = reason
+        this.members = members
+        this.timedOut = timedOut
+    }
+
+    @NonCPS
+    static Answer unavailable(String reason, boolean timedOut = false) {
+        return new Answer('unavailable', reason, [:], timedOut)
+    }
+
+    @NonCPS
+    static Answer timedOut(String url) {
+        return unavailable("no answer from ${url} in time: is the service busy, or a firewall in between?", true)
+    }
+
+    @NonCPS
+    static Answer refusedConnection(String url) {
+        return unavailable("connection refused at ${url}: start it there (notify-email serve), " +
+            'or let it listen on an address that this machine reaches')
+    }
+
+    @NonCPS
+    static Answer unknownHost(String url) {
+        return unavailable("unknown host in ${url}: correct NOTIFY_EMAIL_URL")
+    }
+
+    /**
+     * @param url the service's address, as it was asked
+     * @param status HTTP's
+     * @param text the body
+     */
+    @NonCPS
+    static Answer of(String url, int status, String text) {
+        Map body = parsed(text)
+        if ((status == 200 || status == 202) && body.id) {
+            return new Answer('accepted', '', accepted(url, body), false)
+        }
+        String told = detail(body)
+        switch (status) {
+            case 401:
+                return unavailable("${url} wants a token (401): store one made by `notify-email token new` as the " +
+                    'credential notify-email-token, and name it (credentialsId) where the library is sandboxed')
+            case 429:
+                return unavailable("${url} is over its limit (429): ${told ?: 'try later'}")
+            case [400, 403, 409, 413, 415, 421, 422]:
+                return new Answer('refused', "${url} refused the report (${status}): ${told}", [:], false)
+            case 500..599:
+                return unavailable("${url} can't take it (${status}): ${told ?: 'see its log'}")
+            default:
+                return unavailable("${url} answered ${status} and no report: is NOTIFY_EMAIL_URL the address of " +
+                    'notify-email itself, without a redirect?')
+        }
+    }
+
+    @NonCPS
+    private static Map accepted(String url, Map body) {
+        Map members = [id: "${body.id}".toString(), recipients: body.recipients instanceof List ? body.recipients.size() : 0]
+        [state: body.state, messageId: body.message_id, statusUrl: absolute(url, body.status_url),
+         previewUrl: absolute(url, body.preview_url)].each { name, value ->
+            members[name] = value == null ? null : value.toString()
+        }
+        return members
+    }
+
+    /** The service answers with a path unless it has a PUBLIC_URL. */
+    @NonCPS
+    private static String absolute(String url, Object link) {
+        String text = link == null ? null : link.toString()
+        return text != null && text.startsWith('/') ? url + text : text
+    }
+
+    @NonCPS
+    private static Map parsed(String text) {
+        try {
+            Object value = new JsonSlurper().parseText(text)
+            return value instanceof Map ? value : [:]
+        } catch (Exception ignored) {
+            return [:] // a proxy's page, say: the status tells enough
+        }
+    }
+
+    @NonCPS
+    private static String detail(Map problem) {
+        List parts = problem.detail ? [problem.detail.toString()] : []
+        if (problem.errors instanceof List) {
+            for (error in problem.errors) {
+                parts << "${error.pointer}: ${error.detail}"
+            }
+        }
+        return Texts.oneLine(parts.join(' '), 1000)
+    }
+
+}

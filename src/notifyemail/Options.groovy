@@ -1,0 +1,159 @@
+package notifyemail
+
+/**
+ * The step's arguments, checked, with what the environment adds where they say nothing.
+ *
+ * Nothing here calls a step or keeps anything that is not Serializable.
+ */
+class Options implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    /** Every argument, and what it takes: told when an unknown one is used. */
+    static final Map<String, String> KNOWN = [
+        to           : 'addresses',
+        cc           : 'addresses',
+        bcc          : 'addresses',
+        replyTo      : 'addresses',
+        subject      : 'text',
+        template     : 'text',
+        data         : 'map',
+        url          : 'text',
+        credentialsId: 'text',
+        transport    : 'text',
+        timeout      : 'seconds',
+        failOnError  : 'boolean',
+        error        : 'exception',
+    ]
+    static final List<String> TRANSPORTS = ['auto', 'controller', 'httpRequest', 'shell']
+    static final int DEFAULT_TIMEOUT = 10
+    static final int LONGEST_TIMEOUT = 60
+
+    private final Map arguments
+    private final Object script
+
+    Options(Map arguments, Object script) {
+        this.arguments = arguments ?: [:]
+        this.script = script
+    }
+
+    /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
+    @NonCPS
+    String mistake() {
+        for (name in arguments.keySet()) {
+            String wanted = KNOWN[name as String]
+            if (wanted == null) {
+                return "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}."
+            }
+            if (arguments[name] instanceof Object && !fits(wanted, arguments[name])) {
+                return "notifyEmail: ${name} takes ${described(wanted)}."
+            }
+        }
+        if (!(transport in TRANSPORTS)) {
+            return "notifyEmail: transport is one of ${TRANSPORTS.join(', ')}, not '${transport}'."
+        }
+        if (url != null && !(url ==~ /https?:\/\/[^\s'"`$\\]+/)) {
+            return "notifyEmail: the service's address '${url}' is not an http or https address."
+        }
+        return null
+    }
+
+    /** The contract's `mail` member: what the author asked for, and the environment's recipients. */
+    @NonCPS
+    Map mail() {
+        Map mail = [:]
+        [to: addresses('to') ?: fromEnvironment('NOTIFY_EMAIL_TO'), cc: addresses('cc'), bcc: addresses('bcc'),
+         reply_to: addresses('replyTo')].each { name, value ->
+            if (value) {
+                mail[name] = value
+            }
+        }
+        ['subject', 'template'].each { name ->
+            if (arguments[name]) {
+                mail[name] = Texts.clean(arguments[name], Texts.LONG)
+            }
+        }
+        if (arguments.data) {
+            mail.data = Texts.plain(arguments.data)
+        }
+        return mail
+    }
+
+    @NonCPS
+    String getUrl() {
+        String url = arguments.url ?: fromEnvironment('NOTIFY_EMAIL_URL')
+        return url == null ? null : url.replaceAll('/+$', '')
+    }
+
+    @NonCPS
+    boolean isUrlGiven() {
+        return arguments.url != null
+    }
+
+    @NonCPS
+    String getCredentialsId() {
+        return arguments.credentialsId ?: fromEnvironment('NOTIFY_EMAIL_CREDENTIALS_ID')
+    }
+
+    @NonCPS
+    String getTransport() {
+        return arguments.transport ?: fromEnvironment('NOTIFY_EMAIL_TRANSPORT') ?: 'auto'
+    }
+
+    /** Seconds for an HTTP request from a step. */
+    @NonCPS
+    int getTimeout() {
+        return arguments.timeout == null ? DEFAULT_TIMEOUT : arguments.timeout as int
+    }
+
+    @NonCPS
+    boolean isFailOnError() {
+        return arguments.failOnError == true
+    }
+
+    @NonCPS
+    Throwable getError() {
+        return arguments.error as Throwable
+    }
+
+    @NonCPS
+    private String addresses(String name) {
+        Object value = arguments[name]
+        return value instanceof Collection ? value.join(', ') : (value == null ? null : value.toString())
+    }
+
+    @NonCPS
+    private String fromEnvironment(String name) {
+        Object value = script.env[name]
+        return value ? value.toString() : null
+    }
+
+    @NonCPS
+    private static boolean fits(String wanted, Object value) {
+        switch (wanted) {
+            case 'addresses':
+                return value instanceof CharSequence ||
+                    (value instanceof Collection && value.every { item -> item instanceof CharSequence })
+            case 'map':
+                return value instanceof Map
+            case 'seconds':
+                return value instanceof Integer && value >= 1 && value <= LONGEST_TIMEOUT
+            case 'boolean':
+                return value instanceof Boolean
+            case 'exception':
+                return value instanceof Throwable
+            default:
+                return value instanceof CharSequence
+        }
+    }
+
+    @NonCPS
+    private static String described(String wanted) {
+        return [addresses: 'an address, several separated by commas, or a list of them',
+                map      : 'a Map of plain values for the template',
+                seconds  : "whole seconds from 1 to ${LONGEST_TIMEOUT}",
+                boolean  : 'true or false',
+                exception: 'the exception that was caught'][wanted] ?: 'a text'
+    }
+
+}

@@ -1,0 +1,53 @@
+package notifyemail
+
+/** Values as JSON can carry them: pure functions. */
+class Texts implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    static final int NAME = 1024
+    static final int LONG = 4096
+    static final int DEEPEST = 9
+
+    /** At most so many characters, and no half of a surrogate pair, which no JSON reader takes. */
+    @NonCPS
+    static String clean(Object value, int length) {
+        String text = value.toString()
+        String kept = text.length() > length ? text.substring(0, length) : text
+        return kept.replaceAll('[\\ud800-\\udfff]', '\ufffd')
+    }
+
+    /** The same on one line, for a log. */
+    @NonCPS
+    static String oneLine(Object value, int length = 500) {
+        return clean(value, length).replaceAll('\\s+', ' ').trim()
+    }
+
+    /**
+     * Maps, lists, texts, numbers and booleans as they are; anything else as its text.
+     *
+     * JSON made of an arbitrary object would call each of its getters: in a trusted library that
+     * would hand a Jenkinsfile what the sandbox keeps from it.
+     */
+    @NonCPS
+    static Object plain(Object value, int depth = 0) {
+        if (value instanceof Map && depth < DEEPEST) {
+            Map copy = [:]
+            value.each { name, item -> copy[clean(name, NAME)] = plain(item, depth + 1) }
+            return copy
+        }
+        if (value instanceof Collection && depth < DEEPEST) {
+            return value.collect { item -> plain(item, depth + 1) }
+        }
+        if (value instanceof Boolean || value instanceof Integer || value instanceof Long) {
+            return value
+        }
+        if (value instanceof Number) {
+            String text = value.toString()
+            return text ==~ /-?\d+(\.\d+)?/ && text.length() < 16 ? value : text
+        }
+        // Not `== null`: the sandbox may not know how to compare the author's own value.
+        return value instanceof Object ? clean(value, LONG * 4) : null
+    }
+
+}

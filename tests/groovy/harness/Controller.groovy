@@ -1,0 +1,152 @@
+package harness
+
+import com.cloudbees.groovy.cps.Continuable
+import com.cloudbees.groovy.cps.Continuation
+import com.cloudbees.groovy.cps.CpsTransformer
+import com.cloudbees.groovy.cps.NonCPS
+import com.cloudbees.groovy.cps.ObjectInputStreamWithLoader
+import com.cloudbees.groovy.cps.Outcome
+import com.cloudbees.groovy.cps.SandboxCpsTransformer
+import com.cloudbees.groovy.cps.impl.FunctionCallEnv
+import com.cloudbees.groovy.cps.sandbox.SandboxInvoker
+import hudson.AbortException
+import jenkins.model.Jenkins
+import org.codehaus.groovy.control.CompilerConfiguration
+import org.codehaus.groovy.control.customizers.ImportCustomizer
+
+/**
+ * Runs a Pipeline with this library as a controller does: the real CPS transformer, the sandbox, and
+ * between any two steps the program written out and read back, as at a restart.
+ */
+class Controller {
+
+    static Controller current
+
+    final Recording build
+    final boolean trusted
+    final Sandbox sandbox
+    final Steps steps
+    /** The build's log. */
+    final List<String> log = []
+    /** The steps that ran, blocks once. */
+    final List<String> ran = []
+    /** The blocks around the step that runs: name and variables. */
+    final List<Map> blocks = []
+    final Map<String, String> variables = [:]
+
+    private final GroovyClassLoader scriptLoader
+    private final GroovyClassLoader libraryLoader
+    private final Blocks blockRunner
+
+    /** @param trusted whether the library is a global trusted one; a Jenkinsfile never is */
+    Controller(Recording build, boolean trusted, File library = new File('.')) {
+        current = this
+        this.build = build
+        this.trusted = trusted
+        Jenkins.globalVariables = [:]
+        Jenkins.credentials = []
+        ClassLoader parent = Controller.classLoader
+        GroovyClassLoader trustedLoader = new GroovyClassLoader(parent, configuration(new CpsTransformer()))
+        scriptLoader = new GroovyClassLoader(trustedLoader, configuration(new SandboxCpsTransformer()))
+        libraryLoader = trusted ? trustedLoader : scriptLoader
+        libraryLoader.addClasspath(new File(library, 'src').absolutePath)
+        libraryLoader.parseClass(new File(library, 'vars/notifyEmail.groovy'))
+        blockRunner = trustedLoader.parseClass('''
+            class BlockRunner implements harness.Blocks {
+                Object around(Object begin, Object end, Object body) {
+                    com.cloudbees.groovy.cps.Continuable.suspend(begin)
+                    try {
+                        return body.call()
+                    } finally {
+                        com.cloudbees.groovy.cps.Continuable.suspend(end)
+                    }
+                }
+            }''', 'BlockRunner.groovy').newInstance() as Blocks
+        sandbox = new Sandbox(scriptLoader)
+        steps = new Steps(this)
+    }
+
+    /**
+     * Runs a scripted Pipeline to its end.
+     *
+     * @return what the script returned
+     * @throws Throwable what it threw
+     */
+    Object run(String pipeline) {
+        Script script = scriptLoader.parseClass(pipeline, 'WorkflowScript.groovy').newInstance() as Script
+        FunctionCallEnv env = new FunctionCallEnv(null, Continuation.HALT, null, null)
+        env.invoker = new SandboxInvoker()
+        Continuable program = null
+        Outcome next = new Outcome(null, null)
+        sandbox.register()
+        try {
+            program = new Continuable(script, env)
+            while (true) {
+                Outcome came = program.run0(next, Continuable.categories)
+                if (!program.resumable) {
+                    return came.replay()
+                }
+                program = restarted(program)
+                next = executed(came.replay() as StepCall)
+            }
+        } finally {
+            sandbox.unregister()
+        }
+    }
+
+    /** A name that the script itself doesn't know: the library's variable, or a step. */
+    Object call(String name, Object[] args) {
+        if (name == 'notifyEmail') {
+            Script variable = libraryLoader.loadClass('notifyEmail').newInstance() as Script
+            return variable.metaClass.invokeMethod(variable, 'call', args)
+        }
+        if (!steps.has(name)) {
+            throw new NoSuchMethodError("No such DSL method '${name}' found among steps [echo, error, mail, sh, and many more]")
+        }
+        List list = args as List
+        if (list && list.last() instanceof Closure) {
+            List own = list.take(list.size() - 1)
+            return blockRunner.around(new StepCall(name, own, 'begin'), new StepCall(name, own, 'end'), list.last())
+        }
+        return Continuable.suspend(new StepCall(name, list))
+    }
+
+    String environment(String name) {
+        Map around = blocks.reverse().find { block -> block.variables.containsKey(name) }
+        if (around) {
+            return around.variables[name]
+        }
+        return Jenkins.globalVariables[name] ?: variables[name]
+    }
+
+    private Outcome executed(StepCall step) {
+        if (step.part != 'end') {
+            ran << step.name
+        }
+        try {
+            return new Outcome(steps.run(step), null)
+        } catch (Throwable e) {
+            return new Outcome(null, e)
+        }
+    }
+
+    private Continuable restarted(Continuable program) {
+        ByteArrayOutputStream stored = new ByteArrayOutputStream()
+        new ObjectOutputStream(stored).withStream { out -> out.writeObject(program) }
+        return new ObjectInputStreamWithLoader(new ByteArrayInputStream(stored.toByteArray()), scriptLoader)
+            .withStream { source -> source.readObject() } as Continuable
+    }
+
+    private static CompilerConfiguration configuration(CpsTransformer transformer) {
+        CompilerConfiguration configuration = new CompilerConfiguration()
+        configuration.addCompilationCustomizers(new ImportCustomizer().addImports(NonCPS.name), transformer)
+        configuration.scriptBaseClass = PipelineScript.name
+        configuration.sourceEncoding = 'UTF-8'
+        return configuration
+    }
+
+    static void abort(String message) throws AbortException {
+        throw new AbortException(message)
+    }
+
+}

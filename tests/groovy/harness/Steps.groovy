@@ -1,0 +1,159 @@
+package harness
+
+import hudson.AbortException
+import jenkins.model.Jenkins
+
+/** The steps of a controller. Those that talk to the world do so: real HTTP, a real shell. */
+class Steps {
+
+    /** The mails that Jenkins' own step sent. */
+    final List<Map> mails = []
+    /** Scripts that PowerShell would have run. */
+    final List<String> powershell = []
+    /** Step → closure that runs in its place, with the StepCall. */
+    final Map<String, Closure> instead = [:]
+    final Set<String> absent = []
+
+    private static final Set<String> KNOWN = [
+        'echo', 'error', 'mail', 'httpRequest', 'sh', 'powershell', 'node', 'stage', 'withEnv', 'withCredentials',
+        'input', 'junit',
+    ] as Set
+
+    private final Controller controller
+
+    Steps(Controller controller) {
+        this.controller = controller
+    }
+
+    boolean has(String name) {
+        return name in KNOWN && !(name in absent)
+    }
+
+    Object run(StepCall step) {
+        if (step.part == 'end') {
+            controller.blocks.pop()
+            return null
+        }
+        if (step.part == 'begin') {
+            controller.blocks.push([name: step.name, variables: block(step)])
+            return null
+        }
+        if (instead[step.name]) {
+            return instead[step.name].call(step)
+        }
+        return invokeMethod(step.name, step)
+    }
+
+    private Map block(StepCall step) {
+        switch (step.name) {
+            case 'node':
+                return [NODE_NAME: step.args ? step.args[0] : 'agent-1', WORKSPACE: '/tmp']
+            case 'stage':
+                return [STAGE_NAME: step.args[0]]
+            case 'withEnv':
+                return step.args[0].collectEntries { pair -> pair.split('=', 2) as List }
+            case 'withCredentials':
+                return step.args[0].collectEntries { binding ->
+                    StoredCredential stored = credential(binding.credentialsId)
+                    [(binding.usernameVariable): 'jenkins', (binding.passwordVariable): stored.password.plainText]
+                }
+            default:
+                return [:]
+        }
+    }
+
+    private static StoredCredential credential(String id) {
+        StoredCredential found = Jenkins.credentials.find { stored -> stored.id == id }
+        if (found == null) {
+            throw new AbortException("Could not find credentials entry with ID '${id}'")
+        }
+        return found
+    }
+
+    /** The plugin looks it up before it connects, and tells in its own words. */
+    private static String authentication(String id) {
+        StoredCredential found = Jenkins.credentials.find { stored -> stored.id == id }
+        if (found == null) {
+            throw new IllegalStateException("Authentication '${id}' doesn't exist anymore")
+        }
+        return "jenkins:${found.password.plainText}"
+    }
+
+    Object echo(StepCall step) {
+        controller.log.addAll(step.args[0].toString().readLines())
+        return null
+    }
+
+    Object error(StepCall step) {
+        throw new AbortException(step.args[0].toString())
+    }
+
+    Object input(StepCall step) {
+        return null
+    }
+
+    Object junit(StepCall step) {
+        controller.build.set('result', 'UNSTABLE')
+        return null
+    }
+
+    Object mail(StepCall step) {
+        mails << step.named()
+        return null
+    }
+
+    Object powershell(StepCall step) {
+        powershell << step.named().script
+        return '\n000 7'
+    }
+
+    Object sh(StepCall step) {
+        List<String> names = controller.blocks*.variables*.keySet().flatten().unique()
+        Map environment = [PATH: System.getenv('PATH')] + names.collectEntries { name -> [name, controller.environment(name)] }
+        File script = File.createTempFile('step', '.sh')
+        script.text = step.named().script
+        ProcessBuilder builder = new ProcessBuilder('/bin/sh', '-xe', script.path)
+        builder.environment().clear()
+        environment.each { name, value -> builder.environment().put(name, value.toString()) }
+        Process process = builder.start()
+        StringBuffer out = new StringBuffer()
+        StringBuffer err = new StringBuffer()
+        process.waitForProcessOutput(out, err)
+        script.delete()
+        controller.log.addAll(err.toString().readLines())
+        if (process.exitValue() != 0) {
+            throw new AbortException("script returned exit code ${process.exitValue()}")
+        }
+        return out.toString()
+    }
+
+    Object httpRequest(StepCall step) {
+        Map request = step.named()
+        assert request.validResponseCodes == '100:599'
+        HttpURLConnection connection = new URL(request.url).openConnection(Proxy.NO_PROXY) as HttpURLConnection
+        String pair = request.authentication ? authentication(request.authentication) : null
+        try {
+            connection.instanceFollowRedirects = false
+            connection.connectTimeout = connection.readTimeout = request.timeout * 1000
+            connection.requestMethod = request.httpMode
+            connection.doOutput = true
+            assert request.contentType == 'APPLICATION_JSON'
+            connection.setRequestProperty('Content-Type', 'application/json')
+            if (pair) {
+                connection.setRequestProperty('Authorization', 'Basic ' + pair.bytes.encodeBase64())
+            }
+            connection.outputStream.withStream { out -> out.write(request.requestBody.getBytes('UTF-8')) }
+            int status = connection.responseCode
+            InputStream body = status < 400 ? connection.inputStream : connection.errorStream
+            return new Response(status, body?.getText('UTF-8') ?: '')
+        } catch (UnknownHostException e) {
+            return new Response(404, e.toString())
+        } catch (IOException e) {
+            // As measured: a lost connection is no exception.
+            return new Response(408, e.toString())
+        } finally {
+            connection.disconnect()
+        }
+    }
+
+}

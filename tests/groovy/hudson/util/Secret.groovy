@@ -1,0 +1,12 @@
+package hudson.util
+
+/** Stands in for Jenkins': not Serializable here, so that a test fails where one is kept. */
+class Secret {
+
+    final String plainText
+
+    Secret(String plainText) {
+        this.plainText = plainText
+    }
+
+}

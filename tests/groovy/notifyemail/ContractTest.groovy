@@ -1,0 +1,82 @@
+package notifyemail
+
+import groovy.json.JsonOutput
+import groovy.json.JsonSlurper
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+import org.junit.Test
+
+/**
+ * What the step sends, file by file in tests/contract: the Python tests accept and render the same.
+ *
+ * `mvn test -Dtest=ContractTest -Dcontract.update=true` writes the files anew.
+ */
+class ContractTest extends PipelineTest {
+
+    private static final File FOLDER = new File('tests/contract')
+
+    /** The report that the Pipeline sends, trusted and sandboxed alike, equals the file. */
+    private void sends(String name, String sample, String pipeline, Closure change = { }) {
+        List<Map> sent = [true, false].collect { trust ->
+            controller(trust, sample)
+            change()
+            try {
+                controller.run(pipeline)
+            } catch (Throwable expected) {
+                assert pipeline.contains('error') || pipeline.contains('input')
+            }
+            nothingIsPending()
+            return service.reports.last()
+        }
+        assert sent[0] == sent[1]
+        File file = new File(FOLDER, "${name}.json")
+        if (System.getProperty('contract.update') == 'true') {
+            file.setText(JsonOutput.prettyPrint(JsonOutput.toJson(sent[0])) + '\n', 'UTF-8')
+        }
+        assert new JsonSlurper().parse(file, 'UTF-8') == sent[0]
+    }
+
+    @Test
+    void 'every recorded build'() {
+        new File('pyservice/samples').listFiles().findAll { folder -> new File(folder, 'build.json').exists() }.each { folder ->
+            sends("declarative-${folder.name}", folder.name, 'notifyEmail()')
+        }
+    }
+
+    @Test
+    void 'a scripted error'() {
+        sends('scripted-error', '2-failure', "stage('Package') { try { error 'no disk' } catch (e) { notifyEmail(error: e) } }") {
+            controller.build.set('result', 'SUCCESS')
+        }
+    }
+
+    @Test
+    void 'an aborted body'() {
+        sends('wrapper-aborted', '7-aborted-by-user', 'notifyEmail { input() }') {
+            controller.steps.instead.input = { throw new FlowInterruptedException('Aborted by Ada Example') }
+        }
+    }
+
+    @Test
+    void 'all arguments'() {
+        sends('all-arguments', '4-fixed', '''notifyEmail(
+            to: ['ada@example.com', 'Bo Öberg <bo@example.com>'], cc: 'cy@example.com, dee@example.com', bcc: 'eve@example.com',
+            replyTo: 'team@example.com', subject: 'Release 1.4.2 » done', template: 'build',
+            data: [version: '1.4.2', notes: ['a', 'b'], count: 3, draft: false, nothing: null], timeout: 5, failOnError: true)''')
+    }
+
+    @Test
+    void 'a controller without a URL'() {
+        sends('no-jenkins-url', '3-unstable', 'notifyEmail()') { controller.build.url = null }
+    }
+
+    @Test
+    void 'names that bite'() {
+        sends('nasty-names', '2-failure', 'notifyEmail(subject: "a\\r\\nBcc: evil@example.com =?utf-8?q?x?=")') {
+            String nasty = ('漢"/\\\'<' * 84).take(500)
+            controller.build.set('fullProjectName', nasty)
+            controller.build.set('fullDisplayName', nasty + ' #2')
+            controller.build.set('description', '<script>alert(1)</script>\u0000\u001b[31m\ud83d')
+        }
+    }
+
+}

@@ -1,0 +1,237 @@
+package notifyemail
+
+import hudson.AbortException
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+import org.junit.Test
+
+/** The step's forms: plain, with an error, and around a body; each trusted and sandboxed. */
+class FormsTest extends PipelineTest {
+
+    private void both(Closure test) {
+        [true, false].each { trust ->
+            startService()
+            controller(trust)
+            test()
+            nothingIsPending()
+            stopService()
+        }
+    }
+
+    private Map report() {
+        assert service.requests.size() == 1
+        return service.reports[0]
+    }
+
+    @Test
+    void 'a plain call reports the build as it stands'() {
+        both {
+            Map answer = controller.run('notifyEmail()')
+            assert answer.state == 'received'
+            assert answer.id == harness.FakeService.ID
+            assert answer.messageId == "<${harness.FakeService.ID}@ci.example.com>"
+            assert answer.statusUrl == "${service.url}/v1/reports/${harness.FakeService.ID}"
+            assert answer.previewUrl == "${answer.statusUrl}/preview"
+            assert answer.error == null
+            assert report().build.result == 'FAILURE'
+            assert report().mail == [to: 'team@example.com']
+            assert !report().containsKey('error')
+        }
+    }
+
+    @Test
+    void 'an error that is handed over is a failure, though Jenkins still says SUCCESS'() {
+        both {
+            controller.build.set('result', null)
+            controller.build.set('currentResult', 'SUCCESS')
+            Throwable thrown = failure('''
+                stage('Package') {
+                    try {
+                        error 'no disk'
+                    } catch (e) {
+                        notifyEmail(error: e)
+                        throw e
+                    }
+                }''')
+            assert thrown instanceof AbortException
+            assert report().build.result == 'FAILURE'
+            assert report().error == [message: 'no disk', type: 'hudson.AbortException', stage: 'Package']
+        }
+    }
+
+    @Test
+    void 'an interruption is ABORTED, a newer build NOT_BUILT'() {
+        [('Aborted by Ada'): 'ABORTED', ('Timeout has been exceeded'): 'ABORTED', ('Superseded by #2'): 'NOT_BUILT'].each { text, result ->
+            both {
+                controller.steps.instead.input = { throw new FlowInterruptedException(text) }
+                Throwable thrown = failure('try { input() } catch (e) { notifyEmail(error: e); throw e }')
+                assert thrown instanceof FlowInterruptedException
+                assert report().build.result == result
+                assert report().error.message == text
+            }
+        }
+    }
+
+    @Test
+    void 'a body that succeeds gives its value back'() {
+        both {
+            controller.build.set('result', 'SUCCESS')
+            Object value = controller.run("notifyEmail(to: 'ada@example.com') { echo 'in'; return [n: 42] }")
+            assert value == [n: 42]
+            assert report().build.result == 'SUCCESS'
+            assert report().mail.to == 'ada@example.com'
+            assert controller.log[0] == 'in'
+        }
+    }
+
+    @Test
+    void 'a body that makes the build unstable is reported so'() {
+        both {
+            controller.build.set('result', 'SUCCESS')
+            controller.run("notifyEmail { junit '*.xml' }")
+            assert report().build.result == 'UNSTABLE'
+        }
+    }
+
+    @Test
+    void 'a body that fails is reported, and its own exception goes on'() {
+        both {
+            controller.build.set('result', 'SUCCESS')
+            AbortException own = new AbortException('own')
+            controller.steps.instead.input = { throw own }
+            Throwable thrown = failure('notifyEmail { input() }')
+            assert thrown.is(own) || thrown.message == own.message
+            assert thrown.getClass() == AbortException
+            assert report().build.result == 'FAILURE'
+            assert report().error.message == 'own'
+        }
+    }
+
+    @Test
+    void 'what a body throws is the very same object after the report'() {
+        both {
+            Object same = controller.run('''
+                def thrown = new IllegalStateException('own')
+                try {
+                    notifyEmail { throw thrown }
+                } catch (e) {
+                    return e == thrown
+                }''')
+            assert same
+        }
+    }
+
+    @Test
+    void 'a body that is aborted stays aborted'() {
+        both {
+            controller.steps.instead.input = { throw new FlowInterruptedException('Aborted by Ada') }
+            assert failure('notifyEmail { input() }') instanceof FlowInterruptedException
+            assert report().build.result == 'ABORTED'
+        }
+    }
+
+    @Test
+    void 'a failing report never hides what the body threw'() {
+        both {
+            service.answers = [[status: 422, body: '{"detail": "No."}']]
+            Throwable thrown = failure("notifyEmail(failOnError: true) { error 'own' }")
+            assert thrown.message == 'own'
+        }
+    }
+
+    @Test
+    void 'an unknown argument lists the known ones, before the body runs'() {
+        both {
+            Throwable thrown = failure("notifyEmail(too: 'x') { echo 'ran' }")
+            assert thrown.message == "notifyEmail has no argument 'too'. It knows: to, cc, bcc, replyTo, subject, template, " +
+                'data, url, credentialsId, transport, timeout, failOnError, error.'
+            assert controller.log == []
+            assert service.requests == []
+        }
+    }
+
+    @Test
+    void 'a wrong argument says what it takes'() {
+        ["to: 5": 'to takes an address', "to: ['a@x.org', 5]": 'to takes an address', "data: 'x'": 'data takes a Map',
+         "timeout: '5'": 'timeout takes whole seconds from 1 to 60', 'timeout: 0': 'timeout takes',
+         "failOnError: 'yes'": 'failOnError takes true or false',
+         "error: 'x'": 'error takes the exception', 'subject: 5': 'subject takes a text', "transport: 'pigeon'": 'transport is one of auto',
+         'url: "file:///etc/passwd"': 'not an http', 'url: "http://x/\';rm -rf /"': 'not an http',
+         'url: "http://x/`id`"': 'not an http', 'url: \'http://x/$(id)\'': 'not an http'].each { arguments, told ->
+            both {
+                assert failure("notifyEmail(${arguments})").message.contains(told)
+                assert service.requests == []
+            }
+        }
+    }
+
+    @Test
+    void 'recipients are the argument or else the environment'() {
+        both {
+            controller.run("notifyEmail(to: ['a@x.org', 'Bo <b@x.org>'], cc: 'c@x.org', bcc: 'd@x.org', replyTo: 'e@x.org')")
+            assert report().mail == [to: 'a@x.org, Bo <b@x.org>', cc: 'c@x.org', bcc: 'd@x.org', reply_to: 'e@x.org']
+        }
+    }
+
+    @Test
+    void 'a controller without a Jenkins URL reports without links'() {
+        both {
+            controller.build.url = null
+            controller.variables.remove('BUILD_URL')
+            assert controller.run('notifyEmail()').state == 'received'
+            assert !report().build.containsKey('url')
+        }
+    }
+
+    @Test
+    void 'data may hold anything, and travels as plain values'() {
+        both {
+            controller.run('''def number = 1; notifyEmail(data: [a: 1, b: [true, null, "g$number", 1.5], c: [d: new Date(0)], (5): 'five',
+                e: currentBuild])''')
+            Map data = report().mail.data
+            assert data.a == 1
+            assert data.b == [true, null, 'g1', 1.5]
+            assert data.c.d instanceof String
+            assert data['5'] == 'five'
+            assert data.e instanceof String
+        }
+    }
+
+    @Test
+    void 'it costs two steps, and one where the library is trusted'() {
+        controller(sandboxed).run("node('a') { notifyEmail() }")
+        assert controller.ran == ['node', 'httpRequest', 'echo']
+        controller(trusted).run("node('a') { notifyEmail() }")
+        assert controller.ran == ['node', 'echo']
+        controller(sandboxed).run("node('a') { notifyEmail(transport: 'shell') }")
+        assert controller.ran == ['node', 'sh']
+        store('t', 'secret')
+        controller(sandboxed)
+        store('t', 'secret')
+        controller.run("node('a') { notifyEmail(transport: 'shell', credentialsId: 't') }")
+        assert controller.ran == ['node', 'withCredentials', 'sh']
+    }
+
+    @Test
+    void 'the log tells whom, and where to follow it'() {
+        controller(trusted).run('notifyEmail()')
+        assert line() == "notifyEmail: reported FAILURE to 1 recipient: ${service.url}/v1/reports/${harness.FakeService.ID}"
+    }
+
+    @Test
+    void 'two calls with different arguments are two reports'() {
+        controller(trusted).run("notifyEmail(to: 'a@x.org'); notifyEmail(to: 'b@x.org')")
+        assert service.reports*.mail*.to == ['a@x.org', 'b@x.org']
+    }
+
+    @Test
+    void 'the same call repeated sends the same bytes, but for the duration'() {
+        controller(trusted).run('notifyEmail()')
+        controller.build.set('duration', 99999L)
+        controller.run('notifyEmail()')
+        List<Map> reports = service.reports
+        assert reports*.build*.duration_ms == [2358, 99999]
+        reports.each { report -> report.build.remove('duration_ms') }
+        assert reports[0] == reports[1]
+    }
+
+}
