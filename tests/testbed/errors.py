@@ -1,0 +1,7 @@
+"""What can go wrong with the testbed itself."""
+
+
+class TestbedError(Exception):
+    """The testbed could not be made, or something in it did not happen in time."""
+
+    __test__ = False

@@ -1,0 +1,93 @@
+"""A real Postfix of our own inside of a namespace: own configuration, queue, data and log."""
+
+import shutil
+import time
+from pathlib import Path
+
+from tests.testbed.namespaces import Completed, Namespace
+
+_MASTER = Path("/usr/share/postfix/master.cf.dist")
+
+
+class Postfix:
+    """Send-only, with a relay host, open to the containers: as on the node that we are for."""
+
+    def __init__(self, namespace: Namespace, folder: Path, settings: dict[str, str]) -> None:
+        """Write its configuration by postconf; `start` it.
+
+        Args:
+            namespace: where it runs.
+            folder: for all its files.
+            settings: main.cf's, beside those that keep it apart from the machine's own.
+        """
+        self._namespace = namespace
+        self.config = folder / "etc"
+        self.log = folder / "mail.log"
+        queue, data = folder / "queue", folder / "data"
+        for path in (self.config, queue, data):
+            path.mkdir(parents=True)
+        shutil.chown(data, "postfix")
+        (self.config / "main.cf").touch()
+        shutil.copy(_MASTER, self.config / "master.cf")
+        (self.config / "dynamicmaps.cf").touch()
+        self.set(
+            compatibility_level="3.6",
+            queue_directory=str(queue),
+            data_directory=str(data),
+            maillog_file=str(self.log),
+            maillog_file_prefixes=str(folder),
+            inet_protocols="ipv4",
+            # No name server in here: addresses and /etc/hosts only.
+            smtp_dns_support_level="disabled",
+            smtp_host_lookup="native",
+            alias_maps="",
+            alias_database="",
+            minimal_backoff_time="1s",
+            maximal_backoff_time="2s",
+            queue_run_delay="1s",
+            **settings,
+        )
+        self._do("postconf", "-c", str(self.config), "-F", "*/*/chroot = n")
+
+    def set(self, **settings: str) -> None:
+        """Change main.cf; a reload or restart is the caller's."""
+        pairs = [f"{name} = {value}" for name, value in settings.items()]
+        self._do("postconf", "-c", str(self.config), "-e", *pairs)
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        self._do("postfix", "-c", str(self.config), "start")
+        self._wait_for_port(listening=True)
+
+    def stop(self) -> None:
+        """Stop, and wait until nothing listens."""
+        self._do("postfix", "-c", str(self.config), "stop")
+        self._wait_for_port(listening=False)
+
+    def is_running(self) -> bool:
+        """Whether the master process is there."""
+        return self._namespace.run("postfix", "-c", str(self.config), "status").returncode == 0
+
+    def flush(self) -> None:
+        """Try all deferred mail now."""
+        self._do("postqueue", "-c", str(self.config), "-f")
+
+    def queue(self) -> str:
+        """The queue as postqueue -p shows it."""
+        return self._do("postqueue", "-c", str(self.config), "-p").stdout
+
+    def _do(self, *command: str) -> Completed:
+        done = self._namespace.run(*command)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+        return done
+
+    def _wait_for_port(self, *, listening: bool) -> None:
+        for _ in range(100):
+            found = ":25 " in self._namespace.run("ss", "-Hltn", "sport = :25").stdout
+            if found is listening:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"Postfix listening: {not listening}. {self._log()}")
+
+    def _log(self) -> str:
+        return self.log.read_text() if self.log.exists() else "It wrote no log."
