@@ -101,6 +101,15 @@ class Namespace:
         self._started.append(process)
         return process
 
+    def wait_for_port(self, port: int, *, listening: bool) -> None:
+        """Wait until something in here listens on a TCP port, or until nothing does any more."""
+
+        def found() -> bool:
+            return bool(self.run("ss", "-Hltn", f"sport = :{port}").stdout.strip())
+
+        told = f"port {port} in {self.name} is {'taken' if listening else 'free'}"
+        until(lambda: found() is listening, told)
+
     def pids(self) -> list[int]:
         """The processes in here."""
         return _pids(self.name)

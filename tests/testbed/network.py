@@ -1,9 +1,9 @@
 """The whole network: a node with docker0, a container behind it, a relay host, an outsider."""
 
+import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -14,15 +14,14 @@ from typing import Any, Self
 
 from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace, ip
+from tests.testbed.node import Node
 from tests.testbed.postfix import Postfix
 
 BRIDGE = "172.22.91.1"
 CONTAINER = "172.22.91.2"
-NODE_UPLINK, RELAY = "198.51.100.1", "198.51.100.2"
-NODE_OUTSIDE, OUTSIDER = "203.0.113.1", "203.0.113.2"
+RELAY = "198.51.100.1"
 SERVICE = f"http://{BRIDGE}:8525"
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,16 @@ class Testbed:
     __test__ = False  # pytest: it is none
 
     def __enter__(self) -> Self:
-        """Make the namespaces, the relay host's sink and the node's Postfix."""
+        """Make the relay host with its sink, a node, a container on it, and an outsider."""
+        self._made: list[Namespace] = []
         namespaces.clear_leftovers()
         self.folder = namespaces.folder()
-        self._made: list[Namespace] = []
-        self._service: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
         try:
-            self._build()
+            self._make_relay()
+            self.node = self.add_node()
+            self.container = self.add_container(self.node, CONTAINER)
+            self.outsider = self.add_outsider(self.node)
         except BaseException:
             self.__exit__()
             raise
@@ -61,28 +63,61 @@ class Testbed:
 
     def __exit__(self, *_: object) -> None:
         """Take everything away."""
-        for namespace in self._made:
-            namespace.remove()
+        while self._made:
+            self._made.pop().remove()
         shutil.rmtree(self.folder)
 
-    def _build(self) -> None:
-        self.node, self.container, self.relay, self.outsider = (
-            self._namespace(role) for role in ("node", "container", "relay", "outsider")
-        )
-        ip("-n", self.node.name, "link", "add", "docker0", "type", "bridge")
-        self.node.address("docker0", f"{BRIDGE}/24")
-        self.container.join("eth0", f"{CONTAINER}/24", self.node, "veth0")
-        ip("-n", self.node.name, "link", "set", "veth0", "master", "docker0")
-        self.container.route("default", via=BRIDGE)
-        self.relay.join("eth0", f"{RELAY}/30", self.node, "uplink")
-        self.node.address("uplink", f"{NODE_UPLINK}/30")
-        self.outsider.join("eth0", f"{OUTSIDER}/30", self.node, "outside")
-        self.node.address("outside", f"{NODE_OUTSIDE}/30")
-        self.outsider.route(f"{BRIDGE}/32", via=NODE_OUTSIDE)
+    def add_node(self, bridge: str = BRIDGE, **settings: str) -> Node:
+        """Make one more node, with its Postfix running.
 
+        Args:
+            bridge: its bridge's address; other nodes may have the same.
+            settings: main.cf's, beside or instead of the usual ones.
+        """
+        number = next(self._numbers)
+        node = Node(f"node{number}", bridge=bridge, folder=self.folder / f"node{number}")
+        self._made.append(node)
+        self._join_uplink(node, f"198.51.100.{10 + number}")
+        node.install_postfix(RELAY, {"myhostname": f"node{number}.ci.example.com", **settings})
+        return node
+
+    def add_container(self, node: Node, address: str) -> Namespace:
+        """Make one more container on a node's bridge, or a pod: an address of another network."""
+        container = self._namespace(f"pod{next(self._numbers)}")
+        node.attach(container, address)
+        return container
+
+    def add_outsider(self, node: Node) -> Namespace:
+        """Make a machine outside of mynetworks that routes to a node's bridge as neighbours can."""
+        number = next(self._numbers)
+        outsider = self._namespace(f"outsider{number}")
+        node_side, own_side = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
+        outsider.join("eth0", f"{own_side}/30", node, f"outside{number}")
+        node.address(f"outside{number}", f"{node_side}/30")
+        outsider.route(f"{node.bridge}/32", via=node_side)
+        return outsider
+
+    def _make_relay(self) -> None:
+        self.relay = self._namespace("relay")
+        ip("-n", self.relay.name, "link", "add", "lan", "type", "bridge")
+        self.relay.address("lan", f"{RELAY}/24")
         self._sunk = self.folder / "sunk"
         self._sunk.mkdir()
-        self.relay.start(
+        self.start_relay()
+
+    def _join_uplink(self, node: Node, address: str) -> None:
+        port = f"veth{address.rpartition('.')[2]}"
+        node.join("uplink", f"{address}/24", self.relay, port)
+        ip("-n", self.relay.name, "link", "set", port, "master", "lan")
+
+    def _namespace(self, role: str) -> Namespace:
+        made = Namespace(role)
+        self._made.append(made)
+        return made
+
+    def start_relay(self) -> None:
+        """Let the relay host take connections."""
+        self._sink = self.relay.start(
             sys.executable,
             "-m",
             "tests.testbed.sink",
@@ -92,23 +127,22 @@ class Testbed:
             log=self.folder / "sink.log",
             env={"PYTHONPATH": str(ROOT)},
         )
-        self.postfix = Postfix(
-            self.node,
-            self.folder / "postfix",
-            {
-                "myhostname": "node1.ci.example.com",
-                "mydestination": "",
-                "inet_interfaces": f"localhost, {BRIDGE}",
-                "mynetworks": "127.0.0.0/8, 172.22.0.0/16",
-                "relayhost": f"[{RELAY}]:25",
-            },
-        )
-        self.postfix.start()
+        self.relay.wait_for_port(25, listening=True)
 
-    def _namespace(self, role: str) -> Namespace:
-        made = Namespace(role)
-        self._made.append(made)
-        return made
+    def stop_relay(self) -> None:
+        """Let the relay host refuse connections."""
+        self._sink.terminate()
+        self._sink.wait()
+
+    @property
+    def postfix(self) -> Postfix:
+        """The first node's."""
+        return self.node.postfix
+
+    @property
+    def token(self) -> str:
+        """The one that Jenkins has for the first node's service."""
+        return self.node.make_token()
 
     def mails(self) -> list[Mail]:
         """What came out at the relay host, in order."""
@@ -127,88 +161,59 @@ class Testbed:
             time.sleep(0.1)
         return self.mails()
 
-    def relay_answers(self, reply: str | None) -> None:
-        """Let the relay host refuse every mail with a reply, or take them again."""
-        if reply is None:
-            (self._sunk / "reply").unlink(missing_ok=True)
-        else:
-            (self._sunk / "reply").write_text(reply)
+    def relay_answers(self, reply: str | None, *, at: str = "data") -> None:
+        """Let the relay host refuse every mail with a reply, or take them again.
+
+        Args:
+            reply: `451 4.3.0 later`, say; None: take them.
+            at: the command that is answered so: mail, rcpt or data (its final dot).
+        """
+        for command in ("mail", "rcpt", "data"):
+            (self._sunk / f"reply-{command}").unlink(missing_ok=True)
+        if reply is not None:
+            (self._sunk / f"reply-{at}").write_text(reply)
 
     def reset(self) -> None:
-        """An empty sink, a running Postfix, no service."""
+        """An empty and willing relay host, a running Postfix with an empty queue, no service."""
         self.stop_service()
         self.relay_answers(None)
+        if self._sink.poll() is not None:
+            self.start_relay()
         if not self.postfix.is_running():
             self.postfix.start()
+        self.postfix.empty()
         for file in self._sunk.iterdir():
             if file.stem.isdigit():
                 file.unlink()
 
     def start_service(self, **settings: str) -> None:
-        """Start the service on the node, and wait until a container reaches it and it is ready.
-
-        Args:
-            settings: NOTIFY_EMAIL_…, beside the ones that keep it apart.
-        """
-        self.token = self.token_file().read_text()
-        environment = {
-            "TOKENS_FILE": str(self.folder / "tokens.toml"),
-            "DATABASE_URL": f"sqlite:///{self.folder}/outbox.db",
-            "SENDER": "Jenkins <jenkins@ci.example.com>",
-        } | {name.upper(): value for name, value in settings.items()}
-        self._service = self.node.start(
-            str(BIN / "notify-email"),
-            "serve",
-            log=self.folder / "service.log",
-            env={f"NOTIFY_EMAIL_{name}": value for name, value in environment.items()},
-        )
-        for _ in range(150):
-            if self.curl("/healthz").returncode == 0:
-                return
-            assert self._service.poll() is None, self.service_log()
-            time.sleep(0.1)
-        raise AssertionError(self.service_log())
-
-    def token_file(self) -> Path:
-        """A file with the token that Jenkins has."""
-        file = self.folder / "token"
-        if not file.exists():
-            made = subprocess.run(
-                [
-                    str(BIN / "notify-email"),
-                    "token",
-                    "new",
-                    "--name",
-                    "ci",
-                    "--file",
-                    str(self.folder / "tokens.toml"),
-                ],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            file.write_text(made.stdout.strip())
-        return file
+        """Start the first node's service; settings are NOTIFY_EMAIL_…."""
+        self.node.start_service(**settings)
 
     def stop_service(self, *, kill: bool = False) -> None:
-        """End the service, by SIGKILL if asked to; the outbox stays."""
-        service, self._service = self._service, None
-        if service is not None:
-            # `ip netns exec` replaces itself by the command: this is the service's own process.
-            if kill:
-                service.kill()
-            else:
-                service.terminate()
-            service.wait(30)
+        """End the first node's service, by SIGKILL if asked to; the outbox stays."""
+        self.node.stop_service(kill=kill)
 
     def forget(self) -> None:
         """Remove the outbox of a service that is stopped."""
-        for file in self.folder.glob("outbox.db*"):
-            file.unlink()
+        self.node.forget()
 
-    def service_log(self) -> str:
-        """The service's log."""
-        return (self.folder / "service.log").read_text()
+    def speak_smtp(self, machine: Namespace, mail: str, host: str = BRIDGE) -> list[str]:
+        """Hand a mail over by hand, from a machine to a host's port 25: the replies, in order.
+
+        The first is the greeting. It ends at the first refusal; empty: nobody listens.
+
+        Args:
+            machine: whence.
+            mail: the whole message, with CRLF.
+            host: whither.
+        """
+        script = str(Path(__file__).with_name("speak_smtp.py"))
+        people = ("jenkins@ci.example.com", "ada@example.com")
+        done = machine.run(sys.executable, script, host, "25", *people, text=mail)
+        assert done.returncode == 0, done.stderr
+        replies: list[str] = json.loads(done.stdout)
+        return replies
 
     def curl(self, path: str, *arguments: str, body: str | None = None) -> namespaces.Completed:
         """Ask the service from inside of the container, with the token."""

@@ -1,9 +1,9 @@
 """A real Postfix of our own inside of a namespace: own configuration, queue, data and log."""
 
 import shutil
-import time
 from pathlib import Path
 
+from tests.testbed.errors import TestbedError
 from tests.testbed.namespaces import Completed, Namespace
 
 _MASTER = Path("/usr/share/postfix/master.cf.dist")
@@ -20,6 +20,8 @@ class Postfix:
             folder: for all its files.
             settings: main.cf's, beside those that keep it apart from the machine's own.
         """
+        if not _MASTER.exists():
+            raise TestbedError("There is no Postfix: run tests/testbed/install-packages.sh.")
         self._namespace = namespace
         self.config = folder / "etc"
         self.log = folder / "mail.log"
@@ -57,12 +59,12 @@ class Postfix:
     def start(self) -> None:
         """Start, and wait until it listens."""
         self._do("postfix", "-c", str(self.config), "start")
-        self._wait_for_port(listening=True)
+        self._namespace.wait_for_port(25, listening=True)
 
     def stop(self) -> None:
         """Stop, and wait until nothing listens."""
         self._do("postfix", "-c", str(self.config), "stop")
-        self._wait_for_port(listening=False)
+        self._namespace.wait_for_port(25, listening=False)
 
     def is_running(self) -> bool:
         """Whether the master process is there."""
@@ -72,6 +74,14 @@ class Postfix:
         """Try all deferred mail now."""
         self._do("postqueue", "-c", str(self.config), "-f")
 
+    def reload(self) -> None:
+        """Let it read its settings again."""
+        self._do("postfix", "-c", str(self.config), "reload")
+
+    def empty(self) -> None:
+        """Drop all mail that it has."""
+        self._do("postsuper", "-c", str(self.config), "-d", "ALL")
+
     def queue(self) -> str:
         """The queue as postqueue -p shows it."""
         return self._do("postqueue", "-c", str(self.config), "-p").stdout
@@ -80,14 +90,3 @@ class Postfix:
         done = self._namespace.run(*command)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done
-
-    def _wait_for_port(self, *, listening: bool) -> None:
-        for _ in range(100):
-            found = ":25 " in self._namespace.run("ss", "-Hltn", "sport = :25").stdout
-            if found is listening:
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"Postfix listening: {not listening}. {self._log()}")
-
-    def _log(self) -> str:
-        return self.log.read_text() if self.log.exists() else "It wrote no log."

@@ -1,7 +1,8 @@
 """The relay host's SMTP server: `python -m tests.testbed.sink ADDRESS PORT FOLDER`.
 
 Keeps each mail as NUMBER.eml, its exact bytes, and NUMBER.json, its envelope, which appears last.
-While there is a file `reply` in the folder, its text is the answer to every mail's final dot.
+While there is a file `reply-mail`, `reply-rcpt` or `reply-data` in the folder, its text is the
+answer to every MAIL FROM, RCPT TO or final dot.
 """
 
 import asyncio
@@ -20,15 +21,40 @@ class Sink:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count(1)
+        kept = [int(file.stem) for file in folder.glob("*.json")]
+        self._numbers = itertools.count(max(kept, default=0) + 1)
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Take or refuse a sender."""
+        refusal = self._reply("mail")
+        if refusal is None:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return refusal or "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: list[str]
+    ) -> str:
+        """Take or refuse a recipient."""
+        refusal = self._reply("rcpt")
+        if refusal is None:
+            envelope.rcpt_tos.append(address)
+        return refusal or "250 2.1.5 Ok"
+
+    async def handle_DATA(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         """Keep or refuse one mail."""
-        reply = self._folder / "reply"
-        if reply.exists():
-            return reply.read_text(encoding="utf-8").strip()
+        refusal = self._reply("data")
+        if refusal is not None:
+            return refusal
         number = next(self._numbers)
         (self._folder / f"{number}.eml").write_bytes(envelope.original_content or b"")
         told = {"sender": envelope.mail_from, "recipients": envelope.rcpt_tos}
@@ -36,6 +62,12 @@ class Sink:
         unfinished.write_text(json.dumps(told), encoding="utf-8")
         unfinished.rename(self._folder / f"{number}.json")
         return f"250 2.0.0 Ok: queued as SINK{number}"
+
+    def _reply(self, command: str) -> str | None:
+        try:
+            return (self._folder / f"reply-{command}").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
 
 
 async def serve(address: str, port: int, folder: Path) -> None:

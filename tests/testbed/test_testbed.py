@@ -1,74 +1,154 @@
 """The testbed itself: it is what it says, and leaves nothing behind."""
 
+import os
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
-from tests.testbed import namespaces
-from tests.testbed.network import BRIDGE, ROOT, Testbed
+import pytest
 
-DIALOGUE = """
-import socket, sys
-peer = socket.create_connection((sys.argv[1], 25), timeout=10)
-lines = peer.makefile("rb")
-def say(text):
-    if text:
-        peer.sendall(text.encode() + b"\\r\\n")
-    while True:
-        line = lines.readline().decode()
-        print(line, end="")
-        if line[3:4] != "-":
-            return
-for text in ("", "EHLO pod", "MAIL FROM:<jenkins@ci.example.com>", "RCPT TO:<ada@example.com>",
-             "DATA", "Subject: by hand\\r\\n\\r\\nHello.\\r\\n.", "QUIT"):
-    say(text)
-"""
+from tests.testbed import namespaces
+from tests.testbed.errors import TestbedError
+from tests.testbed.network import BRIDGE, ROOT, Testbed
+from tests.testbed.waiting import until
+
+MAIL = (
+    "From: jenkins@ci.example.com\r\nTo: ada@example.com\r\nSubject: by hand\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+    "\r\nHello, Müller.\r\n.a dot begins this line\r\n..\r\na space ends it \r\n"
+)
+
+
+def wait_until_deferred(testbed: Testbed, reason: str) -> None:
+    """Wait until the node's queue holds a mail for that reason."""
+    until(lambda: reason in testbed.node.queue(), lambda: f"{reason}: {testbed.node.queue()}")
 
 
 def test_a_pod_proves_the_path(testbed: Testbed) -> None:
     """From inside of a container an SMTP dialogue with docker0's address ends in a queue ID."""
-    said = testbed.container.run("python3", "-c", DIALOGUE, BRIDGE)
-    assert "250 2.0.0 Ok: queued as" in said.stdout, said.stderr
+    said = testbed.speak_smtp(testbed.container, MAIL)
+    assert said[0].startswith("220 node1.ci.example.com ESMTP")
+    assert said[-1].startswith("250 2.0.0 Ok: queued as ")
     [mail] = testbed.wait_for_mails(1)
     assert (mail.sender, mail.recipients) == ("jenkins@ci.example.com", ["ada@example.com"])
-    assert mail.message["Subject"] == "by hand"
-    assert mail.message.get_content().splitlines() == ["Hello."]
+    assert f"{said[-1].rpartition(' ')[2]}: to=<ada@example.com>" in testbed.node.maillog()
+
+
+def test_the_relay_host_keeps_the_exact_bytes(testbed: Testbed) -> None:
+    """The relay host's copy is what was sent, below the Received header that Postfix adds."""
+    testbed.speak_smtp(testbed.container, MAIL)
+    [mail] = testbed.wait_for_mails(1)
+    received, separator, rest = mail.content.partition(b"\r\nFrom: ")
+    assert received.startswith(b"Received: from container.example.com (unknown [172.22.91.2])")
+    assert (separator + rest).removeprefix(b"\r\n") == MAIL.encode()
+
+
+def test_a_pod_of_the_wider_network_may_send(testbed: Testbed) -> None:
+    """A pod's address lies in the cluster's network, wider than the bridge's."""
+    pod = testbed.add_container(testbed.node, "172.22.180.7")
+    assert testbed.speak_smtp(pod, MAIL)[-1].startswith("250 2.0.0 Ok: queued as ")
+    [mail] = testbed.wait_for_mails(1)
+    assert b"(unknown [172.22.180.7])" in mail.content
 
 
 def test_an_outsider_is_refused(testbed: Testbed) -> None:
     """An address outside of mynetworks gets 454 or 554 at RCPT."""
-    said = testbed.outsider.run("python3", "-c", DIALOGUE, BRIDGE)
-    assert "454 4.7.1" in said.stdout or "554 5.7.1" in said.stdout
-    assert "queued" not in said.stdout
+    said = testbed.speak_smtp(testbed.outsider, MAIL)
+    assert len(said) == 4, said
+    assert said[-1].startswith(("454 4.7.1", "554 5.7.1"))
+    assert testbed.mails() == []
 
 
 def test_a_stopped_postfix_refuses(testbed: Testbed) -> None:
     """A container then meets a refused connection."""
     testbed.postfix.stop()
-    said = testbed.container.run("python3", "-c", DIALOGUE, BRIDGE)
-    assert "ConnectionRefusedError" in said.stderr
+    assert testbed.speak_smtp(testbed.container, MAIL) == []
 
 
-def test_a_deferred_mail_waits(testbed: Testbed) -> None:
+@pytest.mark.parametrize("command", ["mail", "rcpt", "data"])
+def test_a_deferred_mail_waits(testbed: Testbed, command: str) -> None:
     """While the relay host says 451 a mail stays in the queue, and then it goes."""
-    testbed.relay_answers("451 4.3.0 later")
-    testbed.container.run("python3", "-c", DIALOGUE, BRIDGE)
-    for _ in range(100):
-        if "451 4.3.0 later" in testbed.postfix.queue():
-            break
-        time.sleep(0.1)
-    assert "451 4.3.0 later" in testbed.postfix.queue()
+    testbed.relay_answers("451 4.3.0 later", at=command)
+    testbed.speak_smtp(testbed.container, MAIL)
+    wait_until_deferred(testbed, "451 4.3.0 later")
     assert testbed.mails() == []
     testbed.relay_answers(None)
     testbed.postfix.flush()
-    assert len(testbed.wait_for_mails(1)) == 1
+    testbed.wait_for_mails(1)
+    until(lambda: "is empty" in testbed.node.queue(), "the queue is empty")
+    assert len(testbed.mails()) == 1
+
+
+def test_a_refused_mail_bounces(testbed: Testbed) -> None:
+    """What the relay host refuses for good leaves the queue, and the log says why."""
+    testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
+    queue_id = testbed.speak_smtp(testbed.container, MAIL)[-1].rpartition(" ")[2]
+    wanted = f"{queue_id}: to=<ada@example.com>"
+
+    def lines() -> list[str]:
+        return [line for line in testbed.node.maillog().splitlines() if wanted in line]
+
+    until(lambda: any("status=bounced" in line for line in lines()), lambda: str(lines()))
+    assert "said: 550 5.1.1 no such user" in lines()[-1]
+
+
+def test_a_relay_host_that_is_away(testbed: Testbed) -> None:
+    """While nobody listens there a mail waits, and then it goes."""
+    testbed.stop_relay()
+    testbed.speak_smtp(testbed.container, MAIL)
+    wait_until_deferred(testbed, "Connection refused")
+    testbed.start_relay()
+    testbed.postfix.flush()
+    testbed.wait_for_mails(1)
+
+
+def test_nodes_share_nothing(testbed: Testbed) -> None:
+    """A second node with the same bridge address serves its own containers only."""
+    other = testbed.add_node()
+    neighbour = testbed.add_container(other, "172.22.91.2")
+    testbed.postfix.stop()
+    said = testbed.speak_smtp(neighbour, MAIL)
+    assert not said[0].startswith("220 node1.")
+    [mail] = testbed.wait_for_mails(1)
+    assert said[-1].rpartition(" ")[2] in other.maillog()
+    assert said[-1].rpartition(" ")[2].encode() in mail.content
+    assert testbed.speak_smtp(testbed.container, MAIL) == []
+    other.postfix.stop()
+
+
+def test_a_failure_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A testbed that fails on its way up is taken down again, its folder and processes too."""
+    before, folders = (
+        namespaces.existing(),
+        set(Path(tempfile.gettempdir()).glob(f"{namespaces.PREFIX}-*")),
+    )
+    pids: list[int] = []
+
+    def fail(self: Testbed, _node: object) -> None:
+        pids.extend([*self.relay.pids(), *self.node.pids()])
+        raise RuntimeError("no outsider")
+
+    monkeypatch.setattr(Testbed, "add_outsider", fail)
+    with pytest.raises(RuntimeError, match="no outsider"), Testbed():
+        pass
+    assert namespaces.existing() == before
+    assert set(Path(tempfile.gettempdir()).glob(f"{namespaces.PREFIX}-*")) == folders
+    assert len(pids) > 2
+    until(lambda: not any(is_running(pid) for pid in pids), "its processes end")
+
+
+def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root there is a sentence that says so."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(TestbedError, match="needs root"), Testbed():
+        pass
 
 
 def test_the_machine_itself_is_not_touched(testbed: Testbed) -> None:
     """Its interfaces are the same before, during and after a second testbed."""
-    before = namespaces.ip("-br", "link")
+    before = host()
     assert "docker0" in namespaces.ip("-br", "-n", testbed.node.name, "link")
     assert BRIDGE not in namespaces.ip("-br", "addr")
     made = subprocess.run(
@@ -79,7 +159,15 @@ def test_the_machine_itself_is_not_touched(testbed: Testbed) -> None:
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert namespaces.ip("-br", "link") == before
+    assert host() == before
+
+
+def host() -> tuple[object, ...]:
+    """The machine's interfaces with their addresses, its routes, and its Postfix' files."""
+    places = (Path("/etc/postfix"), Path("/var/spool/postfix"), Path("/var/lib/postfix"))
+    files = [(str(file), file.lstat().st_mtime_ns) for place in places for file in place.rglob("*")]
+    links = namespaces.ip("-br", "link"), namespaces.ip("-br", "addr")
+    return *links, namespaces.ip("route", "show", "table", "all"), sorted(files)
 
 
 def is_running(pid: int) -> bool:

@@ -1,0 +1,133 @@
+"""A node: a container bridge, a Postfix of its own and, when it is started, the service."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from tests.testbed.namespaces import Namespace, ip
+from tests.testbed.postfix import Postfix
+
+BRIDGE_DEVICE = "docker0"
+PORT = 8525
+BIN = Path(sys.executable).parent
+
+
+class Node(Namespace):
+    """Several may have the same bridge address: they share nothing but the relay host."""
+
+    def __init__(self, role: str, *, bridge: str, folder: Path) -> None:
+        """Make the machine with its bridge; Postfix comes with `install_postfix`.
+
+        Args:
+            role: its name within the testbed.
+            bridge: the bridge's address, in a /24.
+            folder: new, for all its files.
+        """
+        super().__init__(role)
+        self.bridge, self.folder = bridge, folder
+        self.url = f"http://{bridge}:{PORT}"
+        self._service: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+        ip("-n", self.name, "link", "add", BRIDGE_DEVICE, "type", "bridge")
+        self.address(BRIDGE_DEVICE, f"{bridge}/24")
+
+    def attach(self, container: Namespace, address: str) -> None:
+        """Join a container to the bridge, which becomes its default gateway.
+
+        An address outside of the bridge's /24, such as flannel gives to pods, is routed to it.
+        """
+        port = f"veth{int(ip_address(address)) & 0xFFFFFF:06x}"
+        is_near = ip_address(address) in ip_network(f"{self.bridge}/24", strict=False)
+        container.join("eth0", f"{address}/{24 if is_near else 32}", self, port)
+        ip("-n", self.name, "link", "set", port, "master", BRIDGE_DEVICE)
+        if not is_near:
+            ip("-n", container.name, "route", "add", self.bridge, "dev", "eth0", "scope", "link")
+            ip("-n", self.name, "route", "add", address, "dev", BRIDGE_DEVICE)
+        container.route("default", via=self.bridge)
+
+    def install_postfix(self, relay: str, settings: Mapping[str, str]) -> None:
+        """Give it a Postfix that takes mail from containers for the relay host, and start it."""
+        self.postfix = Postfix(
+            self,
+            self.folder / "postfix",
+            {
+                "mydestination": "",
+                "inet_interfaces": f"localhost, {self.bridge}",
+                "mynetworks": "127.0.0.0/8, 172.22.0.0/16",
+                "relayhost": f"[{relay}]:25",
+                **settings,
+            },
+        )
+        self.postfix.start()
+
+    def start_service(self, **settings: str) -> None:
+        """Start the service, and wait until it answers at the bridge's address.
+
+        Args:
+            settings: NOTIFY_EMAIL_…, beside the ones that keep it apart.
+        """
+        self.make_token()
+        environment = {
+            "TOKENS_FILE": str(self.folder / "tokens.toml"),
+            "DATABASE_URL": f"sqlite:///{self.folder}/outbox.db",
+            "SENDER": "Jenkins <jenkins@ci.example.com>",
+        } | {name.upper(): value for name, value in settings.items()}
+        config = self.folder / "settings.toml"
+        config.touch()  # an empty one: the machine's own must not count
+        self._service = self.start(
+            str(BIN / "notify-email"),
+            "serve",
+            "--config",
+            str(config),
+            log=self.folder / "service.log",
+            env={f"NOTIFY_EMAIL_{name}": value for name, value in environment.items()},
+        )
+        for _ in range(150):
+            asked = self.run("curl", "-sf", "-m", "5", "--noproxy", "*", f"{self.url}/healthz")
+            if asked.returncode == 0:
+                return
+            assert self._service.poll() is None, self.service_log()
+            time.sleep(0.1)
+        raise AssertionError(self.service_log())
+
+    def stop_service(self, *, kill: bool = False) -> None:
+        """End the service, by SIGKILL if asked to; the outbox stays."""
+        service, self._service = self._service, None
+        if service is not None:
+            # `ip netns exec` replaces itself by the command: this is the service's own process.
+            if kill:
+                service.kill()
+            else:
+                service.terminate()
+            service.wait(30)
+
+    def make_token(self) -> str:
+        """The token that Jenkins has, made the first time."""
+        file = self.folder / "token"
+        if not file.exists():
+            tokens = str(self.folder / "tokens.toml")
+            new = ("token", "new", "--name", "ci", "--file", tokens)
+            made = self.run(str(BIN / "notify-email"), *new)
+            assert made.returncode == 0, made.stderr
+            file.write_text(made.stdout.strip())
+        return file.read_text()
+
+    def forget(self) -> None:
+        """Remove the outbox of a service that is stopped."""
+        for file in self.folder.glob("outbox.db*"):
+            file.unlink()
+
+    def service_log(self) -> str:
+        """The service's log."""
+        return (self.folder / "service.log").read_text()
+
+    def maillog(self) -> str:
+        """Postfix' log so far."""
+        return self.postfix.log.read_text() if self.postfix.log.exists() else ""
+
+    def queue(self) -> str:
+        """Postfix' queue as postqueue -p shows it."""
+        return self.postfix.queue()
