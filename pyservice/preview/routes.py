@@ -22,6 +22,11 @@ PartQuery = Annotated[Part | None, Query(description="One part alone, without th
 ViewQuery = Annotated[View, Query(description="How wide the page shows it")]
 
 
+@router.get("/favicon.ico", include_in_schema=False, status_code=204)
+def get_icon() -> None:
+    """Browsers ask for it; a 404 would only look like a fault."""
+
+
 @router.get("/preview", summary="All templates and samples", response_class=Response)
 def get_index(service: ServiceDep, _owner: Owner) -> Response:
     """A page with a link to each."""

@@ -1,0 +1,140 @@
+"""A real browser, and the service as it runs on a node."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pyservice import server
+from pyservice.app import create_app
+from pyservice.settings import Settings
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """The service on a free port; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings(
+        database_url=f"sqlite:///{folder}/outbox.db",
+        sender="Jenkins <jenkins@ci.example.com>",
+        port=port,
+        smtp_port=9,  # nobody takes the mails: they are looked at in the outbox
+        listen=("127.0.0.1",),
+    )
+    running = server.server(create_app(settings))
+    sockets = server.bind(settings.listen, settings.port)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": sockets})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service's address."""
+    with service(tmp_path_factory.mktemp("service")) as address:
+        yield address
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong or went elsewhere on it."""
+
+    page: Page
+    base: str
+    troubles: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a path of the service, and wait until nothing moves."""
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.troubles.append(request.url))
+        self.page.on("dialog", lambda dialog: self.troubles.append(dialog.message))
+        self.page.on("request", lambda request: self._check(request.url))
+        self.page.goto(self.base + path, wait_until="networkidle")
+        return self.page
+
+    def _check(self, url: str) -> None:
+        if not url.startswith((self.base, "data:", "about:", "blob:")):
+            self.troubles.append(f"asked {url}")
+
+
+@dataclass
+class Looks:
+    """Opens pages as a reader with a certain screen."""
+
+    browser: Browser
+    base: str
+    opened: list[Watched] = field(default_factory=list)
+
+    def at(
+        self,
+        width: int,
+        height: int,
+        scheme: Literal["light", "dark"] = "light",
+        *,
+        measured: bool = False,
+    ) -> Watched:
+        """A new page with a screen of that size.
+
+        Args:
+            width: pixels.
+            height: pixels.
+            scheme: what the reader's system prefers.
+            measured: let the test's own scripts run, which the service's policy forbids.
+        """
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=measured
+        )
+        context.set_default_timeout(10_000)
+        watched = Watched(context.new_page(), self.base)
+        self.opened.append(watched)
+        return watched
+
+
+@pytest.fixture
+def looks(browser: Browser, base: str) -> Iterator[Looks]:
+    """Pages; afterwards none of them had a trouble, and all are closed."""
+    made = Looks(browser, base)
+    yield made
+    troubles = [trouble for watched in made.opened for trouble in watched.troubles]
+    for watched in made.opened:
+        watched.page.context.close()
+    assert troubles == []

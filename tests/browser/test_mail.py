@@ -1,0 +1,93 @@
+"""The mail as its reader sees it, on a desk and on a phone."""
+
+from typing import Literal
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Route
+
+from pyservice import samples
+from tests.browser.conftest import Looks
+
+PHONE, DESK = (390, 844), (800, 900)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("sample", samples.names())
+def test_nothing_runs_off_the_screen(looks: Looks, sample: str, size: tuple[int, int]) -> None:
+    """No recorded build's mail has to be scrolled sideways."""
+    page = looks.at(*size, measured=True).open(f"/preview/build/{sample}?part=html")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("sample", ["2-failure", "3-unstable", "4-fixed", "5-aborted"])
+def test_everybody_can_read_it(looks: Looks, sample: str, scheme: Literal["light", "dark"]) -> None:
+    """axe-core finds nothing amiss, contrast included, in light and in dark."""
+    page = looks.at(*PHONE, scheme, measured=True).open(f"/preview/build/{sample}?part=html")
+    # Landmarks are a web page's; a mail is shown inside of one.
+    options = {"rules": {"region": {"enabled": False}, "landmark-one-main": {"enabled": False}}}
+    found = Axe().run(page, options=options)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_reason_is_on_the_first_screen(looks: Looks) -> None:
+    """On a phone the result, the stage and the compiler's error need no scrolling."""
+    page = looks.at(*PHONE, measured=True).open("/preview/build/2-failure?part=html")
+    for text in ("Failed", "Package: script returned exit code 2", "amount_cents"):
+        box = page.get_by_text(text).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= PHONE[1], text
+
+
+def test_links_are_large_enough_for_a_thumb(looks: Looks) -> None:
+    """The buttons are at least 40 pixels high, and lead to the build."""
+    page = looks.at(*PHONE, measured=True).open("/preview/build/2-failure?part=html")
+    buttons = page.locator("a.button").all()
+    assert len(buttons) == 4
+    for button in buttons:
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 40
+        link = button.get_attribute("href")
+        assert link is not None
+        assert link.startswith("https://ci.example.com/job/shop/job/checkout/2/")
+
+
+def test_a_hostile_build_is_only_text(looks: Looks, base: str) -> None:
+    """Scripts, pictures, forms and styles in a report neither run nor load nor show as such."""
+    nasty = (
+        '"><script>alert(1)</script><img src=http://127.0.0.1:1/x.png onerror=alert(2)>'
+        "<form action=http://127.0.0.1:1/><style>body{display:none}</style>{{ 7*7 }}"
+    )
+    report = samples.load("2-failure").model_dump(mode="json", exclude_none=True)
+    report["build"] |= {"full_display_name": nasty, "description": nasty, "job": nasty}
+    report["error"]["message"] = nasty
+    report["log"] = [nasty]
+    report["mail"] = {"to": ["ada@example.com"], "subject": nasty, "data": {nasty: nasty}}
+    session = requests.Session()
+    session.trust_env = False
+    answer = session.post(f"{base}/v1/reports", json=report, timeout=10).json()
+    page = looks.at(*DESK, measured=True).open(f"{answer['preview_url']}?part=html")
+    assert page.locator("script, img, form, body style").count() == 0
+    assert "<script>alert(1)</script>" in page.locator("body").inner_text()
+    assert "{{ 7*7 }}" in page.locator("body").inner_text()
+    looks.at(*DESK).open(answer["preview_url"])
+
+
+def test_the_policy_holds_even_for_a_slip(looks: Looks) -> None:
+    """A picture and a script that somehow stood in a mail would neither load nor run."""
+    slip = "<img src='http://127.0.0.1:1/x.png'><script>alert(1)</script></body>"
+    watched = looks.at(*DESK)
+
+    def with_slip(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</body>", slip))
+
+    watched.page.route("**/preview/**", with_slip)
+    watched.open("/preview/build/2-failure?part=html")
+    refused = "\n".join(watched.troubles)
+    watched.troubles.clear()
+    assert "x.png' violates the following Content Security Policy directive" in refused
+    assert "Blocked script execution" in refused
