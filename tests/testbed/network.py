@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace, ip
@@ -38,6 +38,12 @@ class Mail:
         parsed = message_from_bytes(self.content, policy=policy.default)
         assert isinstance(parsed, EmailMessage)
         return parsed
+
+    def text(self, subtype: Literal["plain", "html"]) -> str:
+        """The body of that type, with plain line ends."""
+        part = self.message.get_body((subtype,))
+        assert part is not None, f"The mail has no text/{subtype}."
+        return str(part.get_content()).replace("\r\n", "\n")
 
 
 class Testbed:
@@ -249,6 +255,13 @@ class Testbed:
                 return status
             time.sleep(0.1)
         raise AssertionError(f"{state} was not reached: {status}")
+
+    def states(self, answers: list[dict[str, Any]]) -> list[str]:
+        """The states of some reports."""
+        return [
+            json.loads(self.curl(f"/v1/reports/{answer['id']}").stdout)["state"]
+            for answer in answers
+        ]
 
     def pipeline(self, source: str, sample: str, *, trusted: bool) -> dict[str, Any]:
         """Run a Pipeline with the step, as Jenkins does, inside of the container."""

@@ -1,12 +1,21 @@
 """From the Pipeline step in a container to the relay host's copy of the mail."""
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 
 from pyservice import samples
-from tests.testbed.network import SERVICE, Mail, Testbed
+from tests.testbed.network import ROOT, SERVICE, Mail, Testbed
+from tests.testbed.waiting import until
+
+SAMPLES = ROOT / "pyservice" / "samples"
 
 WAYS = {
     "trusted": (True, "notifyEmail(to: 'ada@example.com')"),
@@ -46,47 +55,83 @@ def test_the_step_reaches_the_relay_host(testbed: Testbed, way: str, sample: str
 
 
 def says_what_the_build_was(mail: Mail, sample: str) -> None:
-    """Compare a mail with the recorded build."""
-    report = samples.load(sample)
-    build, message = report.build, mail.message
+    """Compare a mail with what Jenkins recorded, which is read here without the service's help."""
+    build = json.loads((SAMPLES / sample / "build.json").read_text(encoding="utf-8"))
+    message = mail.message
     assert mail.sender == "jenkins@ci.example.com"
     assert mail.recipients == ["ada@example.com"]
     assert not message.defects
     assert message["From"] == "Jenkins <jenkins@ci.example.com>"
     assert message["To"] == "ada@example.com"
-    assert message["Date"].datetime.tzinfo is not None
+    assert abs(datetime.now(UTC) - message["Date"].datetime) < timedelta(minutes=5)
+    assert re.fullmatch(r"<[0-9a-f-]{36}@ci\.example\.com>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
-    assert message["List-Id"] == "<checkout.shop.jenkins.ci.example.com>"
-    assert message["X-Jenkins-Job"] == build.job
-    assert message["X-Jenkins-Result"] == build.result
-    assert build.full_display_name is not None
-    assert build.full_display_name in message["Subject"]
+    folders = re.findall(r"/job/([^/]+)", build["url"])
+    assert message["List-Id"] == f"<{'.'.join(reversed(folders))}.jenkins.ci.example.com>"
+    assert message["X-Jenkins-Job"] == "/".join(folders)
+    assert message["X-Jenkins-Result"] == (build["result"] or "SUCCESS")
+    assert build["fullDisplayName"] in message["Subject"]
     assert message.get_content_type() == "multipart/alternative"
-    plain, html = message.get_body(("plain",)), message.get_body(("html",))
-    assert plain is not None
-    assert html is not None
-    text = plain.get_content()
-    assert f"Build:    {build.url}" in text
-    assert f'href="{build.url}"' in html.get_content()
-    for cause in build.causes:
-        assert f"Cause:    {cause.text}" in text
-    assert build.previous_result is not None
-    assert f"Before:   {build.previous_result}" in text
-    assert "<script" not in html.get_content()
-    for change in report.changes.items:
-        assert f"{change.id[:8]} {change.message} ({change.author})" in text
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    plain, html = mail.text("plain"), mail.text("html")
+    assert f"{build['fullDisplayName']}\n" in plain
+    assert f"Build:    {build['url']}" in plain
+    assert f"Console:  {build['url']}console" in plain
+    assert f'href="{build["url"]}"' in html
+    assert f'href="{build["url"]}console"' in html
+    assert "<script" not in html
+    seen = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+    assert build["fullDisplayName"] in seen
+    causes = [cause for action in build["actions"] for cause in action.get("causes", [])]
+    for cause in causes:
+        if "shortDescription" in cause:  # else it is one of the build's end
+            assert f"Cause:    {cause['shortDescription']}" in plain
+            assert cause["shortDescription"] in seen
+    if build["previousBuild"] and build["previousBuild"].get("result"):
+        assert f"Before:   {build['previousBuild']['result']}" in plain
+    changes = [item for changes in build["changeSets"] for item in changes["items"]]
+    assert ("CHANGES: none" in plain) is (not changes)
+    for item in changes:
+        short, author = item["commitId"][:8], item["author"]["fullName"]
+        assert f"{short} {item['msg']} ({author})" in plain
+        assert f"{short} {item['msg']} {author} · {item['affectedPaths'][0]}" in seen
 
 
 def test_all_recorded_builds(testbed: Testbed) -> None:
-    """Each of the nine is rendered, sent, and comes out at the relay host."""
+    """Each of the nine is rendered, sent, and comes out at the relay host as it was recorded."""
     testbed.start_service()
-    for name in samples.names():
-        testbed.post(report_of(name))
+    sent = {testbed.post(report_of(name))["message_id"]: name for name in samples.names()}
+    assert len(sent) == 9
     mails = testbed.wait_for_mails(9)
-    told = {(m.message["X-Jenkins-Job"], m.message["X-Jenkins-Result"]) for m in mails}
-    builds = [samples.load(name).build for name in samples.names()]
-    assert told == {(build.job, build.result) for build in builds}
+    assert {mail.message["Message-ID"] for mail in mails} == set(sent)
+    for mail in mails:
+        says_what_the_build_was(mail, sent[mail.message["Message-ID"]])
+
+
+def test_a_blind_copy_is_blind(testbed: Testbed) -> None:
+    """Who is in bcc gets the mail and stands nowhere in it."""
+    testbed.start_service()
+    people = {"to": ["ada@example.com"], "cc": ["bo@example.com"], "bcc": ["eve@example.com"]}
+    testbed.post(report_of("2-failure") | {"mail": people})
+    [mail] = testbed.wait_for_mails(1)
+    assert mail.recipients == ["ada@example.com", "bo@example.com", "eve@example.com"]
+    assert mail.message["Cc"] == "bo@example.com"
+    assert b"eve@" not in mail.content
+
+
+def test_a_repeated_report_is_one_mail(testbed: Testbed) -> None:
+    """The same report again, also after a restart of the service, is answered with the first."""
+    testbed.start_service()
+    first = testbed.post(report_of("2-failure"))
+    testbed.status(first)
+    assert testbed.post(report_of("2-failure", duration_ms=9999)) == first
+    testbed.stop_service()
+    testbed.start_service()
+    assert testbed.post(report_of("2-failure")) == first
+    other = testbed.post(report_of("4-fixed"))
+    mails = testbed.wait_for_mails(2)
+    assert [m.message["Message-ID"] for m in mails] == [first["message_id"], other["message_id"]]
 
 
 def test_the_failing_body_of_a_wrapper(testbed: Testbed) -> None:
@@ -110,25 +155,57 @@ def test_nothing_is_lost_while_postfix_is_away(testbed: Testbed) -> None:
     """Reports taken while Postfix is stopped are mailed when it is back, once each."""
     testbed.start_service()
     testbed.postfix.stop()
-    for number in range(1, 6):
-        testbed.post(report_of("2-failure", number=number))
+    taken = [testbed.post(report_of("2-failure", number=number)) for number in range(1, 6)]
     assert testbed.curl("/readyz").returncode != 0
+    assert "connection refused" in testbed.status(taken[0], "queued")["error"]
     testbed.postfix.start()
-    mails = testbed.wait_for_mails(5, seconds=60)
-    assert len({mail.message["Message-ID"] for mail in mails}) == 5
+    for answer in taken:
+        testbed.status(answer)
+    assert all_message_ids(testbed) == sorted(answer["message_id"] for answer in taken)
     assert testbed.curl("/readyz").returncode == 0
 
 
 def test_nothing_is_lost_when_the_service_is_killed(testbed: Testbed) -> None:
-    """Every report that got its 202 is mailed after a SIGKILL."""
+    """Every report that got its 202 is mailed after a SIGKILL; twice only what says it may be."""
+    # Killed between the final dot and the reply: Postfix has the mail, the service can't know it.
+    with a_postfix_that_thinks_twice(testbed):
+        testbed.start_service()
+        taken = [testbed.post(report_of("2-failure", number=number)) for number in range(1, 21)]
+        until(
+            lambda: testbed.states(taken).count("sending") > 1, lambda: f"{testbed.states(taken)}"
+        )
+        testbed.stop_service(kill=True)
     testbed.start_service()
-    accepted = [
-        testbed.post(report_of("2-failure", number=number))["message_id"] for number in range(1, 21)
-    ]
-    testbed.stop_service(kill=True)
-    testbed.start_service()
-    mails = testbed.wait_for_mails(20, seconds=60)
-    assert {mail.message["Message-ID"] for mail in mails} == set(accepted)
+    statuses = [testbed.status(answer) for answer in taken]
+    arrived = Counter(all_message_ids(testbed))
+    assert set(arrived) == {answer["message_id"] for answer in taken}
+    warned = {
+        status["message_id"]
+        for status in statuses
+        if any("it may be doubled" in event["note"] for event in status["history"])
+    }
+    doubled = {message_id for message_id, count in arrived.items() if count > 1}
+    assert 0 < len(warned) < 20
+    assert doubled <= warned
+    assert max(arrived.values()) <= 2
+
+
+@contextmanager
+def a_postfix_that_thinks_twice(testbed: Testbed) -> Iterator[None]:
+    """Meanwhile each final dot is answered two seconds late."""
+    testbed.postfix.set(smtpd_end_of_data_restrictions="sleep 2")
+    testbed.postfix.reload()
+    try:
+        yield
+    finally:
+        testbed.postfix.set(smtpd_end_of_data_restrictions="")
+        testbed.postfix.reload()
+
+
+def all_message_ids(testbed: Testbed) -> list[str]:
+    """Those of the relay host's mails, once Postfix has handed all of its own on."""
+    until(lambda: "is empty" in testbed.node.queue(), testbed.node.queue, seconds=30)
+    return sorted(mail.message["Message-ID"] for mail in testbed.mails())
 
 
 def test_the_service_refuses_who_has_no_token(testbed: Testbed) -> None:
