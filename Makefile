@@ -42,7 +42,7 @@ test: setup ## Run all tests: Groovy, Python, browser, and end to end on a testb
 	@tests/testbed/install-packages.sh
 	@$(MAKE) --no-print-directory lint
 	mvn -q -B -ntp test
-	$(BIN)/pytest
+	$(BIN)/pytest --junitxml=target/pytest.xml
 
 bench: setup ## Measure; writes bench/results.json
 	@tests/testbed/install-packages.sh

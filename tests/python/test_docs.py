@@ -1,0 +1,85 @@
+"""What there is, is documented; what is documented, is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyservice.api import router
+from pyservice.preview.routes import router as preview_router
+from pyservice.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting(name: str) -> None:
+    """docs/settings.md describes it."""
+    assert f"| `{name.upper()}` |" in (ROOT / "docs" / "settings.md").read_text()
+
+
+def test_no_setting_that_is_none() -> None:
+    """docs/settings.md describes no other."""
+    described = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.M)
+    assert sorted(described) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_the_example_files_are_right(tmp_path: Path) -> None:
+    """The settings file and the tokens file in docs/settings.md can be used as they stand."""
+    settings, tokens = re.findall(
+        r"```toml\n(.*?)```", (ROOT / "docs" / "settings.md").read_text(), re.S
+    )
+    tokens_file = tmp_path / "tokens"
+    tokens_file.write_text(tokens)
+    file = tmp_path / "settings.toml"
+    file.write_text(settings.replace("/etc/notify-email.tokens", str(tokens_file)))
+    assert Settings.load(file).default_to == "team@example.com"
+
+
+def test_every_argument() -> None:
+    """vars/notifyEmail.txt describes each argument of the step, and no other."""
+    options = (ROOT / "src" / "notifyemail" / "Options.groovy").read_text()
+    known = re.findall(r"^        (\w+) *: '", options, re.M)
+    assert len(known) == 13
+    described = re.findall(
+        r"<code>(\w+)</code>",
+        "".join(re.findall(r"<dt>.*</dt>", (ROOT / "vars" / "notifyEmail.txt").read_text())),
+    )
+    assert sorted(described) == sorted(known)
+
+
+def test_every_route_for_people() -> None:
+    """docs/admin.md names the routes to ask."""
+    admin = (ROOT / "docs" / "admin.md").read_text()
+    for path in ("/healthz", "/readyz", "/v1/reports/{report_id}", "/preview"):
+        assert path in {route.path for route in (*router.routes, *preview_router.routes)}  # type: ignore[attr-defined]
+        assert f"`GET {path.replace('{report_id}', 'ID')}`" in admin
+
+
+def test_every_module() -> None:
+    """docs/architecture.md says where each module is, and names none that is gone."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for module in (ROOT / "pyservice").glob("*.py"):
+        assert module.name == "__init__.py" or module.name in text, module.name
+    for name in re.findall(r"`(pyservice/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+    for source in (ROOT / "src" / "notifyemail").glob("*.groovy"):
+        assert source.stem in text, source.stem
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link within the project has its file."""
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        assert (page.parent / link).exists(), link
+
+
+def test_every_make_target_is_there() -> None:
+    """What the pages tell to make can be made."""
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for target in re.findall(r"(?:^|`)make (\w+)", page.read_text(), re.M):
+            assert re.search(rf"^{target}:", makefile, re.M), target
