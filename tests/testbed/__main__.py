@@ -1,25 +1,67 @@
-"""`python -m tests.testbed`: make the testbed, start the service, and wait for Ctrl-C."""
+"""Make the testbed and try it by hand: `python -m tests.testbed --help`."""
 
 import argparse
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 
-from tests.testbed.network import SERVICE, Testbed
+from tests.testbed.errors import TestbedError
+from tests.testbed.network import CONTAINER, RELAY, Testbed
+
+DESCRIPTION = """\
+Make a node with a Postfix and the service, a container on its bridge, a relay host that keeps
+what it gets, and an outsider; show how to enter each; remove all of it in the end. Needs root.
+"""
 
 
-def main() -> None:
-    """Make it, say how to enter it, and remove it in the end."""
-    argparse.ArgumentParser(prog="python -m tests.testbed", description=__doc__).parse_args()
-    with Testbed() as made:
-        made.start_service()
-        for namespace in (made.node, made.container, made.relay, made.outsider):
-            print(f"ip netns exec {namespace.name} bash")  # noqa: T201
-        print(f"Service    {SERVICE}, token {made.token}")  # noqa: T201
-        print(f"Files      {made.folder}")  # noqa: T201
-        print("Ctrl-C removes all of it.", flush=True)  # noqa: T201
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+def main() -> int:
+    """Make it, say how to enter it, wait, and remove it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.testbed", description=DESCRIPTION)
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="how many (default: 1)")
+    parser.add_argument(
+        "--shell", action="store_true", help="open a shell in the container; else wait for Ctrl-C"
+    )
+    options = parser.parse_args()
+    # Else a polite kill would leave everything to the next run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        with suppress(KeyboardInterrupt), Testbed() as made:
+            _show(made, more=options.nodes - 1)
+            if options.shell:
+                _say("A shell in the container; its end removes all of it.")
+                subprocess.run(["ip", "netns", "exec", made.container.name, "bash"], check=False)
+            else:
+                _say("Ctrl-C removes all of it.")
+                threading.Event().wait()
+    except TestbedError as error:
+        sys.stderr.write(f"testbed: {error}\n")
+        return 1
+    return 0
+
+
+def _show(made: Testbed, *, more: int) -> None:
+    made.start_service()
+    _say(f"Relay host  {RELAY}", f"ip netns exec {made.relay.name} bash")
+    _say(f"  its mails are the .eml files in {made.folder}/sunk")
+    _say("Outsider", f"ip netns exec {made.outsider.name} bash")
+    machines = [(made.node, made.container)]
+    for _ in range(more):
+        node = made.add_node()
+        machines.append((node, made.add_container(node, CONTAINER)))
+        node.start_service()
+    for node, container in machines:
+        _say(f"Node        {node.bridge}", f"ip netns exec {node.name} bash")
+        _say(f"  service   {node.url}, token {node.make_token()}")
+        _say(f"  Postfix   postqueue -c {node.postfix.config} -p, log in {node.postfix.log}")
+        _say(f"Container   {CONTAINER}", f"ip netns exec {container.name} bash")
+
+
+def _say(what: str, how: str = "") -> None:
+    sys.stdout.write(f"{what:<26}{how}".rstrip() + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
