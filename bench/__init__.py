@@ -1,0 +1,1 @@
+"""`python -m bench`: what the service costs, beside something of its kind on the same machine."""

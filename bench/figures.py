@@ -1,0 +1,59 @@
+"""A figure, and how several are shown."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something measured, and what it is held against, measured in the same run."""
+
+    value: float
+    baseline: float
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """The value in baselines."""
+        return self.value / self.baseline
+
+
+ABOUT = {
+    "mails_per_second": ("POST to Postfix' 250", "smtp-source, as many connections"),
+    "start_to_ready": ("exec to 200 of /readyz", "import fastapi, uvicorn, sqlalchemy"),
+    "post_median": ("POST /v1/reports to its 202", "GET /healthz"),
+    "post_p99": ("POST /v1/reports to its 202", "GET /healthz"),
+    "render_mail": ("report to MIME bytes", "EmailMessage, given the two bodies"),
+}
+"""What each figure's value and baseline are."""
+
+
+def as_json(figures: Mapping[str, Figure]) -> str:
+    """`{name: {value, baseline, ratio, unit}}`, rounded to four digits."""
+    rounded = {
+        name: {
+            "value": _rounded(figure.value),
+            "baseline": _rounded(figure.baseline),
+            "ratio": _rounded(figure.ratio),
+            "unit": figure.unit,
+        }
+        for name, figure in figures.items()
+    }
+    return json.dumps(rounded, indent=2) + "\n"
+
+
+def as_table(figures: Mapping[str, Figure]) -> str:
+    """A line a figure."""
+    lines = [f"{'':<18}{'value':>9}{'baseline':>10}{'ratio':>8}  unit"]
+    for name, figure in figures.items():
+        value, baseline = ABOUT[name]
+        lines.append(
+            f"{name:<18}{_rounded(figure.value):>9g}{_rounded(figure.baseline):>10g}"
+            f"{figure.ratio:>8.2f}  {figure.unit:<8} {value} / {baseline}"
+        )
+    return "\n".join(lines)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

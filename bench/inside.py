@@ -1,0 +1,128 @@
+"""What is measured, in the namespace: `python -m bench.inside FOLDER` prints figures as JSON."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median, quantiles
+
+from bench import rendering
+from bench.client import Client, post_all, wait_for_ready
+from bench.figures import Figure
+from bench.service import Service
+
+MAILS = 300
+"""In each of the ROUNDS."""
+ROUNDS = 3
+CONNECTIONS = 4
+"""As many as the service's couriers have to Postfix."""
+STARTS = 5
+POSTS = 300
+POSTS_PER_SECOND = 25.0
+"""A busy controller's; at its limit every service is slow."""
+
+
+def main() -> None:
+    """Measure everything, one after the other."""
+    folder = Path(sys.argv[1])
+    service = Service(folder)
+    figures = {
+        **mails(service),
+        **starts(service),
+        **posts(service),
+        **rendering.figures(),
+    }
+    print(json.dumps({name: asdict(figure) for name, figure in figures.items()}))
+
+
+def mails(service: Service) -> dict[str, Figure]:
+    """From the first POST until Postfix has said 250 to the last, against Postfix' own client."""
+    ours, theirs = [], []
+    with service.running() as base:
+        wait_for_ready(base)
+        size = len(Client(base).get("/preview/build/2-failure?part=source"))
+        post_all(base, count=50, connections=CONNECTIONS, job="warm-up")
+        wait_for_empty_queue()
+        for number in range(ROUNDS):
+            theirs.append(MAILS / smtp_source(MAILS, size))
+            wait_for_empty_queue()
+            ours.append(MAILS / post_all(base, MAILS, CONNECTIONS, job=f"round-{number}"))
+            wait_for_empty_queue()
+            say(f"round {number + 1}: {ours[-1]:.0f} mails/s, smtp-source {theirs[-1]:.0f}")
+    return {"mails_per_second": Figure(median(ours), median(theirs), "mails/s")}
+
+
+def say(what: str) -> None:
+    """Tell how far it is; standard output is for the figures."""
+    print(f"  {what}", file=sys.stderr, flush=True)
+
+
+def smtp_source(count: int, size: int) -> float:
+    """Send with Postfix' load generator, over connections that are kept: seconds."""
+    people = ("-f", "jenkins@ci.example.com", "-t", "ada@example.com")
+    load = ("-d", "-s", str(CONNECTIONS), "-m", str(count), "-l", str(size))
+    began = time.perf_counter()
+    subprocess.run(["smtp-source", *load, *people, "127.0.0.1:25"], check=True, timeout=60)
+    return time.perf_counter() - began
+
+
+def wait_for_empty_queue() -> None:
+    """Until Postfix has relayed everything: what is left would slow the next round."""
+    for _ in range(300):
+        listed = subprocess.run(["postqueue", "-p"], capture_output=True, text=True, check=True)
+        if "is empty" in listed.stdout:
+            return
+        time.sleep(0.1)
+    raise TimeoutError("Postfix' queue did not become empty within 30 s.")
+
+
+def starts(service: Service) -> dict[str, Figure]:
+    """From exec to the first 200 of /readyz, against merely importing what the service needs."""
+    ours, theirs = [], []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        with service.running() as base:
+            wait_for_ready(base)
+            ours.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        imports = [sys.executable, "-c", "import fastapi, uvicorn, sqlalchemy"]
+        subprocess.run(imports, check=True, timeout=60)
+        theirs.append(time.perf_counter() - began)
+    say(f"{STARTS} starts measured")
+    return {"start_to_ready": Figure(median(ours), median(theirs), "s")}
+
+
+def posts(service: Service) -> dict[str, Figure]:
+    """One caller's wait for the 202 while mails are made and sent, against GET /healthz."""
+    ours, theirs = [], []
+    with service.running() as base:
+        wait_for_ready(base)
+        post_all(base, count=50, connections=1, job="warm-up again")
+        client = Client(base)
+        began = time.perf_counter()
+        for number in range(POSTS):
+            time.sleep(max(0.0, began + number / POSTS_PER_SECOND - time.perf_counter()))
+            sent = time.perf_counter()
+            client.post("latency", number + 1)
+            posted = time.perf_counter()
+            # Half a beat later, when the courier is as likely at work as at the next POST.
+            time.sleep(0.5 / POSTS_PER_SECOND)
+            asked = time.perf_counter()
+            client.get("/healthz")
+            theirs.append(1000 * (time.perf_counter() - asked))
+            ours.append(1000 * (posted - sent))
+    say(f"{POSTS} calls measured")
+    return {
+        "post_median": Figure(median(ours), median(theirs), "ms"),
+        "post_p99": Figure(_p99(ours), _p99(theirs), "ms"),
+    }
+
+
+def _p99(values: list[float]) -> float:
+    return quantiles(values, n=100)[98]
+
+
+if __name__ == "__main__":
+    main()
