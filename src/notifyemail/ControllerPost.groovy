@@ -32,6 +32,9 @@ class ControllerPost implements Serializable {
             return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL ' +
                 '(Manage Jenkins, System, Environment variables)')
         }
+        if (!(base ==~ /https?:\/\/[^\s\/].*/)) {
+            return Answer.unavailable("NOTIFY_EMAIL_URL, '${base}', is not an http or https address")
+        }
         base = base.replaceAll('/+$', '')
         URLConnection connection = null
         try {

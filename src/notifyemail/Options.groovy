@@ -37,7 +37,11 @@ class Options implements Serializable {
         this.script = script
     }
 
-    /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
+    /**
+     * What is wrong with the arguments, as a sentence for the build's author; null: nothing.
+     *
+     * Only what the author wrote: a slip in the global configuration must not fail every build.
+     */
     @NonCPS
     String mistake() {
         for (name in arguments.keySet()) {
@@ -49,11 +53,19 @@ class Options implements Serializable {
                 return "notifyEmail: ${name} takes ${described(wanted)}."
             }
         }
+        boolean own = arguments.url || arguments.transport
+        return own && wrongWay() ? "notifyEmail: ${wrongWay()}." : null
+    }
+
+    /** What is wrong with the transport or the service's address, wherever they come from; null: nothing. */
+    @NonCPS
+    String wrongWay() {
         if (!(transport in TRANSPORTS)) {
-            return "notifyEmail: transport is one of ${TRANSPORTS.join(', ')}, not '${transport}'."
+            return "transport is one of ${TRANSPORTS.join(', ')}, not '${transport}'"
         }
+        // It becomes a part of a shell's command.
         if (url != null && !(url ==~ /https?:\/\/[^\s'"`$\\]+/)) {
-            return "notifyEmail: the service's address '${url}' is not an http or https address."
+            return "the service's address '${url}' is not an http or https address"
         }
         return null
     }

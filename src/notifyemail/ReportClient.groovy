@@ -24,6 +24,9 @@ class ReportClient implements Serializable {
             return trusted ? ControllerPost.send(json) : Answer.unavailable('transport controller needs this library ' +
                 'to be a trusted one: register it under Manage Jenkins, System, Global Trusted Pipeline Libraries')
         }
+        if (options.wrongWay()) {
+            return Answer.unavailable(options.wrongWay())
+        }
         if (options.url == null) {
             return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL, or give url')
         }

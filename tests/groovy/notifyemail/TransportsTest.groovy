@@ -160,12 +160,22 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an address that is none, in a trusted library'() {
+    void 'an address that is none'() {
         ['ftp://x', 'nonsense', 'http://'].each { url ->
             controller(trusted)
             Jenkins.globalVariables.NOTIFY_EMAIL_URL = url
-            controller.run('try { notifyEmail() } catch (e) { echo "notifyEmail: " + e.message }')
-            assert controller.log.size() == 1
+            assert controller.run('return notifyEmail()').state == 'mailed'
+            assert line().contains("NOTIFY_EMAIL_URL, '${url}', is not an http or https address")
+        }
+    }
+
+    @Test
+    void 'a slip in the global configuration fails no build'() {
+        [NOTIFY_EMAIL_URL: 'ftp://x', NOTIFY_EMAIL_TRANSPORT: 'pigeon'].each { name, value ->
+            controller(sandboxed)
+            Jenkins.globalVariables[name] = value
+            assert controller.run('return notifyEmail()').state == 'mailed'
+            assert line().contains("'${value}'")
         }
     }
 
@@ -365,10 +375,19 @@ class TransportsTest extends PipelineTest {
 
     @Test
     void 'a large report fits, and says how many changes there are'() {
-        controller(trusted)
+        [true: 'return notifyEmail()', false: "node { return notifyEmail(transport: 'shell') }"].each { trust, pipeline ->
+            startService()
+            controller(trust == 'true')
+            large(pipeline)
+            stopService()
+        }
+    }
+
+    private void large(String pipeline) {
         Map item = [commitId: 'f' * 40, msg: '漢' * 5000, timestamp: 1L, affectedPaths: ['路' * 900] * 80, author: [fullName: 'x', id: 'x']]
         controller.build.@recorded.changeSets = [[items: [item] * 300]]
-        assert controller.run('return notifyEmail()').state == 'received'
+        assert controller.run(pipeline).state == 'received'
+        assert service.requests[0].body.length() > 100 * 1024
         assert service.requests[0].body.length() < 1024 * 1024
         assert service.reports[0].changes.total == 300
         assert service.reports[0].changes.items.size() == 20
