@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from pyservice import policy, problems
 from pyservice.courier import Courier
+from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
-from pyservice.outbox import Entry, Event, Outbox
+from pyservice.outbox import Outbox
 from pyservice.problems import Problem, read_body
 from pyservice.renderer import Renderer
 from pyservice.report import Report
@@ -85,7 +86,8 @@ class Health(BaseModel):
     checks: dict[str, str] = {}
 
 
-def get_service(request: Request) -> Service:
+# Coroutines, though they wait for nothing: plain functions would each take a turn in a thread.
+async def get_service(request: Request) -> Service:
     """The service behind this request."""
     service: Service = request.app.state.service
     return service
@@ -94,7 +96,7 @@ def get_service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
-def check_host(request: Request, service: ServiceDep) -> None:
+async def check_host(request: Request, service: ServiceDep) -> None:
     """Refuse a foreign Host header where there is no token to tell friends by."""
     if not service.tokens.needed:
         public = urlsplit(service.settings.public_url or "").hostname
@@ -102,7 +104,7 @@ def check_host(request: Request, service: ServiceDep) -> None:
         problems.check_host(request.headers.get("host", ""), known)
 
 
-def get_owner(request: Request, service: ServiceDep) -> str:
+async def get_owner(request: Request, service: ServiceDep) -> str:
     """The name of the request's token."""
     return service.tokens.owner(request.headers.get("authorization"))
 
@@ -191,7 +193,7 @@ def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
 
 
 @router.get("/healthz", tags=["service"], summary="Whether the process is alive")
-def healthz() -> Health:
+async def healthz() -> Health:
     """Always ok: it answers."""
     return Health(status="ok")
 

@@ -8,9 +8,10 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.entries import Entry
 from pyservice.errors import RenderError
 from pyservice.mail import compose
-from pyservice.outbox import Entry, Outbox
+from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
 from pyservice.settings import Settings
 from pyservice.smtp import Connection, Outcome

@@ -16,117 +16,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 
-from pyservice.addresses import Mailbox
+from pyservice.entries import SCHEMA_VERSION, Entry, Event, events, metadata, reports
 from pyservice.errors import ConfigurationError, ConflictError, NotFoundError
-from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
-
-SCHEMA_VERSION = 1
-
-_metadata = sa.MetaData()
-
-_reports = sa.Table(
-    "reports",
-    _metadata,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("idempotency_key", sa.String, nullable=False),
-    sa.Column("digest", sa.String, nullable=False),
-    sa.Column("message_id", sa.String, nullable=False),
-    sa.Column("report", sa.Text, nullable=False),
-    sa.Column("people", sa.Text, nullable=False),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("mail", sa.LargeBinary),
-    sa.Column("pending", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("due", sa.Float),
-    sa.Column("queue_id", sa.String),
-    sa.Column("error", sa.Text),
-    sa.UniqueConstraint("owner", "idempotency_key"),
-)
-sa.Index("reports_due", _reports.c.due)
-
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("report_id", sa.ForeignKey("reports.id"), nullable=False, index=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-)
-
-
-@dataclass(frozen=True)
-class Event:
-    """A step in a report's history."""
-
-    at: float
-    state: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One report and how far its mail has come."""
-
-    id: str
-    owner: str
-    digest: str
-    message_id: str
-    report: Report
-    people: Envelope
-    created: float
-    state: str
-    mail: bytes | None
-    pending: tuple[str, ...]
-    """Recipients that have neither been accepted nor refused yet."""
-    attempts: int
-    due: float | None
-    """When the next attempt is due; None: there is none."""
-    queue_id: str | None
-    error: str | None
-
-    def addressing(self, sender: Mailbox) -> Addressing:
-        """What its mail's headers need."""
-        date = datetime.fromtimestamp(self.created, UTC)
-        return Addressing(sender, self.people, self.message_id, date)
-
-    @classmethod
-    def _of(cls, row: sa.RowMapping) -> Self:
-        people = json.loads(row["people"])
-        return cls(
-            **{
-                name: row[name]
-                for name in (
-                    "id",
-                    "owner",
-                    "digest",
-                    "message_id",
-                    "created",
-                    "state",
-                    "mail",
-                    "attempts",
-                    "due",
-                    "queue_id",
-                    "error",
-                )
-            },
-            report=Report.parse(row["report"].encode()),
-            people=Envelope(
-                **{kind: tuple(Mailbox(**box) for box in boxes) for kind, boxes in people.items()}
-            ),
-            pending=tuple(json.loads(row["pending"])),
-        )
 
 
 class Outbox:
@@ -162,7 +60,7 @@ class Outbox:
         sa.event.listen(self._engine, "connect", _prepare)
         try:
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            _metadata.create_all(self._engine)
+            metadata.create_all(self._engine)
             self._recover()
         except (OSError, sa.exc.SQLAlchemyError) as error:
             self.close()
@@ -192,40 +90,47 @@ class Outbox:
             ConflictError: the key was used for another report.
         """
         digest = report.digest()
-        now = time.time()
-        entry_id = str(uuid.uuid4())
-        values = {
-            "id": entry_id,
-            "owner": owner,
-            "idempotency_key": f"key:{key}" if key else f"report:{digest}",
-            "digest": digest,
-            "message_id": f"<{entry_id}@{self._host}>",
-            "report": report.model_dump_json(),
-            "people": json.dumps(asdict(people)),
-            "created": now,
-            "state": "received",
-            "pending": json.dumps(people.recipients),
-            "attempts": 0,
-            "due": now,
-        }
+        idempotency_key = f"key:{key}" if key else f"report:{digest}"
+        known = sa.select(reports).where(
+            reports.c.owner == owner, reports.c.idempotency_key == idempotency_key
+        )
         with self._write() as write:
-            found = (
-                write.execute(
-                    sa.select(_reports).where(
-                        _reports.c.owner == owner,
-                        _reports.c.idempotency_key == values["idempotency_key"],
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
+            found = write.execute(known).mappings().one_or_none()
             if found is None:
-                write.execute(_reports.insert(), values)
-                _note(write, entry_id, now, "received", "")
-                return self._find(write, entry_id), True
+                return self._add(write, report, people, owner, digest, idempotency_key), True
         if found["digest"] != digest:
             raise ConflictError
-        return Entry._of(found), False
+        return Entry.of(found), False
+
+    def _add(
+        self,
+        write: sa.Connection,
+        report: Report,
+        people: Envelope,
+        owner: str,
+        digest: str,
+        idempotency_key: str,
+    ) -> Entry:
+        now, entry_id = time.time(), str(uuid.uuid4())
+        entry = Entry(
+            id=entry_id,
+            owner=owner,
+            digest=digest,
+            message_id=f"<{entry_id}@{self._host}>",
+            report=report,
+            people=people,
+            created=now,
+            state="received",
+            mail=None,
+            pending=people.recipients,
+            attempts=0,
+            due=now,
+            queue_id=None,
+            error=None,
+        )
+        write.execute(reports.insert(), entry.columns() | {"idempotency_key": idempotency_key})
+        _note(write, entry_id, now, "received", "")
+        return entry
 
     def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
         """One entry with its history.
@@ -236,20 +141,20 @@ class Outbox:
         with self._engine.connect() as read:
             entry = self._find(read, entry_id, owner)
             rows = read.execute(
-                sa.select(_events).where(_events.c.report_id == entry_id).order_by("number")
+                sa.select(events).where(events.c.report_id == entry_id).order_by("number")
             ).mappings()
             return entry, tuple(Event(row["at"], row["state"], row["note"]) for row in rows)
 
     def take(self) -> Entry | None:
         """An entry that is due, for this caller alone until `settle` or `release`."""
-        query = sa.select(_reports).where(_reports.c.due <= time.time()).order_by("due").limit(1)
+        query = sa.select(reports).where(reports.c.due <= time.time()).order_by("due").limit(1)
         with self._taking, self._engine.connect() as read:
             # The one process that has the file keeps its own reservations: no commit needed.
-            row = read.execute(query.where(_reports.c.id.not_in(self._taken))).mappings().first()
+            row = read.execute(query.where(reports.c.id.not_in(self._taken))).mappings().first()
             if row is None:
                 return None
             self._taken.add(row["id"])
-            return Entry._of(row)
+            return Entry.of(row)
 
     def release(self, entry: Entry) -> None:
         """Give an entry back as it was."""
@@ -259,8 +164,8 @@ class Outbox:
     def next_due(self) -> float | None:
         """When the next entry that nobody has is due."""
         with self._taking, self._engine.connect() as read:
-            query = sa.select(sa.func.min(_reports.c.due))
-            return read.execute(query.where(_reports.c.id.not_in(self._taken))).scalar()
+            query = sa.select(sa.func.min(reports.c.due))
+            return read.execute(query.where(reports.c.id.not_in(self._taken))).scalar()
 
     def sending(self, entry: Entry, mail: bytes) -> None:
         """Commit the mail's bytes and that it is on its way, before the first octet is sent."""
@@ -308,7 +213,7 @@ class Outbox:
     def _recover(self) -> None:
         with self._write() as write:
             left = (
-                write.execute(sa.select(_reports.c.id).where(_reports.c.state == "sending"))
+                write.execute(sa.select(reports.c.id).where(reports.c.state == "sending"))
                 .scalars()
                 .all()
             )
@@ -319,16 +224,16 @@ class Outbox:
 
     def _find(self, read: sa.Connection, entry_id: str, owner: str | None = None) -> Entry:
         row = (
-            read.execute(sa.select(_reports).where(_reports.c.id == entry_id))
+            read.execute(sa.select(reports).where(reports.c.id == entry_id))
             .mappings()
             .one_or_none()
         )
         if row is None or owner not in {None, row["owner"]}:
             raise NotFoundError("There is no such report.")
-        return Entry._of(row)
+        return Entry.of(row)
 
     def _update(self, write: sa.Connection, entry_id: str, values: dict[str, Any]) -> None:
-        write.execute(_reports.update().where(_reports.c.id == entry_id).values(values))
+        write.execute(reports.update().where(reports.c.id == entry_id).values(values))
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
@@ -338,7 +243,7 @@ class Outbox:
 
 
 def _note(write: sa.Connection, entry_id: str, at: float, state: str, note: str) -> None:
-    write.execute(_events.insert(), {"report_id": entry_id, "at": at, "state": state, "note": note})
+    write.execute(events.insert(), {"report_id": entry_id, "at": at, "state": state, "note": note})
 
 
 def _prepare(connection: Any, _record: object) -> None:

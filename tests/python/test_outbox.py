@@ -12,8 +12,9 @@ import pytest
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.entries import Entry
 from pyservice.errors import ConfigurationError, ConflictError, NotFoundError
-from pyservice.outbox import Entry, Outbox
+from pyservice.outbox import Outbox
 from pyservice.policy import Envelope
 from pyservice.report import Report
 

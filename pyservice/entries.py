@@ -1,0 +1,122 @@
+"""What the outbox holds: its tables, and one row of them as a value."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from pyservice.addresses import Mailbox
+from pyservice.mail import Addressing
+from pyservice.policy import Envelope
+from pyservice.report import Report
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("idempotency_key", sa.String, nullable=False),
+    sa.Column("digest", sa.String, nullable=False),
+    sa.Column("message_id", sa.String, nullable=False),
+    sa.Column("report", sa.Text, nullable=False),
+    sa.Column("people", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("mail", sa.LargeBinary),
+    sa.Column("pending", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("due", sa.Float),
+    sa.Column("queue_id", sa.String),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("owner", "idempotency_key"),
+)
+sa.Index("reports_due", reports.c.due)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("report_id", sa.ForeignKey("reports.id"), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
+
+_PLAIN_COLUMNS = (
+    "id",
+    "owner",
+    "digest",
+    "message_id",
+    "created",
+    "state",
+    "mail",
+    "attempts",
+    "due",
+    "queue_id",
+    "error",
+)
+"""Those that an `Entry` has as they are."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step in a report's history."""
+
+    at: float
+    state: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One report and how far its mail has come."""
+
+    id: str
+    owner: str
+    digest: str
+    message_id: str
+    report: Report
+    people: Envelope
+    created: float
+    state: str
+    mail: bytes | None
+    pending: tuple[str, ...]
+    """Recipients that have neither been accepted nor refused yet."""
+    attempts: int
+    due: float | None
+    """When the next attempt is due; None: there is none."""
+    queue_id: str | None
+    error: str | None
+
+    def addressing(self, sender: Mailbox) -> Addressing:
+        """What its mail's headers need."""
+        date = datetime.fromtimestamp(self.created, UTC)
+        return Addressing(sender, self.people, self.message_id, date)
+
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Self:
+        """The entry of a row of `reports`."""
+        people = json.loads(row["people"])
+        return cls(
+            **{name: row[name] for name in _PLAIN_COLUMNS},
+            report=Report.parse(row["report"].encode()),
+            people=Envelope(
+                **{kind: tuple(Mailbox(**box) for box in boxes) for kind, boxes in people.items()}
+            ),
+            pending=tuple(json.loads(row["pending"])),
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """The entry as a row of `reports`, without the idempotency key."""
+        return {name: getattr(self, name) for name in _PLAIN_COLUMNS} | {
+            "report": self.report.model_dump_json(),
+            "people": json.dumps(asdict(self.people)),
+            "pending": json.dumps(self.pending),
+        }
