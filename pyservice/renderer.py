@@ -15,6 +15,7 @@ import css_inline
 from jinja2 import (
     BaseLoader,
     ChoiceLoader,
+    Environment,
     FileSystemLoader,
     PackageLoader,
     StrictUndefined,
@@ -83,8 +84,10 @@ class Renderer:
     def __init__(self, templates_dir: Path | None = None) -> None:
         own = [FileSystemLoader(templates_dir)] if templates_dir else []
         loaders: list[BaseLoader] = [*own, PackageLoader("pyservice")]
-        # The sandbox is for admins' templates: a slip there must not reach the service.
-        self._environment = ImmutableSandboxedEnvironment(
+        # The sandbox is for an admin's templates, where a slip must not reach the service; it
+        # checks each attribute, which ours are spared.
+        kind = ImmutableSandboxedEnvironment if templates_dir else Environment
+        self._environment = kind(
             loader=ChoiceLoader(loaders),
             autoescape=lambda name: name is not None and name.endswith(".html"),
             undefined=StrictUndefined,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -19,6 +20,12 @@ from pyservice.app import create_app
 from pyservice.settings import Settings
 
 Json = dict[str, Any]
+
+# A busy machine is slow, and no test is about that.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 LOCAL = "http://127.0.0.1:8525"
 

@@ -146,7 +146,7 @@ def test_no_text_becomes_a_header(text: str) -> None:
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_text.filter(bool), any_text, any_text)
 def test_no_text_at_all_becomes_a_header(job: str, subject: str, name: str) -> None:
     """The same for texts that nobody thought of."""

@@ -166,9 +166,9 @@ def test_too_slow(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says nothing costs the timeout, no more."""
     monkeypatch.setattr(smtp, "TIMEOUT", 0.2)
     begun = time.monotonic()
-    outcome = send(scripted(lambda peer: time.sleep(1)))
+    outcome = send(scripted(lambda peer: time.sleep(4)))
     assert "timed out" in outcome.reply
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 3
 
 
 def test_too_slow_after_the_final_dot(
