@@ -7,6 +7,7 @@ interfaces and Postfix have no part in it.
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,8 +28,14 @@ def main() -> int:
         print("bench: it makes a network namespace, so it needs root.", file=sys.stderr)
         return 2
     began = time.monotonic()
-    with node.made() as bench:
-        told = bench.run("bench.inside", str(bench.folder), timeout=PATIENCE)
+    try:
+        with node.made() as bench:
+            told = bench.run("bench.inside", str(bench.folder), timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        print(f"bench: it took more than {PATIENCE:.0f} s; is the machine busy?", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError:
+        return 1  # it has told why
     figures = {name: Figure(**figure) for name, figure in json.loads(told).items()}
     RESULTS.write_text(as_json(figures), encoding="utf-8")
     print(as_table(figures))

@@ -122,10 +122,6 @@ def _on_request_error(request: Request, error: Exception) -> Response:
         status=error.status,
         pointers=[pointer for pointer, _ in error.errors],
     )
-    return _respond(error)
-
-
-def _respond(error: RequestError) -> Response:
     # A browser asks for the token when it is challenged with Basic.
     challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
     return _problem(
