@@ -194,7 +194,9 @@ def _one_line(text: str) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """`2.4 s`, `3 min 20 s`, `1 h 5 min`, `2 d 3 h`."""
+    """`48 ms`, `2.4 s`, `3 min 20 s`, `1 h 5 min`, `2 d 3 h`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
     if milliseconds < 60_000:
         return f"{milliseconds / 1000:.1f} s"
     seconds = milliseconds // 1000

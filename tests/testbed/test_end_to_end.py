@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pyservice import samples
-from tests.testbed.network import ROOT, SERVICE, Mail, Testbed
+from tests.testbed.network import BRIDGE, ROOT, SERVICE, Mail, Testbed
+from tests.testbed.node import BIN
 from tests.testbed.waiting import until
 
 SAMPLES = ROOT / "pyservice" / "samples"
@@ -224,3 +225,15 @@ def test_the_service_is_away(testbed: Testbed) -> None:
     [line] = result["log"]
     assert f"the controller tried: connection refused at {SERVICE}" in line
     assert [mail["to"] for mail in result["mails"]] == ["ada@example.com"]
+
+
+def test_the_demo_sends_through_the_nodes_postfix(testbed: Testbed) -> None:
+    """On a node it names docker0's address, and a mail to a recipient comes out at the relay."""
+    command = (str(BIN / "notify-email"), "demo", "--once", "--to", "me@my.example.com")
+    done = testbed.node.run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"found on this node at docker0, {BRIDGE}:25: 220 " in done.stdout
+    assert f"to me@my.example.com, through this node's Postfix at {BRIDGE}" in done.stdout
+    [mail] = testbed.wait_for_mails(1)
+    assert mail.recipients == ["me@my.example.com"]
+    assert mail.message["X-Jenkins-Job"] == "shop/checkout"
