@@ -12,10 +12,14 @@ class BuildReport implements Serializable {
 
     private static final long serialVersionUID = 1L
 
+    static final int MOST_CAUSES = 100
     static final int MOST_CHANGES = 100
-    static final int MOST_PATHS = 20
-    /** Characters of JSON; the service takes 1 MiB. */
+    static final int MOST_PATHS = 50
+    /** Characters of JSON; the service takes 1 MiB. Above it there are fewer changes, without their paths. */
     static final int LARGEST = 1000000
+    static final int FEWER_CHANGES = 20
+    /** Jenkins' own order: a build's result only ever gets worse. */
+    static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
 
     private static final String INTERRUPTION = 'org.jenkinsci.plugins.workflow.steps.FlowInterruptedException'
 
@@ -32,22 +36,34 @@ class BuildReport implements Serializable {
         if (error != null) {
             report.error = failure(error, script.env.STAGE_NAME)
         }
-        String json = JsonOutput.toJson(report + [changes: changes(script.currentBuild, MOST_CHANGES, MOST_PATHS)])
+        String json = text(report + [changes: changes(script.currentBuild, MOST_CHANGES, MOST_PATHS)])
         if (json.length() > LARGEST) {
-            json = JsonOutput.toJson(report + [changes: changes(script.currentBuild, MOST_PATHS, 0)])
+            json = text(report + [changes: changes(script.currentBuild, FEWER_CHANGES, 0)])
         }
         return json
     }
 
+    /** Of plain values only, whatever a caller put in: see Texts.plain. */
+    @NonCPS
+    private static String text(Map report) {
+        Map plain = Texts.plain(report, Texts.ABOVE_DATA)
+        return JsonOutput.toJson(plain)
+    }
+
     /**
      * The build's result, also where Jenkins has not set it yet: in a scripted Pipeline's catch and
-     * finally it is SUCCESS until the script has ended.
+     * finally it is SUCCESS until the script has ended. What the Pipeline set itself stays if it is worse.
      */
     @NonCPS
     static String result(Object currentBuild, Throwable error) {
-        if (error == null) {
-            return currentBuild.currentResult
-        }
+        String known = currentBuild.currentResult
+        String thrown = error == null ? known : resultOf(error)
+        return RESULTS.indexOf(thrown) > RESULTS.indexOf(known) ? thrown : known
+    }
+
+    /** The cause of an interruption is kept from the sandbox; its message tells it. */
+    @NonCPS
+    private static String resultOf(Throwable error) {
         if (!isInterruption(error)) {
             return 'FAILURE'
         }
@@ -102,7 +118,9 @@ class BuildReport implements Serializable {
         for (cause in currentBuild.getBuildCauses()) {
             // What a cause does not have is a JSONNull, whose text is "null".
             String text = "${cause.shortDescription}"
-            causes << [type: Texts.clean(cause._class, Texts.NAME), text: text == 'null' ? '' : Texts.clean(text, Texts.LONG)]
+            if (causes.size() < MOST_CAUSES) {
+                causes << [type: Texts.clean(cause._class, Texts.NAME), text: text == 'null' ? '' : Texts.clean(text, Texts.LONG)]
+            }
         }
         return causes
     }

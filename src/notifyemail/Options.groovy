@@ -18,9 +18,9 @@ class Options implements Serializable {
         subject      : 'text',
         template     : 'text',
         data         : 'map',
-        url          : 'text',
+        url          : 'address',
         credentialsId: 'text',
-        transport    : 'text',
+        transport    : 'transport',
         timeout      : 'seconds',
         failOnError  : 'boolean',
         error        : 'exception',
@@ -37,15 +37,11 @@ class Options implements Serializable {
         this.script = script
     }
 
-    /**
-     * What is wrong with the arguments, as a sentence for the build's author; null: nothing.
-     *
-     * Only what the author wrote: a slip in the global configuration must not fail every build.
-     */
+    /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
     @NonCPS
     String mistake() {
         for (name in arguments.keySet()) {
-            String wanted = KNOWN[name as String]
+            String wanted = KNOWN[name.toString()]
             if (wanted == null) {
                 return "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}."
             }
@@ -53,19 +49,20 @@ class Options implements Serializable {
                 return "notifyEmail: ${name} takes ${described(wanted)}."
             }
         }
-        boolean own = arguments.url || arguments.transport
-        return own && wrongWay() ? "notifyEmail: ${wrongWay()}." : null
+        return null
     }
 
-    /** What is wrong with the transport or the service's address, wherever they come from; null: nothing. */
+    /**
+     * What is wrong with the environment; null: nothing. That is its administrator's mistake, so unlike one in
+     * the arguments it is told in the log and must not fail a build.
+     */
     @NonCPS
-    String wrongWay() {
-        if (!(transport in TRANSPORTS)) {
-            return "transport is one of ${TRANSPORTS.join(', ')}, not '${transport}'"
+    String misconfiguration() {
+        if (!fits('transport', transport)) {
+            return "NOTIFY_EMAIL_TRANSPORT is '${Texts.oneLine(transport, 100)}': set ${described('transport')}"
         }
-        // It becomes a part of a shell's command.
-        if (url != null && !(url ==~ /https?:\/\/[^\s'"`$\\]+/)) {
-            return "the service's address '${url}' is not an http or https address"
+        if (url != null && !fits('address', url)) {
+            return "NOTIFY_EMAIL_URL is '${Texts.oneLine(url, 100)}': set ${described('address')}"
         }
         return null
     }
@@ -115,7 +112,7 @@ class Options implements Serializable {
     /** Seconds for an HTTP request from a step. */
     @NonCPS
     int getTimeout() {
-        return arguments.timeout == null ? DEFAULT_TIMEOUT : arguments.timeout as int
+        return arguments.timeout == null ? DEFAULT_TIMEOUT : arguments.timeout
     }
 
     @NonCPS
@@ -125,7 +122,7 @@ class Options implements Serializable {
 
     @NonCPS
     Throwable getError() {
-        return arguments.error as Throwable
+        return arguments.error
     }
 
     @NonCPS
@@ -136,7 +133,8 @@ class Options implements Serializable {
 
     @NonCPS
     private String fromEnvironment(String name) {
-        Object value = script.env[name]
+        // Not env[name]: that is Groovy's own getAt(Object, String), which the sandbox refuses.
+        Object value = script.env."${name}"
         return value ? value.toString() : null
     }
 
@@ -154,6 +152,11 @@ class Options implements Serializable {
                 return value instanceof Boolean
             case 'exception':
                 return value instanceof Throwable
+            case 'transport':
+                return value.toString() in TRANSPORTS
+            case 'address':
+                // Nothing that a shell would read as anything but text.
+                return value instanceof CharSequence && value ==~ /https?:\/\/[^\s'"`$\\]+/
             default:
                 return value instanceof CharSequence
         }
@@ -165,7 +168,9 @@ class Options implements Serializable {
                 map      : 'a Map of plain values for the template',
                 seconds  : "whole seconds from 1 to ${LONGEST_TIMEOUT}",
                 boolean  : 'true or false',
-                exception: 'the exception that was caught'][wanted] ?: 'a text'
+                exception: 'the exception that was caught',
+                transport: "one of ${TRANSPORTS.join(', ')}",
+                address  : 'an http or https address, such as http://172.17.0.1:8525'][wanted] ?: 'a text'
     }
 
 }

@@ -7,7 +7,13 @@ class Texts implements Serializable {
 
     static final int NAME = 1024
     static final int LONG = 4096
+    /** The contract's limit for any text. */
+    static final int LONGEST = 65536
     static final int DEEPEST = 9
+    /** Where a whole report begins, if its `mail.data` is to reach as deep as data alone. */
+    static final int ABOVE_DATA = -2
+    /** As long as what JSON readers keep exactly. */
+    static final int DIGITS = 15
 
     /** At most so many characters, and no half of a surrogate pair, which no JSON reader takes. */
     @NonCPS
@@ -33,21 +39,27 @@ class Texts implements Serializable {
     static Object plain(Object value, int depth = 0) {
         if (value instanceof Map && depth < DEEPEST) {
             Map copy = [:]
-            value.each { name, item -> copy[clean(name, NAME)] = plain(item, depth + 1) }
+            for (entry in value.entrySet()) {
+                copy.put(clean(entry.key, NAME), plain(entry.value, depth + 1))
+            }
             return copy
         }
         if (value instanceof Collection && depth < DEEPEST) {
-            return value.collect { item -> plain(item, depth + 1) }
+            List items = []
+            for (item in value) {
+                items.add(plain(item, depth + 1))
+            }
+            return items
         }
-        if (value instanceof Boolean || value instanceof Integer || value instanceof Long) {
+        if (value instanceof Boolean) {
             return value
         }
         if (value instanceof Number) {
             String text = value.toString()
-            return text ==~ /-?\d+(\.\d+)?/ && text.length() < 16 ? value : text
+            return text ==~ /-?\d+(\.\d+)?/ && text.length() <= DIGITS ? value : text
         }
         // Not `== null`: the sandbox may not know how to compare the author's own value.
-        return value instanceof Object ? clean(value, LONG * 4) : null
+        return value instanceof Object ? clean(value, LONGEST) : null
     }
 
 }

@@ -22,6 +22,9 @@ class Controller {
 
     static Controller current
 
+    /** The compiled library by its folder and its trust: compiling takes most of a test's time. */
+    private static final Map<List, GroovyClassLoader> libraries = [:].withDefault { key -> load(key[0], key[1]) }
+
     final Recording build
     final boolean trusted
     final Sandbox sandbox
@@ -45,13 +48,17 @@ class Controller {
         this.trusted = trusted
         Jenkins.globalVariables = [:]
         Jenkins.credentials = []
-        ClassLoader parent = Controller.classLoader
-        GroovyClassLoader trustedLoader = new GroovyClassLoader(parent, configuration(new CpsTransformer()))
-        scriptLoader = new GroovyClassLoader(trustedLoader, configuration(new SandboxCpsTransformer()))
-        libraryLoader = trusted ? trustedLoader : scriptLoader
-        libraryLoader.addClasspath(new File(library, 'src').absolutePath)
-        libraryLoader.parseClass(new File(library, 'vars/notifyEmail.groovy'))
-        blockRunner = trustedLoader.parseClass('''
+        libraryLoader = libraries[[library.absolutePath, trusted]]
+        scriptLoader = new GroovyClassLoader(libraryLoader, configuration(new SandboxCpsTransformer()))
+        blockRunner = libraryLoader.loadClass('BlockRunner').newInstance() as Blocks
+        sandbox = new Sandbox(scriptLoader)
+        steps = new Steps(this)
+    }
+
+    /** Block steps are no part of the sandboxed code, so they are compiled apart from the library. */
+    private static GroovyClassLoader load(String library, boolean trusted) {
+        GroovyClassLoader blocks = new GroovyClassLoader(Controller.classLoader, configuration(new CpsTransformer()))
+        blocks.parseClass('''
             class BlockRunner implements harness.Blocks {
                 Object around(Object begin, Object end, Object body) {
                     com.cloudbees.groovy.cps.Continuable.suspend(begin)
@@ -61,9 +68,12 @@ class Controller {
                         com.cloudbees.groovy.cps.Continuable.suspend(end)
                     }
                 }
-            }''', 'BlockRunner.groovy').newInstance() as Blocks
-        sandbox = new Sandbox(scriptLoader)
-        steps = new Steps(this)
+            }''', 'BlockRunner.groovy')
+        CpsTransformer transformer = trusted ? new CpsTransformer() : new SandboxCpsTransformer()
+        GroovyClassLoader loader = new GroovyClassLoader(blocks, configuration(transformer))
+        loader.addClasspath(new File(library, 'src').absolutePath)
+        loader.parseClass(new File(library, 'vars/notifyEmail.groovy'))
+        return loader
     }
 
     /**

@@ -2,13 +2,15 @@ package harness
 
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
+import org.codehaus.groovy.reflection.CachedMethod
 import org.codehaus.groovy.runtime.GStringImpl
+import org.codehaus.groovy.runtime.InvokerHelper
 import org.codehaus.groovy.runtime.ScriptBytecodeAdapter
 import org.kohsuke.groovy.sandbox.GroovyInterceptor
 import org.kohsuke.groovy.sandbox.impl.Checker
 
 /**
- * The Pipeline sandbox: an allow-list as measured on a real controller.
+ * The Pipeline sandbox: refuses whatever Allowed does not list, as script-security does.
  *
  * What is refused is written to `pending`, also when the caller catches the exception: on a real
  * controller it would wait for the administrator's approval.
@@ -20,37 +22,21 @@ class Sandbox extends GroovyInterceptor {
 
     private final ClassLoader scripts
 
-    private static final Set<String> BUILD = [
-        'currentResult', 'result', 'absoluteUrl', 'number', 'displayName', 'fullDisplayName', 'fullProjectName',
-        'description', 'duration', 'durationString', 'startTimeInMillis', 'buildVariables', 'upstreamBuilds',
-        'previousBuild', 'previousCompletedBuild', 'previousSuccessfulBuild', 'buildCauses', 'changeSets',
-    ] as Set
-    private static final Set<String> CHANGE = [
-        'items', 'commitId', 'msg', 'timestamp', 'author', 'affectedPaths', 'fullName', 'id',
-    ] as Set
-    private static final List<Class> PLAIN = [
-        CharSequence, Number, Boolean, Map, Collection, Iterator, Map.Entry, Closure, Object[], Range,
-    ]
-
     Sandbox(ClassLoader scripts) {
         this.scripts = scripts
     }
 
     @Override
     Object onMethodCall(GroovyInterceptor.Invoker invoker, Object receiver, String method, Object... args) {
-        if (isAllowed(receiver, method)) {
-            return super.onMethodCall(invoker, receiver, method, args)
-        }
-        throw refused("method ${receiver.getClass().name} ${method}")
+        requireMethod(receiver, method, args)
+        return super.onMethodCall(invoker, receiver, method, args)
     }
 
     @Override
     Object onStaticCall(GroovyInterceptor.Invoker invoker, Class receiver, String method, Object... args) {
         boolean json = receiver == JsonOutput && method == 'toJson' && args.length == 1 && args[0] instanceof Map
-        boolean known = receiver in [System, UUID, URLEncoder, Math, Integer, Long, String, Boolean] &&
-            method in ['currentTimeMillis', 'randomUUID', 'encode', 'min', 'max', 'valueOf', 'parseInt']
-        boolean operator = receiver in [ScriptBytecodeAdapter, Checker]
-        if (json || known || operator || isOurs(receiver)) {
+        boolean operator = receiver == Checker || (receiver == ScriptBytecodeAdapter && method in Allowed.OPERATORS)
+        if (json || operator || method in Allowed.STATIC[receiver] || isOurs(receiver)) {
             return super.onStaticCall(invoker, receiver, method, args)
         }
         throw refused("staticMethod ${receiver.name} ${method}")
@@ -58,9 +44,8 @@ class Sandbox extends GroovyInterceptor {
 
     @Override
     Object onNewInstance(GroovyInterceptor.Invoker invoker, Class receiver, Object... args) {
-        boolean exception = Exception.isAssignableFrom(receiver) && receiver.name.startsWith('java.lang.')
-        boolean plain = receiver in [Object, GStringImpl, PipelineScript, JsonSlurper, Date, ArrayList, LinkedHashMap, HashMap]
-        if (plain || isOurs(receiver) || exception) {
+        boolean plain = receiver in [Object, Exception, GStringImpl, PipelineScript, JsonSlurper, Date, ArrayList, LinkedHashMap, HashMap]
+        if (plain || isOurs(receiver)) {
             return super.onNewInstance(invoker, receiver, args)
         }
         throw refused("new ${receiver.name}")
@@ -70,7 +55,7 @@ class Sandbox extends GroovyInterceptor {
     Object onGetProperty(GroovyInterceptor.Invoker invoker, Object receiver, String property) {
         if (receiver instanceof CharSequence && !receiver.hasProperty(property)) {
             // Not a refusal: there is nothing to approve.
-            throw new RejectedAccessException("No such field found: field ${receiver.getClass().name} ${property}")
+            throw new MissingPropertyException("No such field found: field ${receiver.getClass().name} ${property}")
         }
         if (isReadable(receiver, property)) {
             return super.onGetProperty(invoker, receiver, property)
@@ -103,40 +88,58 @@ class Sandbox extends GroovyInterceptor {
         throw refused("field ${receiver.getClass().name} ${attribute}")
     }
 
-    private boolean isAllowed(Object receiver, String method) {
-        if (receiver instanceof Throwable) {
-            return method in ['getMessage', 'getClass', 'toString', 'equals']
+    @Override
+    Object onGetArray(GroovyInterceptor.Invoker invoker, Object receiver, Object index) {
+        if (!receiver.getClass().array) {
+            requireMethod(receiver, 'getAt', index)
         }
-        if (receiver instanceof Class) {
-            return method == 'getName' || isOurs(receiver)
+        return super.onGetArray(invoker, receiver, index)
+    }
+
+    @Override
+    Object onSetArray(GroovyInterceptor.Invoker invoker, Object receiver, Object index, Object value) {
+        if (!receiver.getClass().array) {
+            requireMethod(receiver, 'putAt', index, value)
+        }
+        return super.onSetArray(invoker, receiver, index, value)
+    }
+
+    private void requireMethod(Object receiver, String method, Object... args) {
+        if (!isAllowed(receiver, method, args)) {
+            throw refused("method ${receiver.getClass().name} ${method}")
+        }
+    }
+
+    private boolean isAllowed(Object receiver, String method, Object[] args) {
+        if (receiver instanceof Script || receiver instanceof Blocks || isOurs(receiver instanceof Class ? receiver : receiver.getClass())) {
+            return true
         }
         if (receiver instanceof RecordedBuild || receiver instanceof RecordedChange) {
             return method == 'toString' || method.startsWith('get') && isReadable(receiver, method[3].toLowerCase() + method.substring(4))
         }
-        if (receiver instanceof JsonSlurper) {
-            return method == 'parseText'
-        }
-        if (receiver instanceof Script || isOurs(receiver.getClass()) || receiver instanceof Blocks) {
-            return true
-        }
-        return method == 'toString' || method != 'execute' && method != 'encodeBase64' && PLAIN.any { type -> type.isInstance(receiver) }
+        // A GString hands on to String what it doesn't know.
+        Object target = receiver instanceof GString ? receiver.toString() : receiver
+        MetaMethod chosen = InvokerHelper.getMetaClass(target).pickMethod(method, args.collect { arg -> arg?.getClass() } as Class[])
+        boolean added = chosen != null && !(chosen instanceof CachedMethod) && isListed(Allowed.ADDED, target, method)
+        return added || isListed(Allowed.METHODS, target, method)
+    }
+
+    private static boolean isListed(Map<Class, List<String>> allowed, Object receiver, String method) {
+        return allowed.any { type, names -> type.isInstance(receiver) && method in names }
     }
 
     private boolean isReadable(Object receiver, String property) {
         if (receiver instanceof RecordedBuild) {
-            return property in BUILD
+            return property in Allowed.BUILD
         }
         if (receiver instanceof RecordedChange) {
-            return property in CHANGE
+            return property in Allowed.CHANGE
         }
-        if (receiver instanceof Throwable) {
-            return property in ['message', 'class']
+        boolean open = receiver instanceof Map || receiver instanceof Script || receiver instanceof Environment ||
+            receiver instanceof Response || isOurs(receiver instanceof Class ? receiver : receiver.getClass())
+        return open || ['get', 'is'].any { prefix ->
+            isListed(Allowed.METHODS, receiver, prefix + property.capitalize())
         }
-        if (receiver instanceof Class) {
-            return property == 'name' || isOurs(receiver)
-        }
-        return receiver instanceof Map || receiver instanceof Script || receiver instanceof Environment ||
-            receiver instanceof Response || isOurs(receiver.getClass()) || PLAIN.any { type -> type.isInstance(receiver) }
     }
 
     /** Classes of the sandboxed code itself are its own affair; a trusted library's may be called, too. */

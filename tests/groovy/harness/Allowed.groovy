@@ -1,0 +1,69 @@
+package harness
+
+import java.util.regex.Matcher
+
+/**
+ * What sandboxed code may use: the part of script-security's and workflow's allow-lists that this library
+ * and its tests need, each entry looked up there. Another one has to be looked up, too, before it is added.
+ */
+class Allowed {
+
+    /** `currentBuild` */
+    static final Set<String> BUILD = [
+        'currentResult', 'result', 'absoluteUrl', 'number', 'displayName', 'fullDisplayName', 'fullProjectName',
+        'description', 'duration', 'durationString', 'startTimeInMillis', 'buildVariables', 'upstreamBuilds',
+        'previousBuild', 'previousCompletedBuild', 'previousSuccessfulBuild', 'buildCauses', 'changeSets',
+    ] as Set
+
+    /** A change set, a change and its author. */
+    static final Set<String> CHANGE = [
+        'items', 'commitId', 'msg', 'timestamp', 'author', 'affectedPaths', 'fullName', 'id',
+    ] as Set
+
+    /** Java's methods, by the type that declares them first. */
+    static final Map<Class, List<String>> METHODS = [
+        (Object)      : ['toString', 'equals', 'hashCode', 'getClass'],
+        (CharSequence): ['length', 'isEmpty', 'charAt'],
+        (String)      : ['contains', 'endsWith', 'indexOf', 'lastIndexOf', 'matches', 'replace', 'replaceAll', 'split',
+                         'startsWith', 'substring', 'toLowerCase', 'toUpperCase', 'trim'],
+        (Class)       : ['getName', 'getSimpleName'],
+        (Comparable)  : ['compareTo'],
+        (Throwable)   : ['getMessage', 'getCause'],
+        (Iterable)    : ['iterator'],
+        (Collection)  : ['add', 'addAll', 'contains', 'isEmpty', 'size'],
+        (List)        : ['get', 'indexOf', 'subList'],
+        (Map)         : ['containsKey', 'entrySet', 'get', 'isEmpty', 'keySet', 'put', 'putAll', 'size', 'values'],
+        (Map.Entry)   : ['getKey', 'getValue'],
+        (Number)      : ['intValue', 'longValue', 'plus', 'minus', 'multiply', 'compareTo'],
+        (Closure)     : ['call'],
+        (groovy.json.JsonSlurper): ['parseText'],
+    ]
+
+    /** What Groovy adds, by the type that it is added to. For Object, getAt and putAt are refused: env[name] is one. */
+    static final Map<Class, List<String>> ADDED = [
+        (Object)      : ['any', 'collect', 'each', 'every', 'asBoolean'],
+        (CharSequence): ['plus', 'toInteger', 'readLines'],
+        (String)      : ['plus', 'toInteger', 'getAt', 'size'],
+        (Iterable)    : ['any', 'every', 'join', 'plus'],
+        (Collection)  : ['collect', 'each', 'find', 'findAll', 'isCase', 'join', 'leftShift', 'plus'],
+        (List)        : ['each', 'getAt', 'leftShift', 'plus'],
+        (Map)         : ['any', 'collect', 'each', 'every', 'find', 'getAt', 'leftShift', 'plus', 'putAt'],
+        (Number)      : ['plus', 'minus', 'multiply', 'next'],
+        (Matcher)     : ['getAt', 'asBoolean'],
+    ]
+
+    static final Map<Class, List<String>> STATIC = [
+        (System)    : ['currentTimeMillis'],
+        (UUID)      : ['randomUUID'],
+        (URLEncoder): ['encode'],
+        (String)    : ['valueOf', 'join', 'format'],
+        (Integer)   : ['parseInt', 'valueOf'],
+    ].withDefault { [] }
+
+    /** Of ScriptBytecodeAdapter: operators, and the casts that the CPS transformer makes. */
+    static final Set<String> OPERATORS = [
+        'compareEqual', 'compareNotEqual', 'compareLessThan', 'compareLessThanEqual', 'compareGreaterThan',
+        'compareGreaterThanEqual', 'compareTo', 'isCase', 'findRegex', 'matchRegex', 'asType', 'castToType',
+    ] as Set
+
+}
