@@ -16,24 +16,34 @@ class Answer implements Serializable {
     final String reason
     /** The answer's own members, absolute links included; empty unless accepted. */
     final Map members
-    /** The request was sent and no answer came: the service may have it. */
-    final boolean timedOut
+    /** The request was sent and no whole answer came: the service may have it. */
+    final boolean doubtful
 
-    private Answer(String state, String reason, Map members, boolean timedOut) {
+    private Answer(String state, String reason, Map members, boolean doubtful) {
         this.state = state
         this.reason = reason
         this.members = members
-        this.timedOut = timedOut
+        this.doubtful = doubtful
     }
 
     @NonCPS
-    static Answer unavailable(String reason, boolean timedOut = false) {
-        return new Answer('unavailable', reason, [:], timedOut)
+    static Answer unavailable(String reason, boolean doubtful = false) {
+        return new Answer('unavailable', reason, [:], doubtful)
     }
 
     @NonCPS
     static Answer timedOut(String url) {
         return unavailable("no answer from ${url} in time: is the service busy, or a firewall in between?", true)
+    }
+
+    @NonCPS
+    static Answer cutOff(String url) {
+        return unavailable("the connection to ${url} ended before its whole answer was there: did the service restart?", true)
+    }
+
+    @NonCPS
+    static Answer unreachable(String url) {
+        return unavailable("no connection to ${url} in time: is a firewall in between, or the address of another network?")
     }
 
     @NonCPS
@@ -57,6 +67,9 @@ class Answer implements Serializable {
         Map body = parsed(text)
         if ((status == 200 || status == 202) && body.id) {
             return new Answer('accepted', '', accepted(url, body), false)
+        }
+        if (status == 202 || (status == 200 && text.trim().startsWith('{'))) {
+            return cutOff(url)
         }
         String told = detail(body)
         switch (status) {

@@ -40,12 +40,12 @@ class BuildNotifier implements Serializable {
         }
     }
 
-    /** Reports an error without ever taking its place; only an abort of the build may do that. */
+    /** Reports an error without ever taking its place; only an abort of the build may do that, once. */
     private void attempt(Throwable error) {
         try {
             send(error)
-        } catch (Exception e) {
-            if (BuildReport.isInterruption(e)) {
+        } catch (Throwable e) {
+            if (BuildReport.isInterruption(e) && !BuildReport.isInterruption(error)) {
                 throw e
             }
         }
@@ -53,14 +53,8 @@ class BuildNotifier implements Serializable {
 
     private Map send(Throwable error) {
         Map mail = options.mail()
-        String json = BuildReport.json(script, mail, error)
         ReportClient client = new ReportClient(script, options)
-        Answer answer = client.post(json)
-        boolean doubtful = answer.timedOut
-        if (doubtful) {
-            // The same report again is one mail: the service knows it by its content.
-            answer = client.post(json)
-        }
+        Answer answer = client.post(mail, error)
         if (answer.state == 'accepted') {
             if (!client.told) {
                 script.echo(success(answer, client, error))
@@ -70,7 +64,7 @@ class BuildNotifier implements Serializable {
         String line = "notifyEmail: ${answer.state == 'refused' ? '' : client.machine() + ' tried: '}${answer.reason}."
         String state = 'refused'
         if (answer.state == 'unavailable') {
-            Map sent = mailInstead(mail, error, doubtful)
+            Map sent = mailInstead(mail, error, answer.doubtful)
             state = sent.state
             line += ' ' + sent.line
         }

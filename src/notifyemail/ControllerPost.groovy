@@ -10,8 +10,8 @@ import jenkins.model.Jenkins
  * POSTs from the controller itself: no Pipeline step, no plugin, 3 ms. For trusted libraries only.
  *
  * Any Jenkinsfile may call what a trusted library has, private methods included. So the destination
- * and the token are read from the global configuration in here, are not taken from a caller, and
- * never leave: a caller gets the parsed answer, no more.
+ * and the token are read from the global configuration in the one method that uses them, are not
+ * taken from a caller, and never leave: a caller gets the parsed answer, no more.
  */
 class ControllerPost implements Serializable {
 
@@ -22,22 +22,21 @@ class ControllerPost implements Serializable {
     private static final int READ_MILLIS = 2000
     private static final int LONGEST_ANSWER = 65536
 
+    /** @param json the report; the answer tells everything else, failures included */
     @NonCPS
     static Answer send(String json) {
         String base = null
-        for (property in Jenkins.get().globalNodeProperties.getAll(EnvironmentVariablesNodeProperty)) {
-            base = property.envVars.get('NOTIFY_EMAIL_URL') ?: base
-        }
-        if (!base) {
-            return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL ' +
-                '(Manage Jenkins, System, Environment variables)')
-        }
-        if (!(base ==~ /https?:\/\/[^\s\/].*/)) {
-            return Answer.unavailable("NOTIFY_EMAIL_URL, '${base}', is not an http or https address")
-        }
-        base = base.replaceAll('/+$', '')
         URLConnection connection = null
+        boolean sent = false
         try {
+            for (property in Jenkins.get().globalNodeProperties.getAll(EnvironmentVariablesNodeProperty)) {
+                base = property.envVars.get('NOTIFY_EMAIL_URL') ?: base
+            }
+            if (!base) {
+                return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL ' +
+                    '(Manage Jenkins, System, Environment variables)')
+            }
+            base = base.trim().replaceAll('/+$', '')
             // The bridge's address must not go to a proxy, and a redirect would make a GET of it.
             connection = new URL(base + '/v1/reports').openConnection(Proxy.NO_PROXY)
             connection.instanceFollowRedirects = false
@@ -48,24 +47,32 @@ class ControllerPost implements Serializable {
             List stored = CredentialsProvider.lookupCredentialsInItemGroup(
                 StandardCredentials, Jenkins.get(), ACL.SYSTEM2, [])
             Object credential = stored.find { candidate -> candidate.id == 'notify-email-token' }
-            if (credential != null) {
-                Object secret = credential.hasProperty('password') ? credential.password : credential.secret
-                connection.setRequestProperty('Authorization', 'Bearer ' + secret.plainText)
+            // Of the kinds "Username with password" or "Secret text".
+            String kind = ['password', 'secret'].find { name -> credential?.hasProperty(name) }
+            if (kind) {
+                // Trimmed: secrets read from files end in a line break, which no header may hold.
+                connection.setRequestProperty('Authorization', "Bearer ${credential[kind].plainText.trim()}")
             }
             connection.outputStream.withStream { out -> out.write(json.getBytes('UTF-8')) }
+            sent = true
             int status = connection.responseCode
             InputStream body = status < 400 ? connection.inputStream : connection.errorStream
             return Answer.of(base, status, body == null ? '' : text(body))
         } catch (SocketTimeoutException e) {
             boolean connecting = "${e.message}".toLowerCase(Locale.ENGLISH).contains('connect')
-            return connecting ? Answer.unavailable("no connection to ${base} in time: is a firewall in between?")
-                : Answer.timedOut(base)
+            return connecting ? Answer.unreachable(base) : Answer.timedOut(base)
         } catch (ConnectException ignored) {
             return Answer.refusedConnection(base)
         } catch (UnknownHostException ignored) {
             return Answer.unknownHost(base)
-        } catch (IOException | ClassCastException | IllegalArgumentException e) {
-            return Answer.unavailable("${base} can't be used: ${Texts.oneLine(e.message ?: e.getClass().name)}")
+        } catch (NoRouteToHostException ignored) {
+            return Answer.unreachable(base)
+        } catch (IOException e) {
+            return sent ? Answer.cutOff(base) : Answer.unavailable("${base} can't be used: ${Texts.oneLine(e.message ?: e.getClass().name)}")
+        } catch (Exception e) {
+            // Its kind only: Java quotes a header that it doesn't like in the message, and that is the token.
+            return Answer.unavailable("${base} can't be used (${e.getClass().simpleName}): is NOTIFY_EMAIL_URL an http or " +
+                'https address, and the credential notify-email-token a plain token?')
         } finally {
             if (connection instanceof HttpURLConnection) {
                 connection.disconnect()

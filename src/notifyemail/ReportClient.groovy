@@ -16,16 +16,34 @@ class ReportClient implements Serializable {
         this.options = options
     }
 
-    /** One POST. An interruption of the build passes through; all else becomes an Answer. */
-    Answer post(String json) {
+    /** Describes the build and brings that to the service. An interruption passes through; all else becomes an Answer. */
+    Answer post(Map mail, Throwable error) {
+        String wrong = options.misconfiguration()
+        if (wrong) {
+            return Answer.unavailable(wrong)
+        }
+        String json
+        try {
+            json = BuildReport.json(script, mail, error)
+        } catch (Exception e) {
+            // A plugin's change set, say, may fail in any way.
+            return Answer.unavailable("the build can't be described: ${Texts.oneLine(e.message ?: e.getClass().name)}")
+        }
+        Answer first = sent(json)
+        if (!first.doubtful) {
+            return first
+        }
+        // The same report again is one mail: the service knows it by its content.
+        Answer second = sent(json)
+        return second.state == 'unavailable' ? Answer.unavailable(second.reason, true) : second
+    }
+
+    private Answer sent(String json) {
         String transport = options.transport
         boolean trusted = isTrusted()
         if (transport == 'controller' || (transport == 'auto' && trusted)) {
             return trusted ? ControllerPost.send(json) : Answer.unavailable('transport controller needs this library ' +
                 'to be a trusted one: register it under Manage Jenkins, System, Global Trusted Pipeline Libraries')
-        }
-        if (options.wrongWay()) {
-            return Answer.unavailable(options.wrongWay())
         }
         if (options.url == null) {
             return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL, or give url')
@@ -45,7 +63,7 @@ class ReportClient implements Serializable {
             if (BuildReport.isInterruption(e)) {
                 throw e
             }
-            return Answer.unavailable("${transport == 'shell' ? 'sh' : 'httpRequest'} failed: ${Texts.oneLine(e.message)}")
+            return failed(transport == 'shell' ? 'the shell' : 'httpRequest', e)
         }
     }
 
@@ -89,18 +107,18 @@ class ReportClient implements Serializable {
             request.authentication = options.credentialsId
         }
         Object response = script.httpRequest(request)
-        return httpAnswer(options.url, response.status as int, "${response.content ?: ''}".toString())
+        return httpAnswer(options.url, response.status, "${response.content ?: ''}".toString())
     }
 
     /** The step tells a lost connection as a status, with the Java exception's name as the content. */
     @NonCPS
     private static Answer httpAnswer(String url, int status, String content) {
-        if (status == 408 && content.contains('SocketTimeoutException')) {
-            return content.toLowerCase().contains('connect') ? Answer.unavailable("no connection to ${url} in time")
-                : Answer.timedOut(url)
-        }
         if (status == 408 && content.contains('Exception')) {
-            return Answer.refusedConnection(url)
+            String text = content.toLowerCase()
+            if (text.contains('refused')) {
+                return Answer.refusedConnection(url)
+            }
+            return text.contains('connect') || text.contains('route') ? Answer.unreachable(url) : Answer.timedOut(url)
         }
         if (status == 404 && content.contains('UnknownHostException')) {
             return Answer.unknownHost(url)
@@ -119,8 +137,16 @@ class ReportClient implements Serializable {
             if (BuildReport.isInterruption(e)) {
                 throw e
             }
-            return Answer.unavailable("sh failed: ${Texts.oneLine(e.message)}")
+            return failed('the shell', e)
         }
+    }
+
+    /** A step's own failure; httpRequest tells one that came after it had sent the report so, too. */
+    @NonCPS
+    private Answer failed(String step, Exception e) {
+        String text = "${e.message}"
+        boolean sent = ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated'].any { sign -> text.contains(sign) }
+        return sent ? Answer.cutOff(options.url) : Answer.unavailable("${step} failed: ${Texts.oneLine(text)}")
     }
 
     private Answer byShell(String json) {

@@ -15,6 +15,8 @@ class ShellPost implements Serializable {
     private static final int CURL_NO_HOST = 6
     private static final int CURL_REFUSED = 7
     private static final int CURL_TIMED_OUT = 28
+    /** A part of the answer; no answer; a reset connection. */
+    private static final List<Integer> CURL_CUT_OFF = [18, 52, 56]
     private static final int NO_CURL = 127
 
     /** Told by the workspace's path, since isUnix() would be one more step. */
@@ -47,6 +49,8 @@ class ShellPost implements Serializable {
                 return Answer.refusedConnection(url)
             case CURL_TIMED_OUT:
                 return Answer.timedOut(url)
+            case CURL_CUT_OFF:
+                return Answer.cutOff(url)
             case NO_CURL:
                 return Answer.unavailable('there is no curl: install it there, or the HTTP Request plugin in Jenkins')
             default:
@@ -61,7 +65,7 @@ class ShellPost implements Serializable {
         return """set +x
 command -v curl >/dev/null || { echo 'notifyEmail: no curl here' >&2; printf '\\n000 ${NO_CURL}'; exit 0; }
 code=0
-${token}curl --silent --show-error --noproxy '*' --max-time ${timeout} \\
+${token}curl --disable --silent --show-error --noproxy '*' --max-time ${timeout} \\
   --header 'Content-Type: application/json' --header 'Expect:' ${header}--data-binary @/dev/fd/3 \\
   --write-out '\\n%{http_code}' '${url}/v1/reports' 3<<'${MARK}' || code=\$?
 ${json}
@@ -75,6 +79,7 @@ echo "notifyEmail: sent to ${url} by curl (exit code \$code)" >&2
     private static String powershell(String url, String json, int timeout, boolean hasToken) {
         String header = hasToken ? "\$headers['Authorization'] = 'Bearer ' + \$env:NOTIFY_EMAIL_TOKEN" : ''
         return """\$ProgressPreference = 'SilentlyContinue'
+[Net.WebRequest]::DefaultWebProxy = New-Object Net.WebProxy
 \$headers = @{}
 ${header}
 \$body = @'
@@ -88,8 +93,10 @@ try {
   \$response = \$_.Exception.Response
   if (\$response) {
     [Console]::Out.Write(\$_.ErrorDetails.Message + "`n" + [int]\$response.StatusCode + ' 0')
-  } elseif (\$_.Exception.Message -match 'timed out|timeout') {
+  } elseif (\$_.Exception.Status -eq 'Timeout' -or \$_.Exception.Message -match 'timed out|timeout') {
     [Console]::Out.Write("`n000 ${CURL_TIMED_OUT}")
+  } elseif (\$_.Exception.Status -eq 'NameResolutionFailure') {
+    [Console]::Out.Write("`n000 ${CURL_NO_HOST}")
   } else {
     [Console]::Out.Write("`n000 ${CURL_REFUSED}")
   }

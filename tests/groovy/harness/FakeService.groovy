@@ -14,7 +14,7 @@ class FakeService implements Closeable {
                    "status_url": "/v1/reports/${ID}", "preview_url": "/v1/reports/${ID}/preview"}""",
     ]
 
-    /** What to answer: status, body, headers, delay (ms); the last one again when they run out. */
+    /** What to answer: status, body, headers, delay (ms), cut (half of it only); the last one again when they run out. */
     List<Map> answers = [ACCEPTED]
     final List<Map> requests = [].asSynchronized()
 
@@ -52,7 +52,7 @@ class FakeService implements Closeable {
         byte[] body = told.body.getBytes('UTF-8')
         try {
             exchange.sendResponseHeaders(told.status, body.length ?: -1)
-            exchange.responseBody.write(body)
+            exchange.responseBody.write(body, 0, told.cut ? body.length.intdiv(2) : body.length)
             exchange.close()
         } catch (IOException ignored) {
             // The caller has given up, as some tests want it.

@@ -145,12 +145,18 @@ class Steps {
             connection.outputStream.withStream { out -> out.write(request.requestBody.getBytes('UTF-8')) }
             int status = connection.responseCode
             InputStream body = status < 400 ? connection.inputStream : connection.errorStream
-            return new Response(status, body?.getText('UTF-8') ?: '')
-        } catch (UnknownHostException e) {
-            return new Response(404, e.toString())
+            String text = body?.getText('UTF-8') ?: ''
+            if (text.getBytes('UTF-8').length < connection.contentLength) {
+                throw new IOException('Premature end of Content-Length delimited message body')
+            }
+            return new Response(status, text)
+        } catch (UnknownHostException ignored) {
+            return new Response(404, 'UnknownHostException as 404 Not Found')
+        } catch (SocketTimeoutException | ConnectException e) {
+            // As measured: no connection is no exception.
+            return new Response(408, "${e.getClass()}(${e.message}) as 408 Request Timeout")
         } catch (IOException e) {
-            // As measured: a lost connection is no exception.
-            return new Response(408, e.toString())
+            throw new IllegalStateException(e)
         } finally {
             connection.disconnect()
         }
