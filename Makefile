@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo serve test lint format bench lock clean
+.PHONY: help setup demo serve test lint lint-python format bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,15 +32,18 @@ demo: setup ## Send a recorded failing build's report and look at the mail
 serve: setup ## Run the service
 	@$(BIN)/notify-email serve
 
-lint: setup ## Check types, style and layers
+lint: lint-python ## Check types, style and layers
+	@tests/testbed/install-packages.sh
+	mvn -q -B -ntp test -Dtest=CodeNarcTest
+
+lint-python: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup ## Run all tests: Groovy, Python, browser, and end to end on a testbed (as root)
+test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a testbed (as root)
 	@tests/testbed/install-packages.sh
-	@$(MAKE) --no-print-directory lint
 	mvn -q -B -ntp test
 	$(BIN)/pytest --junitxml=target/pytest.xml
 

@@ -68,7 +68,8 @@ class ControllerPost implements Serializable {
         } catch (NoRouteToHostException ignored) {
             return Answer.unreachable(base)
         } catch (IOException e) {
-            return sent ? Answer.cutOff(base) : Answer.unavailable("${base} can't be used: ${Texts.oneLine(e.message ?: e.getClass().name)}")
+            String told = Texts.oneLine(e.message ?: e.getClass().name)
+            return sent ? Answer.cutOff(base) : Answer.unavailable("${base} can't be used: ${told}")
         } catch (Exception e) {
             // Its kind only: Java quotes a header that it doesn't like in the message, and that is the token.
             return Answer.unavailable("${base} can't be used (${e.getClass().simpleName}): is NOTIFY_EMAIL_URL an http or " +

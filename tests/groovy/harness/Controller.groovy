@@ -23,7 +23,7 @@ class Controller {
     static Controller current
 
     /** The compiled library by its folder and its trust: compiling takes most of a test's time. */
-    private static final Map<List, GroovyClassLoader> libraries = [:].withDefault { key -> load(key[0], key[1]) }
+    private static final Map<List, GroovyClassLoader> LIBRARIES = [:].withDefault { key -> load(key[0], key[1]) }
 
     final Recording build
     final boolean trusted
@@ -48,7 +48,7 @@ class Controller {
         this.trusted = trusted
         Jenkins.globalVariables = [:]
         Jenkins.credentials = []
-        libraryLoader = libraries[[library.absolutePath, trusted]]
+        libraryLoader = LIBRARIES[[library.absolutePath, trusted]]
         scriptLoader = new GroovyClassLoader(libraryLoader, configuration(new SandboxCpsTransformer()))
         blockRunner = libraryLoader.loadClass('BlockRunner').newInstance() as Blocks
         sandbox = new Sandbox(scriptLoader)

@@ -66,7 +66,7 @@ class Sandbox extends GroovyInterceptor {
     @Override
     Object onSetProperty(GroovyInterceptor.Invoker invoker, Object receiver, String property, Object value) {
         boolean build = receiver instanceof RecordedBuild && property in ['result', 'description', 'displayName']
-        if (isOurs(receiver.getClass()) || receiver instanceof Map || receiver instanceof Script || build) {
+        if (isOurs(receiver) || receiver instanceof Map || receiver instanceof Script || build) {
             return super.onSetProperty(invoker, receiver, property, value)
         }
         throw refused("setter ${receiver.getClass().name} ${property}")
@@ -74,7 +74,7 @@ class Sandbox extends GroovyInterceptor {
 
     @Override
     Object onGetAttribute(GroovyInterceptor.Invoker invoker, Object receiver, String attribute) {
-        if (isOurs(receiver.getClass())) {
+        if (isOurs(receiver)) {
             return super.onGetAttribute(invoker, receiver, attribute)
         }
         throw refused("field ${receiver.getClass().name} ${attribute}")
@@ -82,7 +82,7 @@ class Sandbox extends GroovyInterceptor {
 
     @Override
     Object onSetAttribute(GroovyInterceptor.Invoker invoker, Object receiver, String attribute, Object value) {
-        if (isOurs(receiver.getClass())) {
+        if (isOurs(receiver)) {
             return super.onSetAttribute(invoker, receiver, attribute, value)
         }
         throw refused("field ${receiver.getClass().name} ${attribute}")
@@ -111,7 +111,7 @@ class Sandbox extends GroovyInterceptor {
     }
 
     private boolean isAllowed(Object receiver, String method, Object[] args) {
-        if (receiver instanceof Script || receiver instanceof Blocks || isOurs(receiver instanceof Class ? receiver : receiver.getClass())) {
+        if (receiver instanceof Script || receiver instanceof Blocks || isOurs(receiver)) {
             return true
         }
         if (receiver instanceof RecordedBuild || receiver instanceof RecordedChange) {
@@ -136,15 +136,15 @@ class Sandbox extends GroovyInterceptor {
             return property in Allowed.CHANGE
         }
         boolean open = receiver instanceof Map || receiver instanceof Script || receiver instanceof Environment ||
-            receiver instanceof Response || isOurs(receiver instanceof Class ? receiver : receiver.getClass())
+            receiver instanceof Response || isOurs(receiver)
         return open || ['get', 'is'].any { prefix ->
             isListed(Allowed.METHODS, receiver, prefix + property.capitalize())
         }
     }
 
     /** Classes of the sandboxed code itself are its own affair; a trusted library's may be called, too. */
-    private boolean isOurs(Class type) {
-        ClassLoader loader = type.classLoader
+    private static boolean isOurs(Object receiver) {
+        ClassLoader loader = (receiver instanceof Class ? receiver : receiver.getClass()).classLoader
         return loader instanceof GroovyClassLoader || loader instanceof GroovyClassLoader.InnerLoader
     }
 

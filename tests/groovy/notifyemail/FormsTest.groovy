@@ -154,7 +154,8 @@ class FormsTest extends PipelineTest {
         ["to: 5": 'to takes an address', "to: ['a@x.org', 5]": 'to takes an address', "data: 'x'": 'data takes a Map',
          "timeout: '5'": 'timeout takes whole seconds from 1 to 60', 'timeout: 0': 'timeout takes',
          "failOnError: 'yes'": 'failOnError takes true or false',
-         "error: 'x'": 'error takes the exception', 'subject: 5': 'subject takes a text', "transport: 'pigeon'": 'transport takes one of auto',
+         "error: 'x'": 'error takes the exception', 'subject: 5': 'subject takes a text',
+         "transport: 'pigeon'": 'transport takes one of auto',
          'url: "file:///etc/passwd"': 'url takes an http', 'url: "http://x/\';rm -rf /"': 'url takes an http',
          'url: "http://x/`id`"': 'url takes an http', 'url: \'http://x/$(id)\'': 'url takes an http'].each { arguments, told ->
             both {
