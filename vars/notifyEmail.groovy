@@ -1,4 +1,5 @@
 import notifyemail.BuildNotifier
+import notifyemail.Options
 
 /**
  * Mails the report of this build. See notifyEmail.txt for the arguments.
@@ -6,6 +7,8 @@ import notifyemail.BuildNotifier
  * @return state, id, messageId, statusUrl, previewUrl and error
  */
 Map call(Map arguments) {
+    // In their place: a variable that can't be saved would break the first step.
+    arguments = Options.plain(arguments)
     return new BuildNotifier(this, arguments).report()
 }
 
@@ -15,6 +18,7 @@ Map call() {
 
 /** Runs the body, mails what truly happened, and lets its value or its exception through. */
 Object call(Map arguments, Closure body) {
+    arguments = Options.plain(arguments)
     return new BuildNotifier(this, arguments).around(body)
 }
 

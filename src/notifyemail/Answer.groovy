@@ -12,18 +12,30 @@ class Answer implements Serializable {
 
     private static final long serialVersionUID = 1L
 
+    /** What is told instead of "reported" when the service had the report before. */
+    static final String REPEATED = 'reported before, so there is no second mail'
+
     final String state
     final String reason
     /** The answer's own members, absolute links included; empty unless accepted. */
     final Map members
     /** The request was sent and no whole answer came: the service may have it. */
     final boolean doubtful
+    /** The service had this very report before, and sends nothing again. */
+    final boolean repeated
 
-    private Answer(String state, String reason, Map members, boolean doubtful) {
+    private Answer(String state, String reason, Map members, boolean doubtful, boolean repeated = false) {
         this.state = state
         this.reason = reason
         this.members = members
         this.doubtful = doubtful
+        this.repeated = repeated
+    }
+
+    /** The answer to the same request sent again: whoever had the report got it by the first one. */
+    @NonCPS
+    Answer asFirst() {
+        return new Answer(state, reason, members, doubtful, false)
     }
 
     @NonCPS
@@ -66,7 +78,7 @@ class Answer implements Serializable {
     static Answer of(String url, int status, String text) {
         Map body = parsed(text)
         if ((status == 200 || status == 202) && body.id) {
-            return new Answer('accepted', '', accepted(url, body), false)
+            return new Answer('accepted', '', accepted(url, body), false, status == 200)
         }
         if (status == 202 || (status == 200 && text.trim().startsWith('{'))) {
             return cutOff(url)
@@ -74,14 +86,19 @@ class Answer implements Serializable {
         String told = detail(body)
         switch (status) {
             case 401:
-                return unavailable("${url} wants a token (401): store one made by `notify-email token new` as the " +
-                    'credential notify-email-token, and name it (credentialsId) where the library is sandboxed')
+                return unavailable("${url} wants a token (401): `notify-email token new` makes one. A trusted library sends the " +
+                    'credential notify-email-token; the steps httpRequest and sh send the one that credentialsId names')
             case 429:
                 return unavailable("${url} is over its limit (429): ${told ?: 'try later'}")
-            case [400, 403, 409, 413, 415, 421, 422]:
-                return new Answer('refused', "${url} refused the report (${status}): ${told}", [:], false)
+            case [502, 504]:
+                return unavailable("a proxy before ${url} had no answer from it (${status}): is it running?", true)
             case 500..599:
                 return unavailable("${url} can't take it (${status}): ${told ?: 'see its log'}")
+            case [400, 403, 409, 413, 415, 421, 422]:
+                if (body.status == status && told) {
+                    return new Answer('refused', "${url} refused the report (${status}): ${told}", [:], false)
+                }
+                // Else it is somebody else's page, a proxy's or Jenkins' own, and no decision about this report.
             default:
                 return unavailable("${url} answered ${status} and no report: is NOTIFY_EMAIL_URL the address of " +
                     'notify-email itself, without a redirect?')

@@ -16,7 +16,7 @@ class BuildNotifier implements Serializable {
     /** Reports the build as it stands. */
     Map report() {
         check()
-        return send(options.error)
+        return required(send(options.error))
     }
 
     /** Runs the body and reports what became of it; its value or its own exception passes through. */
@@ -29,7 +29,7 @@ class BuildNotifier implements Serializable {
             attempt(e)
             throw e
         }
-        send(null)
+        required(send(null))
         return value
     }
 
@@ -40,18 +40,39 @@ class BuildNotifier implements Serializable {
         }
     }
 
+    private Map required(Map sent) {
+        if (options.failOnError && sent.error) {
+            script.error(sent.error)
+        }
+        return sent
+    }
+
     /** Reports an error without ever taking its place; only an abort of the build may do that, once. */
     private void attempt(Throwable error) {
         try {
             send(error)
         } catch (Throwable e) {
-            if (BuildReport.isInterruption(e) && !BuildReport.isInterruption(error)) {
+            if (!BuildReport.isInterruption(error)) {
                 throw e
             }
         }
     }
 
+    /** Whatever goes wrong here is told in the log and ends no build. An interruption passes through. */
     private Map send(Throwable error) {
+        try {
+            return sent(error)
+        } catch (Throwable e) {
+            if (BuildReport.isInterruption(e)) {
+                throw e
+            }
+            String line = "notifyEmail: the report failed: ${Texts.sentence(Texts.reason(e))}"
+            script.echo(line)
+            return outcome([state: 'failed', error: line])
+        }
+    }
+
+    private Map sent(Throwable error) {
         Map mail = options.mail()
         ReportClient client = new ReportClient(script, options)
         Answer answer = client.post(mail, error)
@@ -61,27 +82,26 @@ class BuildNotifier implements Serializable {
             }
             return outcome(answer.members + [error: null])
         }
-        String line = "notifyEmail: ${answer.state == 'refused' ? '' : client.machine() + ' tried: '}${answer.reason}."
+        String who = answer.state == 'refused' ? '' : "${client.machine()} tried: "
+        String line = "notifyEmail: ${who}${Texts.sentence(answer.reason)}"
         String state = 'refused'
         if (answer.state == 'unavailable') {
-            Map sent = mailInstead(mail, error, answer.doubtful)
-            state = sent.state
-            line += ' ' + sent.line
+            Map mailed = mailInstead(mail, error, answer.doubtful)
+            state = mailed.state
+            line += ' ' + mailed.line
         }
         script.echo(line)
-        if (options.failOnError) {
-            script.error(line)
-        }
         return outcome([state: state, error: line])
     }
 
     @NonCPS
     private String success(Answer answer, ReportClient client, Throwable error) {
         int count = answer.members.recipients
-        String ignored = options.urlGiven && client.machine() == 'the controller' && ReportClient.trusted &&
-            options.transport in ['auto', 'controller'] ? ' (url is for sandboxed libraries: the global address was used)' : ''
-        return "notifyEmail: reported ${BuildReport.result(script.currentBuild, error)} to ${count} " +
-            "recipient${count == 1 ? '' : 's'}: ${answer.members.statusUrl}${ignored}"
+        String done = answer.repeated ? Answer.REPEATED
+            : "reported ${BuildReport.result(script.currentBuild, error)} to ${count} recipient${count == 1 ? '' : 's'}"
+        String ignored = options.urlGiven && client.isFromController() ?
+            ' (url is for sandboxed libraries: the global address was used)' : ''
+        return "notifyEmail: ${done}: ${answer.members.statusUrl}${ignored}"
     }
 
     /** Jenkins' mail step uses the same Postfix, so it is likely to work. */
@@ -99,7 +119,7 @@ class BuildNotifier implements Serializable {
             if (BuildReport.isInterruption(e)) {
                 throw e
             }
-            return [state: 'failed', line: "Jenkins' own mail step failed too: ${Texts.oneLine(e.message ?: e.getClass().name)}."]
+            return [state: 'failed', line: "Jenkins' own mail step failed too: ${Texts.sentence(Texts.reason(e))}"]
         }
     }
 
@@ -117,13 +137,28 @@ class BuildNotifier implements Serializable {
         }
         lines << ''
         lines << 'This is a short mail: the report service could not be reached. The build log says why.'
-        Map message = [subject: Texts.oneLine(mail.subject ?: title), body: lines.join('\n'), to: mail.to ?: '']
+        Map message = [subject: Texts.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
         [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to].each { name, value ->
             if (value) {
-                message[name] = value
+                message[name] = addresses(value)
             }
         }
         return message
+    }
+
+    /**
+     * Addresses as the mail step takes them, which cuts at each space and comma and completes what has no @:
+     * the words of a name would become recipients.
+     */
+    @NonCPS
+    private static String addresses(Object people) {
+        List found = []
+        for (piece in "${people ?: ''}".replaceAll(/"(\\.|[^"\\])*"/, ' ').split('[,;]')) {
+            String person = piece.contains('<') ? piece.substring(piece.indexOf('<') + 1).replaceAll(/>.*/, '') : piece
+            List words = person.trim().split(' ') as List
+            found.addAll(words.size() == 1 ? words : words.findAll { word -> word.contains('@') })
+        }
+        return found.join(', ')
     }
 
     @NonCPS

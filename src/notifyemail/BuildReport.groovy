@@ -15,6 +15,8 @@ class BuildReport implements Serializable {
     static final int MOST_CAUSES = 100
     static final int MOST_CHANGES = 100
     static final int MOST_PATHS = 50
+    /** The contract's limit; a link that is cut leads nowhere. */
+    static final int LONGEST_LINK = 8192
     /** Characters of JSON; the service takes 1 MiB. Above it there are fewer changes, without their paths. */
     static final int LARGEST = 1000000
     static final int FEWER_CHANGES = 20
@@ -83,13 +85,14 @@ class BuildReport implements Serializable {
             number           : currentBuild.number,
             result           : result(currentBuild, error),
             started_at       : currentBuild.startTimeInMillis,
-            duration_ms      : currentBuild.duration,
+            // Negative where somebody has set the clock back.
+            duration_ms      : currentBuild.duration < 0 ? 0 : currentBuild.duration,
             display_name     : Texts.clean(currentBuild.displayName, Texts.NAME),
             full_display_name: Texts.clean(currentBuild.fullDisplayName, Texts.NAME),
             causes           : causes(currentBuild),
         ]
         String url = address(currentBuild)
-        if (url) {
+        if (url && url.length() <= LONGEST_LINK) {
             build.url = url
         }
         if (currentBuild.description) {

@@ -17,7 +17,7 @@ class ControllerPost implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    // An abort can't interrupt it, and other branches of the build wait: three seconds in all.
+    // An abort can't interrupt it, and other branches of the build wait: three seconds a request.
     private static final int CONNECT_MILLIS = 1000
     private static final int READ_MILLIS = 2000
     private static final int LONGEST_ANSWER = 65536
@@ -32,11 +32,11 @@ class ControllerPost implements Serializable {
             for (property in Jenkins.get().globalNodeProperties.getAll(EnvironmentVariablesNodeProperty)) {
                 base = property.envVars.get('NOTIFY_EMAIL_URL') ?: base
             }
-            if (!base) {
-                return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL ' +
-                    '(Manage Jenkins, System, Environment variables)')
+            base = Options.address(base)
+            String wrong = Options.wrongAddress(base)
+            if (wrong) {
+                return Answer.unavailable(wrong)
             }
-            base = base.trim().replaceAll('/+$', '')
             // The bridge's address must not go to a proxy, and a redirect would make a GET of it.
             connection = new URL(base + '/v1/reports').openConnection(Proxy.NO_PROXY)
             connection.instanceFollowRedirects = false
@@ -72,8 +72,8 @@ class ControllerPost implements Serializable {
             return sent ? Answer.cutOff(base) : Answer.unavailable("${base} can't be used: ${told}")
         } catch (Exception e) {
             // Its kind only: Java quotes a header that it doesn't like in the message, and that is the token.
-            return Answer.unavailable("${base} can't be used (${e.getClass().simpleName}): is NOTIFY_EMAIL_URL an http or " +
-                'https address, and the credential notify-email-token a plain token?')
+            return Answer.unavailable("${base} can't be used (${e.getClass().simpleName}): is that an http or https " +
+                'address, and the credential notify-email-token a plain token?')
         } finally {
             if (connection instanceof HttpURLConnection) {
                 connection.disconnect()

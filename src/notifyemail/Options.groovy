@@ -33,15 +33,38 @@ class Options implements Serializable {
     private final Object script
 
     Options(Map arguments, Object script) {
-        this.arguments = arguments ?: [:]
+        this.arguments = arguments
         this.script = script
+    }
+
+    /**
+     * The arguments as values that a controller can save when a step begins. An author's data may be what
+     * JsonSlurper or readYaml gave, or a change set, which it can't.
+     */
+    @NonCPS
+    static Map plain(Map arguments) {
+        Map plain = [:]
+        for (entry in (arguments ?: [:]).entrySet()) {
+            Object value = entry.value
+            if (value instanceof Map) {
+                value = Texts.plain(value)
+            } else if (value instanceof Collection || value instanceof Object[]) {
+                List items = []
+                for (item in entry.value) {
+                    items.add(item instanceof CharSequence ? item.toString() : item)
+                }
+                value = items
+            }
+            plain.put(entry.key.toString(), value)
+        }
+        return plain
     }
 
     /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
     @NonCPS
     String mistake() {
         for (name in arguments.keySet()) {
-            String wanted = KNOWN[name.toString()]
+            String wanted = KNOWN[name]
             if (wanted == null) {
                 return "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}."
             }
@@ -53,18 +76,24 @@ class Options implements Serializable {
     }
 
     /**
-     * What is wrong with the environment; null: nothing. That is its administrator's mistake, so unlike one in
-     * the arguments it is told in the log and must not fail a build.
+     * What is wrong with the environment's transport; null: nothing. That is its administrator's mistake, so
+     * unlike one in the arguments it is told in the log and must not fail a build.
      */
     @NonCPS
-    String misconfiguration() {
-        if (!fits('transport', transport)) {
-            return "NOTIFY_EMAIL_TRANSPORT is '${Texts.oneLine(transport, 100)}': set ${described('transport')}"
-        }
-        if (url != null && !fits('address', url)) {
-            return "NOTIFY_EMAIL_URL is '${Texts.oneLine(url, 100)}': set ${described('address')}"
-        }
-        return null
+    String wrongTransport() {
+        return wrong('transport', 'NOTIFY_EMAIL_TRANSPORT', transport)
+    }
+
+    /** The same of a service's address, which may be missing. */
+    @NonCPS
+    static String wrongAddress(String address) {
+        return address ? wrong('address', 'NOTIFY_EMAIL_URL', address)
+            : 'no service address: set the global variable NOTIFY_EMAIL_URL (Manage Jenkins, System, Environment variables)'
+    }
+
+    @NonCPS
+    private static String wrong(String kind, String name, String value) {
+        return fits(kind, value) ? null : "${name} is '${Texts.oneLine(value, 100)}': set ${described(kind)}"
     }
 
     /** The contract's `mail` member: what the author asked for, and the environment's recipients. */
@@ -83,15 +112,20 @@ class Options implements Serializable {
             }
         }
         if (arguments.data) {
-            mail.data = Texts.plain(arguments.data)
+            mail.data = arguments.data
         }
         return mail
     }
 
     @NonCPS
     String getUrl() {
-        String url = arguments.url ?: fromEnvironment('NOTIFY_EMAIL_URL')
-        return url == null ? null : url.replaceAll('/+$', '')
+        return address(arguments.url ?: fromEnvironment('NOTIFY_EMAIL_URL'))
+    }
+
+    /** A service's address as somebody wrote it, ready for a path to follow. */
+    @NonCPS
+    static String address(Object written) {
+        return written == null ? null : written.toString().trim().replaceAll('/+$', '')
     }
 
     @NonCPS

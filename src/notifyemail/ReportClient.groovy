@@ -18,60 +18,66 @@ class ReportClient implements Serializable {
 
     /** Describes the build and brings that to the service. An interruption passes through; all else becomes an Answer. */
     Answer post(Map mail, Throwable error) {
-        String wrong = options.misconfiguration()
-        if (wrong) {
-            return Answer.unavailable(wrong)
-        }
         String json
         try {
             json = BuildReport.json(script, mail, error)
         } catch (Exception e) {
             // A plugin's change set, say, may fail in any way.
-            return Answer.unavailable("the build can't be described: ${Texts.oneLine(e.message ?: e.getClass().name)}")
+            return Answer.unavailable("the build can't be described: ${Texts.reason(e)}")
         }
-        Answer first = sent(json)
+        String reported = "reported ${BuildReport.result(script.currentBuild, error)}"
+        Answer first = sent(json, reported, Answer.REPEATED)
         if (!first.doubtful) {
             return first
         }
         // The same report again is one mail: the service knows it by its content.
-        Answer second = sent(json)
-        return second.state == 'unavailable' ? Answer.unavailable(second.reason, true) : second
+        Answer second = sent(json, reported, reported)
+        return second.state == 'unavailable' ? Answer.unavailable(second.reason, true) : second.asFirst()
     }
 
-    private Answer sent(String json) {
-        String transport = options.transport
-        boolean trusted = isTrusted()
-        if (transport == 'controller' || (transport == 'auto' && trusted)) {
-            return trusted ? ControllerPost.send(json) : Answer.unavailable('transport controller needs this library ' +
-                'to be a trusted one: register it under Manage Jenkins, System, Global Trusted Pipeline Libraries')
+    /** Where a shell sends it, it is also what tells: `fresh` of a new report, `known` of one that the service had. */
+    private Answer sent(String json, String fresh, String known) {
+        if (isFromController()) {
+            return ControllerPost.send(json)
         }
-        if (options.url == null) {
-            return Answer.unavailable('no service address: set the global variable NOTIFY_EMAIL_URL, or give url')
+        String wrong = options.wrongTransport() ?: Options.wrongAddress(options.url)
+        if (wrong) {
+            return Answer.unavailable(wrong)
         }
+        if (options.transport == 'controller') {
+            return Answer.unavailable('transport controller needs this library to be a trusted one: register it under ' +
+                'Manage Jenkins, System, Global Trusted Pipeline Libraries')
+        }
+        return by(options.transport == 'shell' ? 'shell' : 'httpRequest', json, fresh, known)
+    }
+
+    private Answer by(String way, String json, String fresh, String known) {
         try {
-            if (transport == 'shell') {
-                return byShell(json)
-            }
-            return byHttpRequest(json)
+            return way == 'shell' ? byShell(json, fresh, known) : byHttpRequest(json)
         } catch (NoSuchMethodError ignored) {
-            // The plugin is not installed. The error's text lists every step there is: not for a log.
-            if (transport == 'auto') {
-                return shellInstead(json)
+            // The error's text lists every step there is: not for a log.
+            if (way == 'httpRequest' && options.transport == 'auto') {
+                return by('shell', json, fresh, known)
             }
-            return Answer.unavailable("transport ${transport} needs a step that is not installed")
+            return Answer.unavailable("transport ${way} needs a step that is not installed")
         } catch (Exception e) {
             if (BuildReport.isInterruption(e)) {
                 throw e
             }
-            return failed(transport == 'shell' ? 'the shell' : 'httpRequest', e)
+            return failed(way, e)
         }
+    }
+
+    @NonCPS
+    boolean isFromController() {
+        return options.transport in ['auto', 'controller'] && isTrusted()
     }
 
     /** Which machine asks: the reader of a failure needs to know where to look from. */
     @NonCPS
     String machine() {
-        boolean steps = options.transport in ['httpRequest', 'shell'] || !isTrusted()
-        return steps && options.transport != 'controller' && isInsideNode() ? "agent ${script.env.NODE_NAME}" : 'the controller'
+        boolean onAgent = options.transport != 'controller' && !isFromController() && isInsideNode()
+        return onAgent ? "agent ${script.env.NODE_NAME}" : 'the controller'
     }
 
     /**
@@ -126,50 +132,38 @@ class ReportClient implements Serializable {
         return Answer.of(url, status, content)
     }
 
-    private Answer shellInstead(String json) {
-        if (!isInsideNode()) {
-            return Answer.unavailable('there is no way to send it from outside of a node: install the HTTP Request ' +
-                'plugin, or make this library a trusted one')
-        }
-        try {
-            return byShell(json)
-        } catch (Exception e) {
-            if (BuildReport.isInterruption(e)) {
-                throw e
-            }
-            return failed('the shell', e)
-        }
-    }
-
-    /** A step's own failure; httpRequest tells one that came after it had sent the report so, too. */
+    /** A step's own failure; one that came after the report was sent is told so, too, when an agent is lost, say. */
     @NonCPS
-    private Answer failed(String step, Exception e) {
-        String text = "${e.message}"
-        boolean sent = ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated'].any { sign -> text.contains(sign) }
-        return sent ? Answer.cutOff(options.url) : Answer.unavailable("${step} failed: ${Texts.oneLine(text)}")
+    private Answer failed(String way, Exception e) {
+        String text = "${e.getClass().name} ${e.message}"
+        boolean sent = ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated', 'ChannelClosed', 'RequestAborted',
+                        'termination of the channel'].any { sign -> text.contains(sign) }
+        return sent ? Answer.cutOff(options.url) : Answer.unavailable("${way} failed: ${Texts.reason(e)}")
     }
 
-    private Answer byShell(String json) {
+    private Answer byShell(String json, String fresh, String known) {
         if (!isInsideNode()) {
-            return Answer.unavailable('transport shell works inside of a node only')
+            return Answer.unavailable(options.transport == 'shell' ? 'transport shell works inside of a node only'
+                : 'there is no way to send it from outside of a node: install the HTTP Request plugin, or make this library a trusted one')
         }
         boolean unix = ShellPost.isUnix("${script.env.WORKSPACE}")
         boolean hasToken = options.credentialsId != null
-        String command = ShellPost.command(options.url, json, options.timeout, hasToken, unix)
+        ShellPost post = new ShellPost(options.url, options.timeout, hasToken)
+        Map arguments = [script: post.command(json, fresh, known, unix), returnStdout: true, label: 'notifyEmail']
         String output
         if (hasToken) {
             Map binding = [$class: 'UsernamePasswordMultiBinding', credentialsId: options.credentialsId,
                            usernameVariable: 'NOTIFY_EMAIL_USER', passwordVariable: 'NOTIFY_EMAIL_TOKEN']
-            output = script.withCredentials([binding]) { shell(command, unix) }
+            output = script.withCredentials([binding]) { shell(arguments, unix) }
         } else {
-            output = shell(command, unix)
+            output = shell(arguments, unix)
         }
-        told = true
-        return ShellPost.answer(options.url, output)
+        Answer answer = post.answer(output)
+        told = answer.state == 'accepted'
+        return answer
     }
 
-    private String shell(String command, boolean unix) {
-        Map arguments = [script: command, returnStdout: true, label: 'notifyEmail']
+    private String shell(Map arguments, boolean unix) {
         return unix ? script.sh(arguments) : script.powershell(arguments)
     }
 

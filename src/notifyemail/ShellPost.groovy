@@ -18,6 +18,23 @@ class ShellPost implements Serializable {
     /** A part of the answer; no answer; a reset connection. */
     private static final List<Integer> CURL_CUT_OFF = [18, 52, 56]
     private static final int NO_CURL = 127
+    /** Jenkins' PowerShell wrapper breaks longer lines, at 192. */
+    private static final int PIECE = 150
+
+    private final String url
+    private final int timeout
+    private final boolean hasToken
+
+    /**
+     * @param url the service's address, in which a shell sees nothing but text
+     * @param timeout seconds
+     * @param hasToken whether NOTIFY_EMAIL_TOKEN will be in the environment
+     */
+    ShellPost(String url, int timeout, boolean hasToken) {
+        this.url = url
+        this.timeout = timeout
+        this.hasToken = hasToken
+    }
 
     /** Told by the workspace's path, since isUnix() would be one more step. */
     @NonCPS
@@ -25,24 +42,32 @@ class ShellPost implements Serializable {
         return workspace.startsWith('/')
     }
 
+    /**
+     * Its output is for `answer`. When the report was taken it also tells that in the build's log.
+     *
+     * @param fresh what to tell of a new report
+     * @param known what to tell of one that the service had before
+     */
     @NonCPS
-    static String command(String url, String json, int timeout, boolean hasToken, boolean unix) {
-        return unix ? curl(url, json, timeout, hasToken) : powershell(url, json, timeout, hasToken)
+    String command(String json, String fresh, String known, boolean unix) {
+        return unix ? curl(json, fresh, known) : powershell(json, fresh, known)
     }
 
     /** @param output the body, then a line with HTTP's status and curl's exit code */
     @NonCPS
-    static Answer answer(String url, String output) {
+    Answer answer(String output) {
         String text = output.trim()
         int last = text.lastIndexOf('\n')
         String codes = text.substring(last + 1).trim()
+        // PowerShell's comes in pieces. Within JSON a line break means nothing, and in a sentence a space.
+        String body = last < 0 ? '' : text.substring(0, last).replaceAll('\r?\n', '')
         if (!(codes ==~ /\d{3} \d{1,3}/)) {
-            return Answer.unavailable("${url}: the shell answered ${Texts.oneLine(text, 200)}")
+            return Answer.unavailable("${url}: the shell answered ${text ? Texts.oneLine(text, 200) : 'nothing'}")
         }
         int failed = codes.substring(4).toInteger()
         switch (failed) {
             case 0:
-                return Answer.of(url, codes.substring(0, 3).toInteger(), last < 0 ? '' : text.substring(0, last))
+                return Answer.of(url, codes.substring(0, 3).toInteger(), body)
             case CURL_NO_HOST:
                 return Answer.unknownHost(url)
             case CURL_REFUSED:
@@ -54,31 +79,42 @@ class ShellPost implements Serializable {
             case NO_CURL:
                 return Answer.unavailable('there is no curl: install it there, or the HTTP Request plugin in Jenkins')
             default:
-                return Answer.unavailable("${url} can't be reached (curl's exit code ${failed})")
+                return Answer.unavailable("${url} can't be reached: ${body ? Texts.oneLine(body) : "curl's exit code ${failed}"}")
         }
     }
 
+    /** The token goes by curl's configuration, since before 7.55 it took no header from its standard input. */
     @NonCPS
-    private static String curl(String url, String json, int timeout, boolean hasToken) {
-        String token = hasToken ? "printf 'Authorization: Bearer %s\\n' \"\$NOTIFY_EMAIL_TOKEN\" | " : ''
-        String header = hasToken ? '--header @- ' : ''
+    private String curl(String json, String fresh, String known) {
+        String token = hasToken ? "printf 'header = \"Authorization: Bearer %s\"\\n' \"\$NOTIFY_EMAIL_TOKEN\" | " : ''
+        String config = hasToken ? '--config - ' : ''
         return """set +x
-command -v curl >/dev/null || { echo 'notifyEmail: no curl here' >&2; printf '\\n000 ${NO_CURL}'; exit 0; }
 code=0
-${token}curl --disable --silent --show-error --noproxy '*' --max-time ${timeout} \\
-  --header 'Content-Type: application/json' --header 'Expect:' ${header}--data-binary @/dev/fd/3 \\
-  --write-out '\\n%{http_code}' '${url}/v1/reports' 3<<'${MARK}' || code=\$?
+answer=\$(${token}curl --disable ${config}--silent --noproxy '*' --max-time ${timeout} \\
+  --header 'Content-Type: application/json' --header 'Expect:' --data-binary @/dev/fd/3 \\
+  --write-out '\\n%{http_code}' '${url}/v1/reports' 3<<'${MARK}'
 ${json}
 ${MARK}
-printf ' %s' "\$code"
-echo "notifyEmail: sent to ${url} by curl (exit code \$code)" >&2
+) || code=\$?
+printf '%s %s' "\$answer" "\$code"
+case "\$answer" in
+  *'"status_url":"'*202) done='${fresh}' ;;
+  *'"status_url":"'*200) done='${known}' ;;
+  *) exit 0 ;;
+esac
+link=\${answer#*'"status_url":"'}
+link=\${link%%'"'*}
+case "\$link" in /*) link='${url}'\$link ;; esac
+echo "notifyEmail: \$done: \$link" >&2
 """
     }
 
+    /** What a script writes into its pipeline is captured; what it says to the host goes to the log. */
     @NonCPS
-    private static String powershell(String url, String json, int timeout, boolean hasToken) {
+    private String powershell(String json, String fresh, String known) {
         String header = hasToken ? "\$headers['Authorization'] = 'Bearer ' + \$env:NOTIFY_EMAIL_TOKEN" : ''
         return """\$ProgressPreference = 'SilentlyContinue'
+[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072
 [Net.WebRequest]::DefaultWebProxy = New-Object Net.WebProxy
 \$headers = @{}
 ${header}
@@ -86,22 +122,32 @@ ${header}
 ${json}
 '@
 try {
-  \$answer = Invoke-WebRequest -UseBasicParsing -Method Post -Uri '${url}/v1/reports' -Headers \$headers `
+  \$response = Invoke-WebRequest -UseBasicParsing -Method Post -Uri '${url}/v1/reports' -Headers \$headers `
     -ContentType 'application/json' -Body \$body -TimeoutSec ${timeout} -MaximumRedirection 0
-  [Console]::Out.Write(\$answer.Content + "`n" + [int]\$answer.StatusCode + ' 0')
+  \$content = [string]\$response.Content
+  \$codes = "\$([int]\$response.StatusCode) 0"
 } catch {
   \$response = \$_.Exception.Response
   if (\$response) {
-    [Console]::Out.Write(\$_.ErrorDetails.Message + "`n" + [int]\$response.StatusCode + ' 0')
-  } elseif (\$_.Exception.Status -eq 'Timeout' -or \$_.Exception.Message -match 'timed out|timeout') {
-    [Console]::Out.Write("`n000 ${CURL_TIMED_OUT}")
-  } elseif (\$_.Exception.Status -eq 'NameResolutionFailure') {
-    [Console]::Out.Write("`n000 ${CURL_NO_HOST}")
+    \$content = [string]\$_.ErrorDetails.Message
+    \$codes = "\$([int]\$response.StatusCode) 0"
   } else {
-    [Console]::Out.Write("`n000 ${CURL_REFUSED}")
+    \$content = \$_.Exception.Message
+    \$code = @{
+      NameResolutionFailure = ${CURL_NO_HOST}; ConnectFailure = ${CURL_REFUSED}; Timeout = ${CURL_TIMED_OUT}
+      ReceiveFailure = 56; ConnectionClosed = 56; KeepAliveFailure = 56; PipelineFailure = 56
+    }[[string]\$_.Exception.Status]
+    \$codes = "000 \$(if (\$code) { \$code } else { 1 })"
   }
 }
-[Console]::Error.WriteLine('notifyEmail: sent to ${url} by PowerShell')
+for (\$at = 0; \$at -lt \$content.Length; \$at += ${PIECE}) {
+  \$content.Substring(\$at, [Math]::Min(${PIECE}, \$content.Length - \$at))
+}
+\$codes
+if (\$codes -in '202 0', '200 0' -and \$content -match '"status_url":"([^"]+)"') {
+  \$done = if (\$codes -eq '202 0') { '${fresh}' } else { '${known}' }
+  Write-Host "notifyEmail: \${done}: \$(if (\$Matches[1][0] -eq '/') { '${url}' })\$(\$Matches[1])"
+}
 """
     }
 

@@ -18,9 +18,31 @@ class Texts implements Serializable {
     /** At most so many characters, and no half of a surrogate pair, which no JSON reader takes. */
     @NonCPS
     static String clean(Object value, int length) {
-        String text = value.toString()
+        String text = text(value)
         String kept = text.length() > length ? text.substring(0, length) : text
         return kept.replaceAll('[\\ud800-\\udfff]', '\ufffd')
+    }
+
+    /** Never fails: an author's own class may throw, or need a Pipeline to run in, which there is none here. */
+    @NonCPS
+    private static String text(Object value) {
+        try {
+            return value.toString()
+        } catch (Throwable ignored) {
+            return '?'
+        }
+    }
+
+    /** What went wrong, on one line. The text of a missing step's error lists every step there is: not for a log. */
+    @NonCPS
+    static String reason(Throwable e) {
+        return e instanceof NoSuchMethodError ? 'a step is not installed' : oneLine(e.message ?: e.getClass().name)
+    }
+
+    /** Ends in exactly one full stop, unless it asks. */
+    @NonCPS
+    static String sentence(String text) {
+        return text.endsWith('.') || text.endsWith('?') ? text : text + '.'
     }
 
     /** The same on one line, for a log. */
@@ -57,6 +79,9 @@ class Texts implements Serializable {
         if (value instanceof Number) {
             String text = value.toString()
             return text ==~ /-?\d+(\.\d+)?/ && text.length() <= DIGITS ? value : text
+        }
+        if (value instanceof Map || value instanceof Collection) {
+            return '...' // deeper than any template looks, or two that hold each other
         }
         // Not `== null`: the sandbox may not know how to compare the author's own value.
         return value instanceof Object ? clean(value, LONGEST) : null

@@ -42,10 +42,9 @@ def test_every_argument() -> None:
     options = (ROOT / "src" / "notifyemail" / "Options.groovy").read_text()
     known = re.findall(r"^        (\w+) *: '", options, re.M)
     assert len(known) == 13
-    described = re.findall(
-        r"<code>(\w+)</code>",
-        "".join(re.findall(r"<dt>.*</dt>", (ROOT / "vars" / "notifyEmail.txt").read_text())),
-    )
+    manual = (ROOT / "vars" / "notifyEmail.txt").read_text()
+    arguments = manual.partition("ARGUMENTS")[2].partition("RESULT")[0]
+    described = re.findall(r"\w+", " ".join(re.findall(r"^((?:\w+, )*\w+): ", arguments, re.M)))
     assert sorted(described) == sorted(known)
 
 

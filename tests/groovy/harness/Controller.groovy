@@ -37,6 +37,13 @@ class Controller {
     final List<Map> blocks = []
     final Map<String, String> variables = [:]
 
+    /** Steps that answer at once: Jenkins saves the program before the others only. */
+    private static final List<String> SYNCHRONOUS = ['echo', 'error']
+
+    /** The program as it was saved last, and what the step of then came to. */
+    private byte[] saved
+    private Outcome savedOutcome
+
     private final GroovyClassLoader scriptLoader
     private final GroovyClassLoader libraryLoader
     private final Blocks blockRunner
@@ -86,21 +93,42 @@ class Controller {
         Script script = scriptLoader.parseClass(pipeline, 'WorkflowScript.groovy').newInstance() as Script
         FunctionCallEnv env = new FunctionCallEnv(null, Continuation.HALT, null, null)
         env.invoker = new SandboxInvoker()
-        Continuable program = null
-        Outcome next = new Outcome(null, null)
+        return sandboxed { proceed(new Continuable(script, env), new Outcome(null, null)) }
+    }
+
+    /** Does once more what came after the last step that was saved, as a controller that was killed does. */
+    Object runAgainFromLastSave() {
+        return sandboxed { proceed(read(saved), savedOutcome) }
+    }
+
+    private Object sandboxed(Closure run) {
         sandbox.register()
         try {
-            program = new Continuable(script, env)
-            while (true) {
-                Outcome came = program.run0(next, Continuable.categories)
-                if (!program.resumable) {
-                    return came.replay()
-                }
-                program = restarted(program)
-                next = executed(came.replay() as StepCall)
-            }
+            return run()
         } finally {
             sandbox.unregister()
+        }
+    }
+
+    private Object proceed(Continuable begun, Outcome first) {
+        Continuable program = begun
+        Outcome next = first
+        while (true) {
+            Outcome came = program.run0(next, Continuable.categories)
+            if (!program.resumable) {
+                return came.replay()
+            }
+            StepCall step = came.replay() as StepCall
+            next = executed(step)
+            if (!(step.name in SYNCHRONOUS)) {
+                try {
+                    saved = written(program)
+                    savedOutcome = next
+                    program = read(saved)
+                } catch (NotSerializableException e) {
+                    next = new Outcome(null, e) // as on Jenkins: the step runs all the same, and the program meets this
+                }
+            }
         }
     }
 
@@ -140,10 +168,14 @@ class Controller {
         }
     }
 
-    private Continuable restarted(Continuable program) {
+    private static byte[] written(Continuable program) {
         ByteArrayOutputStream stored = new ByteArrayOutputStream()
         new ObjectOutputStream(stored).withStream { out -> out.writeObject(program) }
-        return new ObjectInputStreamWithLoader(new ByteArrayInputStream(stored.toByteArray()), scriptLoader)
+        return stored.toByteArray()
+    }
+
+    private Continuable read(byte[] stored) {
+        return new ObjectInputStreamWithLoader(new ByteArrayInputStream(stored), scriptLoader)
             .withStream { source -> source.readObject() } as Continuable
     }
 

@@ -10,8 +10,8 @@ class FakeService implements Closeable {
     static final String ID = 'b7a3f1d2-0000-4000-8000-000000000001'
     static final Map ACCEPTED = [
         status: 202,
-        body  : """{"id": "${ID}", "state": "received", "message_id": "<${ID}@ci.example.com>", "recipients": ["a@x.org"],
-                   "status_url": "/v1/reports/${ID}", "preview_url": "/v1/reports/${ID}/preview"}""",
+        body  : '{"id":"' + ID + '","state":"received","message_id":"<' + ID + '@ci.example.com>","recipients":["a@x.org"],' +
+            '"status_url":"/v1/reports/' + ID + '","preview_url":"/v1/reports/' + ID + '/preview"}',
     ]
 
     /** What to answer: status, body, headers, delay (ms), cut (half of it only); the last one again when they run out. */

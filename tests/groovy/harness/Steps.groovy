@@ -6,7 +6,10 @@ import jenkins.model.Jenkins
 /** The steps of a controller. Those that talk to the world do so: real HTTP, a real shell. */
 class Steps {
 
-    /** The mails that Jenkins' own step sent. */
+    /** What stands behind an address without @, as in Mailer's settings. */
+    static final String DEFAULT_SUFFIX = '@suffix.example.com'
+
+    /** The mails that Jenkins' own step sent, each with all its `recipients`. */
     final List<Map> mails = []
     /** Scripts that PowerShell would have run. */
     final List<String> powershell = []
@@ -97,17 +100,32 @@ class Steps {
         return null
     }
 
+    /** As Mailer's MimeMessageBuilder: cut at spaces and commas, and completed. */
     Object mail(StepCall step) {
-        mails << step.named()
+        List<String> words = ['to', 'cc', 'bcc'].collectMany { kind -> (step.named()[kind] ?: '').tokenize(' \t\n\r\f,') }
+        List<String> recipients = words.collect { word -> word.contains('@') ? word : word + DEFAULT_SUFFIX }
+        if (!recipients || recipients.any { recipient -> recipient.contains(';') }) {
+            throw new AbortException("Not sent: ${recipients}")
+        }
+        mails << step.named() + [recipients: recipients]
         return null
     }
 
+    /** There is no PowerShell to run: what its script writes into the pipeline when nobody listens. */
     Object powershell(StepCall step) {
+        requireNode()
         powershell << step.named().script
-        return '\n000 7'
+        return 'Unable to connect to the remote server\r\n000 7\r\n'
+    }
+
+    private void requireNode() {
+        if (!controller.environment('WORKSPACE')) {
+            throw new IllegalStateException('Required context class hudson.FilePath is missing') // MissingContextVariableException
+        }
     }
 
     Object sh(StepCall step) {
+        requireNode()
         List<String> names = controller.blocks*.variables*.keySet().flatten().unique()
         Map environment = [PATH: System.getenv('PATH')] + names.collectEntries { name -> [name, controller.environment(name)] }
         File script = File.createTempFile('step', '.sh')

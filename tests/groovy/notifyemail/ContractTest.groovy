@@ -75,6 +75,7 @@ class ContractTest extends PipelineTest {
             String nasty = ('漢"/\\\'<' * 84).take(500)
             controller.build.set('fullProjectName', nasty)
             controller.build.set('fullDisplayName', nasty + ' #2')
+            controller.build.url = "https://ci.example.com/job/${URLEncoder.encode(nasty, 'UTF-8')}/2/"
             controller.build.set('description', '<script>alert(1)</script>\u0000\u001b[31m\ud83d')
         }
     }

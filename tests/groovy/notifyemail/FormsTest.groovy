@@ -1,5 +1,6 @@
 package notifyemail
 
+import groovy.json.JsonOutput
 import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
@@ -132,9 +133,10 @@ class FormsTest extends PipelineTest {
     @Test
     void 'a failing report never hides what the body threw'() {
         both {
-            service.answers = [[status: 422, body: '{"detail": "No."}']]
+            service.answers = [[status: 422, body: '{"status": 422, "detail": "No."}']]
             Throwable thrown = failure("notifyEmail(failOnError: true) { error 'own' }")
             assert thrown.message == 'own'
+            assert line() == "notifyEmail: ${service.url} refused the report (422): No."
         }
     }
 
@@ -194,6 +196,68 @@ class FormsTest extends PipelineTest {
             assert data.c.d instanceof String
             assert data['5'] == 'five'
             assert data.e instanceof String
+        }
+    }
+
+    @Test
+    void 'data may be what no controller can save'() {
+        both {
+            service.close()
+            Map answer = controller.run('''
+                Map result = notifyEmail(data: new groovy.json.JsonSlurper().parseText('{"a": {"b": [1]}}'))
+                return result''')
+            assert answer.state == 'mailed'
+            controller.run("notifyEmail(data: [changes: currentBuild.changeSets]) { input() }")
+            assert controller.steps.mails.size() == 2
+        }
+    }
+
+    @Test
+    void 'data that can not be read as text is a question mark, and loses no mail'() {
+        both {
+            controller.run("""
+                class Odd implements Serializable { String toString() { return 'p' } }
+                Map one = [name: 'one']
+                Map two = [name: 'two', other: one]
+                one.other = two
+                notifyEmail(data: [odd: new Odd(), lazy: "#{-> 1}", deep: one])""".replace('#', '$'))
+            Map data = report().mail.data
+            assert data.odd == '?'
+            assert data.lazy == '?'
+            assert data.deep.other.other.other.name == 'two'
+            assert JsonOutput.toJson(data.deep).contains('"other":"..."')
+        }
+    }
+
+    @Test
+    void 'a slip of ours is told, and neither ends the build nor hides its error'() {
+        both {
+            controller.build.set('currentResult', null)
+            controller.steps.instead.mail = { throw new NoSuchFieldError('slip') }
+            service.close()
+            assert controller.run('return notifyEmail()').state == 'failed'
+            assert line() == 'notifyEmail: the report failed: slip.'
+            assert failure("notifyEmail { error 'own' }").message == 'own'
+            assert controller.log == ['notifyEmail: the report failed: slip.'] * 2
+        }
+    }
+
+    @Test
+    void 'an array of addresses is as good as a list'() {
+        both {
+            controller.run("notifyEmail(to: 'a@x.org,b@x.org'.split(','))")
+            assert report().mail.to == 'a@x.org, b@x.org'
+        }
+    }
+
+    @Test
+    void 'a clock that was set back, and a link that is too long, are left out'() {
+        both {
+            controller.build.set('duration', -5L)
+            controller.build.url = 'https://ci.example.com/job/' + 'x' * 8192
+            controller.run('notifyEmail()')
+            assert report().build.duration_ms == 0
+            assert !report().build.containsKey('url')
         }
     }
 

@@ -1,5 +1,6 @@
 package notifyemail
 
+import groovy.json.JsonOutput
 import harness.FakeService
 import hudson.AbortException
 import jenkins.model.Jenkins
@@ -30,12 +31,11 @@ class TransportsTest extends PipelineTest {
         }
     }
 
-    /** The last line: a shell tells one of its own first. */
+    /** The one line of the step's; a shell shows its first command before it. */
     private String told() {
-        String last = controller.log.last()
-        assert last.startsWith('notifyEmail: ')
-        assert controller.log.findAll { text -> text.contains('tried:') || text.contains('refused') }.size() == 1
-        return last
+        assert controller.log.findAll { text -> text.startsWith('notifyEmail: ') }.size() == 1
+        assert controller.log - ['+ set +x'] == [controller.log.last()]
+        return controller.log.last()
     }
 
     @Test
@@ -90,7 +90,8 @@ class TransportsTest extends PipelineTest {
     @Test
     void 'a token is wanted, too many requests, a service in need: mailed by Jenkins itself'() {
         [401: 'wants a token (401)', 429: 'over its limit (429): Slow down.', 500: "can't take it (500)", 503: "can't take it (503)",
-         302: 'answered 302 and no report', 404: 'answered 404 and no report'].each { status, words ->
+         302: 'answered 302 and no report', 404: 'answered 404 and no report', 403: 'answered 403 and no report',
+         413: 'answered 413 and no report'].each { status, words ->
             everyWay { way ->
                 service.answers = [[status: status, body: '{"detail": "Slow down."}', headers: [Location: "${service.url}/x".toString()]]]
                 assert controller.run(way.pipeline).state == 'mailed'
@@ -105,8 +106,8 @@ class TransportsTest extends PipelineTest {
     void 'policy and mistakes are told, and not circumvented'() {
         [400, 403, 409, 413, 415, 421, 422].each { status ->
             everyWay { way ->
-                service.answers = [[status: status, body: '''{"detail": "The recipients are\\nnot valid.",
-                    "errors": [{"pointer": "/mail/to/0", "detail": "'x' is no mail address"}]}''']]
+                service.answers = [[status: status, body: JsonOutput.toJson(status: status, detail: 'The recipients are\nnot valid.',
+                    errors: [[pointer: '/mail/to/0', detail: "'x' is no mail address"]])]]
                 Map answer = controller.run(way.pipeline)
                 assert answer.state == 'refused'
                 assert told() == "notifyEmail: ${service.url} refused the report (${status}): The recipients are not valid. " +
@@ -160,6 +161,20 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
+    void 'an address with blanks and slashes around it is good enough'() {
+        everyWay { way ->
+            Jenkins.globalVariables.NOTIFY_EMAIL_URL = " ${service.url}/ ".toString()
+            assert controller.run(way.pipeline).state == 'received'
+        }
+    }
+
+    @Test
+    void 'a trusted library does not look at an address that it will not use'() {
+        controller(trusted)
+        assert controller.run("withEnv(['NOTIFY_EMAIL_URL=nonsense']) { return notifyEmail() }").state == 'received'
+    }
+
+    @Test
     void 'an address that is none, in a trusted library'() {
         ['ftp://x', 'nonsense', 'http://'].each { url ->
             controller(trusted)
@@ -188,6 +203,51 @@ class TransportsTest extends PipelineTest {
             assert controller.run(way.pipeline).state == 'mailed'
             assert told().contains('answered 200 and no report')
             assert service.requests.size() == 1
+        }
+    }
+
+    @Test
+    void 'a proxy that had no answer: asked once more, and maybe doubled'() {
+        [502, 504].each { status ->
+            everyWay { way ->
+                service.answers = [[status: status, body: '<html>Bad gateway</html>']]
+                assert controller.run(way.pipeline).state == 'mailed'
+                assert service.requests.size() == 2
+                assert told().contains("had no answer from it (${status})")
+                assert told().endsWith('It may be doubled.')
+            }
+        }
+    }
+
+    @Test
+    void 'a report that the service had before is told as such'() {
+        everyWay { way ->
+            service.answers = [FakeService.ACCEPTED + [status: 200]]
+            assert controller.run(way.pipeline).state == 'received'
+            assert told() == "notifyEmail: reported before, so there is no second mail: ${service.url}/v1/reports/${FakeService.ID}"
+        }
+    }
+
+    @Test
+    void 'the short mail goes to the addresses alone'() {
+        controller(trusted)
+        service.close()
+        assert controller.run('''return notifyEmail(to: ['Ada Example <ada@x.org>', '"Öberg, Bo; jr." <bo@x.org>', 'c@x.org;d@x.org'],
+            cc: 'e@x.org f@x.org', bcc: 'gee')''').state == 'mailed'
+        assert controller.steps.mails[0].recipients == ['ada@x.org', 'bo@x.org', 'c@x.org', 'd@x.org', 'e@x.org', 'f@x.org',
+                                                        'gee@suffix.example.com']
+    }
+
+    @Test
+    void 'a controller that dies after the report repeats it, byte for byte'() {
+        [trusted, sandboxed].each { trust ->
+            startService()
+            controller(trust).run('input(); notifyEmail()')
+            assert service.requests.size() == 1
+            controller.runAgainFromLastSave()
+            assert service.requests*.body.toSet().size() == 1
+            assert service.requests.size() == (trust ? 2 : 1)
+            stopService()
         }
     }
 
@@ -286,6 +346,24 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
+    void 'an agent that is lost in the middle: the service may have the report'() {
+        controller(sandboxed)
+        controller.steps.instead.httpRequest = { throw new IOException('Unexpected termination of the channel') }
+        assert controller.run("node('agent-7') { return notifyEmail() }").state == 'mailed'
+        assert told().endsWith('It may be doubled.')
+    }
+
+    @Test
+    void 'without any plugin, but with a token: told, mailed, and no list of all steps'() {
+        controller(sandboxed)
+        store('t', 'secret')
+        controller.steps.absent.addAll(['httpRequest', 'withCredentials'])
+        assert controller.run("node('agent-7') { return notifyEmail(credentialsId: 't') }").state == 'mailed'
+        assert told().startsWith('notifyEmail: agent agent-7 tried: transport shell needs a step that is not installed. ')
+        assert !told().contains('No such DSL method')
+    }
+
+    @Test
     void 'without the plugin the shell does it, inside of a node'() {
         controller(sandboxed)
         controller.steps.absent << 'httpRequest'
@@ -362,16 +440,45 @@ class TransportsTest extends PipelineTest {
         assert line().contains("Authentication 'none' doesn't exist anymore")
     }
 
+    private static final String ON_WINDOWS = "node { withEnv(['WORKSPACE=C:\\\\jobs\\\\x']) { return notifyEmail(transport: 'shell') } }"
+
     @Test
     void 'on Windows it is PowerShell'() {
         controller(sandboxed)
-        String pipeline = "node { withEnv(['WORKSPACE=C:\\\\jobs\\\\x']) { return notifyEmail(transport: 'shell') } }"
-        assert controller.run(pipeline).state == 'mailed'
+        assert controller.run(ON_WINDOWS).state == 'mailed'
         assert controller.ran == ['node', 'withEnv', 'powershell', 'mail', 'echo']
+        assert line().contains('connection refused at')
         String script = controller.steps.powershell[0]
         assert script.contains("-Uri '${service.url}/v1/reports'")
         assert script.contains("@'\n{\"schema\":1,")
         assert !script.contains('Authorization')
+        // What it writes to the console's own streams Jenkins never sees.
+        assert !script.contains('[Console]')
+    }
+
+    @Test
+    void 'what PowerShell answers comes in pieces'() {
+        controller(sandboxed)
+        controller.steps.instead.powershell = {
+            FakeService.ACCEPTED.body.toList().collate(150)*.join('').join('\r\n') + '\r\n202 0\r\n'
+        }
+        Map answer = controller.run(ON_WINDOWS)
+        assert answer.state == 'received'
+        assert answer.messageId == "<${FakeService.ID}@ci.example.com>"
+        assert controller.ran == ['node', 'withEnv', 'powershell']
+    }
+
+    @Test
+    void 'what PowerShell met is told'() {
+        ['The remote certificate is invalid.\r\n000 1': "can't be reached: The remote certificate is invalid.",
+         'The connection was closed.\r\n000 56': 'ended before its whole answer was there',
+         'The operation has timed out.\r\n000 28': 'no answer from', '\r\n000 6': 'unknown host', '': 'the shell answered nothing'
+        ].each { output, words ->
+            controller(sandboxed)
+            controller.steps.instead.powershell = { output }
+            assert controller.run(ON_WINDOWS).state == 'mailed'
+            assert line().contains(words)
+        }
     }
 
     @Test
@@ -382,7 +489,7 @@ class TransportsTest extends PipelineTest {
         controller(sandboxed)
         controller.build.set('fullProjectName', (nasty * 20).take(500))
         controller.build.set('description', nasty)
-        controller.run("node { notifyEmail(transport: 'shell', subject: ${groovy.json.JsonOutput.toJson(nasty).replace('$', '\\$')}) }")
+        controller.run("node { notifyEmail(transport: 'shell', subject: ${JsonOutput.toJson(nasty).replace('$', '\\$')}) }")
         assert !proof.exists()
         assert service.reports[0].build.job == (nasty * 20).take(500)
         assert service.reports[0].mail.subject == nasty
