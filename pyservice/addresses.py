@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import email_validator
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 # Many a company's own mail domain ends in .local, and a laboratory's in .test: the node's relay
 # host may well know them. A node without a name sends as jenkins@localhost.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["arpa", "invalid", "onion"]
+
+MAX_LENGTH = 254
+"""Characters of an address (RFC 5321, section 4.5.3.1.3, without the angle brackets)."""
 
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
@@ -37,32 +40,50 @@ def mailbox(text: str) -> Mailbox:
     if "=?" in text:
         raise EmailNotValidError("write it as it is, without encoded words")
     named = _NAMED.fullmatch(text)
-    found = validate_email(
-        named["address"] if named else text,
-        allow_smtputf8=False,
-        check_deliverability=False,
-        globally_deliverable=False,
-    )
+    found = _validated(named["address"] if named else text)
+    if any(character in "%!" for character in found.local_part):
+        # Postfix would take victim%elsewhere@here apart and send to victim@elsewhere.
+        raise EmailNotValidError("a % or ! before the @ asks a mail server to relay")
     name = named["name"].strip(" ") if named else ""
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = _ESCAPED.sub(r"\1", name[1:-1])
     return Mailbox(name, address=f"{found.local_part}@{found.ascii_domain}")
 
 
-def mailboxes(text: str) -> list[Mailbox]:
+def mailboxes(text: str) -> Iterator[Mailbox]:
     """All addresses of a text, separated by commas, semicolons or, without names, by spaces.
+
+    Each is read when it is asked for, so that a caller can stop.
 
     Raises:
         ValueError: says which one is none, and why.
     """
-    found = []
     for piece in _pieces(text.strip()):
         try:
-            found.append(mailbox(piece))
+            yield mailbox(piece)
         except EmailNotValidError as error:
             shown = ascii(piece if len(piece) <= 80 else piece[:77] + "...")
             raise ValueError(f"{shown} is no mail address: {str(error).rstrip('.')}") from None
-    return found
+
+
+def domain(text: str) -> str:
+    """A mail domain in ASCII and lower case, written with or without its at sign.
+
+    Raises:
+        ValueError: says why it is none.
+    """
+    try:
+        return _validated(f"anybody@{text.removeprefix('@')}").ascii_domain
+    except EmailNotValidError as error:
+        raise ValueError(f"{text!r} is no domain: {str(error).rstrip('.')}") from None
+
+
+def _validated(address: str) -> ValidatedEmail:
+    if len(address) > MAX_LENGTH:
+        raise EmailNotValidError(f"it has more than {MAX_LENGTH} characters")
+    return validate_email(
+        address, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+    )
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pyservice.report import Mail
 from pyservice.settings import Settings
 
 MAX_RECIPIENTS = 100
+_TOO_MANY = f"at most {MAX_RECIPIENTS} recipients: use a mailing list"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def envelope(mail: Mail, settings: Settings) -> Envelope:
         )
         errors.append(("/mail/to", sentence))
     if len(people.recipients) > MAX_RECIPIENTS:
-        errors.append(("/mail/to", f"at most {MAX_RECIPIENTS} recipients: use a mailing list"))
+        errors.append(("/mail/to", _TOO_MANY))
     if errors:
         raise InvalidError(f"The recipients are not valid: {errors[0][1]}.", tuple(errors))
     _check_domains(people, settings.allowed_domains)
@@ -72,22 +73,27 @@ def _check_domains(people: Envelope, domains: tuple[str, ...]) -> None:
 
 
 def _is_within(domain: str, domains: tuple[str, ...]) -> bool:
-    return any(f".{domain}".lower().endswith(f".{allowed}".lower()) for allowed in domains)
+    return any(f".{domain}".endswith(f".{allowed}") for allowed in domains)
 
 
 def _mailboxes(
     kind: str, texts: list[str] | None, errors: list[tuple[str, str]]
 ) -> tuple[Mailbox, ...]:
     found: dict[str, Mailbox] = {}
+    written = 0
     for index, text in enumerate(texts or []):
         pointer = f"/mail/{kind}/{index}"
         try:
-            boxes = mailboxes(text)
+            for box in mailboxes(text):
+                written += 1
+                # Doubles count, too: what costs time is to read them.
+                if written > MAX_RECIPIENTS:
+                    errors.append((f"/mail/{kind}", _TOO_MANY))
+                    return ()
+                if box.address.endswith(("@localhost", ".localhost")):
+                    sentence = f"{box.address} is the mail server's own, unread mailbox"
+                    errors.append((pointer, sentence))
+                found.setdefault(box.address, box)
         except ValueError as error:
             errors.append((pointer, str(error)))
-            continue
-        for box in boxes:
-            if box.address.endswith(("@localhost", ".localhost")):
-                errors.append((pointer, f"{box.address} is the mail server's own, unread mailbox"))
-            found.setdefault(box.address, box)
     return tuple(found.values())

@@ -4,6 +4,7 @@ A flag beats the environment (`NOTIFY_EMAIL_…`), which beats the file (`/etc/n
 """
 
 import os
+import re
 import socket
 import tomllib
 from ipaddress import ip_address
@@ -11,20 +12,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
 )
 
-from pyservice.addresses import Mailbox, mailboxes
+from pyservice.addresses import Mailbox, domain, mailboxes
 from pyservice.errors import ConfigurationError
 
 PREFIX = "NOTIFY_EMAIL_"
 FILE = Path("/etc/notify-email.toml")
 PORT = 8525
+
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 
 
 def _list(value: object) -> object:
@@ -33,17 +38,37 @@ def _list(value: object) -> object:
     return value
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list), Field(strict=False)]
+def _ip_address(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address") from None
+    return value
+
+
+Addresses = Annotated[
+    tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_list)
+]
+Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def state_directory() -> Path:
-    """Where the outbox lives: systemd's, else the usual place for root or for a user."""
+    """Where the outbox lives: systemd's, else the usual place for root or for a user.
+
+    Raises:
+        ConfigurationError: there is none, as for a container's user without a name.
+    """
     if from_systemd := os.environ.get("STATE_DIRECTORY"):
         return Path(from_systemd.partition(":")[0])
     if os.geteuid() == 0:
         return Path("/var/lib/notify-email")
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise ConfigurationError(
+            "This user has no home folder to keep the outbox in: set DATABASE_URL."
+        ) from None
     return Path(base) / "notify-email"
 
 
@@ -52,12 +77,12 @@ def _default_sender() -> str:
     return f"jenkins@{host if '.' in host else socket.getfqdn()}"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything an admin can set. docs/settings.md describes each with an example."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    listen: Names = ()
+    listen: Addresses = ()
     """IP addresses to listen on; empty: 127.0.0.1 and, with tokens, the bridge's address."""
     port: Port = PORT
     smtp_host: str = "127.0.0.1"
@@ -73,27 +98,31 @@ class Settings(BaseSettings):
     """Recipients of a report that names none, separated by commas."""
     sender: str = Field(default_factory=_default_sender)
     """From and envelope sender of every mail."""
-    allowed_domains: Names = ()
+    allowed_domains: Domains = ()
     """Domains that may get mail; empty: any. A domain stands for its subdomains too."""
     templates_dir: Path | None = None
     """Your own templates, a folder each."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("listen")
+    @field_validator("smtp_host")
     @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            try:
-                ip_address(address)
-            except ValueError:
-                raise ValueError(f"{address!r} is not an IP address") from None
+    def _host(cls, value: str) -> str:
+        try:
+            return _ip_address(value)
+        except ValueError:
+            if not _HOST.fullmatch(value):
+                raise ValueError(f"{value!r} is neither an IP address nor a host's name") from None
         return value
 
     @field_validator("database_url")
     @classmethod
     def _database(cls, value: str) -> str:
-        if not value.startswith("sqlite:///") or value == "sqlite:///":
+        path = value.removeprefix("sqlite:///")
+        if path in {"", value} or Path(path) == Path(":memory:"):
             raise ValueError("it is `sqlite:///` and the path of a file")
+        # SQLAlchemy would take the path for an address: a query begins at ?, % escapes.
+        if any(character in "?%\0" for character in path):
+            raise ValueError("a path with ?, % or a null byte can't be used")
         return value
 
     @field_validator("public_url")
@@ -108,21 +137,24 @@ class Settings(BaseSettings):
     @field_validator("sender", "default_to")
     @classmethod
     def _people(cls, value: str | None) -> str | None:
-        if value is not None and not mailboxes(value):
+        if value is not None and not list(mailboxes(value)):
             raise ValueError("it is empty")
         return value
 
-    @field_validator("tokens_file", "templates_dir")
+    @field_validator("templates_dir")
     @classmethod
-    def _exists(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.exists():
-            raise ValueError(f"{value} does not exist")
+    def _folder(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                next(value.iterdir(), None)
+        except OSError as error:
+            raise ValueError(f"{value}: {error.strerror}") from None
         return value
 
     @property
     def sender_mailbox(self) -> Mailbox:
         """The sender's name and address."""
-        return mailboxes(self.sender)[0]
+        return next(mailboxes(self.sender))
 
     @property
     def outbox_file(self) -> Path:
@@ -130,32 +162,22 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @classmethod
-    def settings_customise_sources(  # noqa: D102 - pydantic-settings' hook
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings)
-
-    @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> Self:
-        """Read the settings; a flag that is None was not given.
+        """Read the settings; a flag that is None was not given, nor is an empty variable.
 
         Raises:
             ConfigurationError: names the setting, where it came from and what is wrong.
         """
         given = {name: value for name, value in flags.items() if value is not None}
         from_environment = {
-            name for name in cls.model_fields if f"{PREFIX}{name.upper()}" in os.environ
+            name: value
+            for name in cls.model_fields
+            if (value := os.environ.get(f"{PREFIX}{name.upper()}"))
         }
         file = config or FILE
         in_file = _read(file, required=config is not None)
-        beaten = given.keys() | from_environment
         try:
-            return cls(**{k: v for k, v in in_file.items() if k not in beaten}, **given)
+            return cls.model_validate(in_file | from_environment | given)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])

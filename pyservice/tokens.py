@@ -22,6 +22,7 @@ from pyservice.errors import ConfigurationError, UnauthorizedError
 LOCAL = "local"
 """Who everybody is where there are no tokens."""
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _log = structlog.get_logger()
 
@@ -36,8 +37,7 @@ class Tokens:
             ConfigurationError: says what is wrong with it.
         """
         self._file = file
-        self._stamp = file.stat().st_mtime_ns if file else 0
-        self._digests = _read(file) if file else {}
+        self._stamp, self._digests = _read(file) if file else (0, {})
 
     @property
     def needed(self) -> bool:
@@ -67,9 +67,8 @@ class Tokens:
 
     def _refresh(self, file: Path) -> None:
         try:
-            stamp = file.stat().st_mtime_ns
-            if stamp != self._stamp:
-                self._digests, self._stamp = _read(file), stamp
+            if file.stat().st_mtime_ns != self._stamp:
+                self._stamp, self._digests = _read(file)
         except (OSError, ConfigurationError) as error:
             _log.error("tokens.unreadable", reason=str(error), kept=len(self._digests))
 
@@ -82,28 +81,44 @@ def new(file: Path, name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError("A token's name has 1 to 64 letters, digits, - and _.")
-    if file.exists() and name in _read(file):
-        raise ConfigurationError(
-            f"{file} has a token named {name!r}; take it out or choose another."
-        )
     token = f"ne_{secrets.token_urlsafe(32)}"
     made = datetime.now(UTC).date().isoformat()
     table = f'[tokens.{name}]\nsha256 = "{_digest(token)}"\ncreated = {made}\n'
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as out:
+        file.touch(0o600)
+        if name in _read(file)[1]:
+            raise ConfigurationError(
+                f"{file} has a token named {name!r}; take it out or choose another."
+            )
+        with file.open("a") as out:
             out.write(("\n" if out.tell() else "") + table)
     except OSError as error:
-        raise ConfigurationError(f"{file} can't be written: {error}.") from None
+        raise ConfigurationError(f"{file} can't be written: {error.strerror}.") from None
     return token
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read(file: Path) -> tuple[int, dict[str, str]]:
+    """When the file was changed, and each token's digest.
+
+    Raises:
+        ConfigurationError: it can't be read, or is no tokens file.
+    """
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("tokens", {})
-        return {name: str(table["sha256"]) for name, table in tables.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        with file.open("rb") as opened:
+            stamp = os.fstat(opened.fileno()).st_mtime_ns
+            tables = tomllib.load(opened).get("tokens", {})
+        digests = {name: str(table["sha256"]) for name, table in tables.items()}
+    except OSError as error:
+        raise ConfigurationError(
+            f"The tokens file {file} can't be read: {error.strerror}."
+        ) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"The tokens file {file} can't be read: {error!r}.") from None
+    for name, digest in digests.items():
+        if not _SHA256.fullmatch(digest):
+            raise ConfigurationError(f"{file}: `sha256` of {name!r} is not 64 hexadecimal digits.")
+    return stamp, digests
 
 
 def _token(authorization: str | None) -> str | None:

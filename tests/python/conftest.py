@@ -1,6 +1,7 @@
 """A service with a real SMTP server in the process, that can be told how to misbehave."""
 
 import json
+import os
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 
 from pyservice import samples
 from pyservice.app import create_app
-from pyservice.settings import Settings
+from pyservice.settings import PREFIX, Settings
 
 Json = dict[str, Any]
 
@@ -33,6 +34,8 @@ LOCAL = "http://127.0.0.1:8525"
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of this machine reaches a test."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
     monkeypatch.setattr("pyservice.settings.FILE", tmp_path / "absent.toml")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
 

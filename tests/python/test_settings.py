@@ -48,9 +48,20 @@ def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DEFAULT_TO", "team"),
         ("DATABASE_URL", "mysql://x"),
         ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:///./:memory:"),
+        ("DATABASE_URL", "sqlite:////var/lib/outbox?.db"),
+        ("DATABASE_URL", "sqlite:////var/lib/outbox%20.db"),
         ("PUBLIC_URL", "mail.example.com"),
-        ("TOKENS_FILE", "/nowhere/tokens"),
         ("TEMPLATES_DIR", "/nowhere"),
+        ("TEMPLATES_DIR", __file__),
+        ("TEMPLATES_DIR", "x" * 300),
+        ("ALLOWED_DOMAINS", "example.com,*.example.org"),
+        ("ALLOWED_DOMAINS", "ada@example.com"),
+        ("ALLOWED_DOMAINS", "@"),
+        ("SMTP_HOST", "mail..example.com"),
+        ("SMTP_HOST", "mail.example.com:25"),
+        ("SMTP_HOST", "smtp://mail.example.com"),
         ("LOG_LEVEL", "loud"),
     ],
 )
@@ -60,6 +71,44 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     with pytest.raises(ConfigurationError, match=f"from NOTIFY_EMAIL_{name}") as caught:
         Settings.load()
     assert f"`{name.lower()}`" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As in a unit file or a Compose file that leaves a value out."""
+    monkeypatch.setenv(f"NOTIFY_EMAIL_{name.upper()}", "")
+    assert Settings.load(port=5).port == 5
+    assert Settings.load() == Settings()
+
+
+def test_allowed_domains_as_people_write_them() -> None:
+    """With an at sign, in any case and in any script."""
+    written = "@example.com, Example.ORG, exämple.com"
+    settings = Settings.load(allowed_domains=written)
+    assert settings.allowed_domains == ("example.com", "example.org", "xn--exmple-cua.com")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "mailhub", "mail.example.com.", "mail_relay", "xn--exmple-cua.com"]
+)
+def test_hosts(host: str) -> None:
+    """An address or a name of any kind that a resolver may know."""
+    assert Settings(smtp_host=host).smtp_host == host
+
+
+def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder, as in Kubernetes, is told to say where the outbox is."""
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        Settings.load()
+    assert Settings.load(database_url="sqlite:///x").outbox_file == Path("x")
 
 
 @pytest.mark.parametrize(
