@@ -138,6 +138,7 @@ def _addresses(settings: Settings) -> tuple[str, ...]:
 
 @app.command()
 def demo(
+    config: Config = None,
     to: Annotated[
         str | None, typer.Option(help="Send to this address, through this node's Postfix.")
     ] = None,
@@ -145,11 +146,18 @@ def demo(
         bool, typer.Option("--once", help="End when the mail is accepted (0) or not (1).")
     ] = False,
 ) -> None:
-    """Send the report of a recorded failing build, and look at the mail in the browser."""
-    logs.configure("error")
-    from pyservice import demo as demonstration  # noqa: PLC0415 - needs the extra `demo`
+    """Send the report of a recorded failing build, and look at the mail in the browser.
 
-    accepted = demonstration.run(to or None, once=once, say=_say)
+    Of the settings it takes SENDER and TEMPLATES_DIR; nothing else of this machine's matters.
+    """
+    logs.configure("error")
+    try:
+        from pyservice import demo as demonstration  # noqa: PLC0415 - needs the extra `demo`
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The demo needs {error.name}: pip install 'jenkins-notify-email[demo]'"
+        ) from None
+    accepted = demonstration.run(to or None, config=config, once=once, say=_say)
     raise typer.Exit(0 if accepted else 1)
 
 

@@ -77,11 +77,12 @@ class Inbox:
         return router
 
 
-def run(to: str | None, *, once: bool, say: Say) -> bool:
+def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
     """Run the demo.
 
     Args:
         to: send to this address through the node's Postfix; None: into the catcher.
+        config: the settings file, of which sender and templates are taken; None: the usual one.
         once: end as soon as the mail is accepted or has failed, else when interrupted.
         say: how to tell what happens.
 
@@ -102,7 +103,8 @@ def run(to: str | None, *, once: bool, say: Say) -> bool:
     folder = Path(tempfile.mkdtemp(prefix="notify-email-demo-"))
     inbox = Inbox(folder / "inbox")
     with _destination(to, relay, inbox, say) as (host, port):
-        settings = Settings.load(
+        settings = _settings(
+            config,
             database_url=f"sqlite:///{folder}/outbox.db",
             smtp_host=host,
             smtp_port=port,
@@ -122,6 +124,12 @@ def run(to: str | None, *, once: bool, say: Say) -> bool:
                 say("Stop", "Ctrl-C")
                 _wait_for_interrupt()
     return accepted
+
+
+def _settings(config: Path | None, **own: Any) -> Settings:
+    """How mails look is the machine's, who may send and to whom is the demo's own."""
+    machine = Settings.load(config, **own)
+    return Settings(sender=machine.sender, templates_dir=machine.templates_dir, **own)
 
 
 @contextmanager

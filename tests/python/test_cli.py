@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,17 @@ from .conftest import Json, PostfixStandIn, free_port, wait_for
 COMMAND = str(Path(sys.executable).parent / "notify-email")
 
 
+def command(*arguments: str) -> list[str]:
+    """A call of the command, with an empty settings file unless it names another."""
+    words = list(takewhile(lambda word: word[0] != "-", arguments))
+    config = ["--config", os.devnull] if words else []
+    return [COMMAND, *words, *config, *arguments[len(words) :]]
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
-        [COMMAND, *arguments],
+        command(*arguments),
         capture_output=True,
         text=True,
         timeout=60,
@@ -56,7 +64,8 @@ def test_help() -> None:
             "Can't listen on 192.0.2.7",
         ),
         (["serve", "--config", "/nowhere.toml"], "no file /nowhere.toml"),
-        (["serve", "--tokens-file", "/nowhere"], "/nowhere does not exist"),
+        (["serve", "--tokens-file", "/nowhere"], "/nowhere can't be read"),
+        (["serve", "--smtp-host", "mail..example.com"], "`smtp_host` (from --smtp-host)"),
         (["serve", "--database-url", "sqlite:////proc/x/outbox.db"], "can't be used"),
         (["token", "new", "--name", "a b"], "Which file"),
         (["token", "new", "--name", "a b", "--file", "TOKENS"], "letters"),
@@ -68,23 +77,24 @@ def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
     """Exit code 2 and one clear line; never a traceback."""
     tokens = tmp_path / "tokens.toml"
     tokens.write_text("")
-    ended = run(*[str(tokens) if word == "TOKENS" else word for word in arguments])
+    arguments = [str(tokens) if word == "TOKENS" else word for word in arguments]
+    ended = run(*arguments, NOTIFY_EMAIL_PORT=str(free_port()))
     assert ended.returncode == 2
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_a_token(tmp_path: Path) -> None:
-    """It is printed once, alone; its file keeps a digest that only the owner may read."""
+    """It is printed once, alone; its file is made, and keeps a digest for its owner's eyes."""
     file = tmp_path / "deep" / "tokens.toml"
-    made = run("token", "new", "--name", "ci", "--file", str(file))
+    made = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
     assert made.returncode == 0
     token = made.stdout.strip()
     assert re.fullmatch(r"ne_[\w-]{43}", token)
     assert token not in file.read_text()
     assert token not in made.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    again = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
+    again = run("token", "new", "--name", "ci", "--file", str(file))
     assert again.returncode == 2
     assert "has a token named 'ci'" in again.stderr
 
@@ -94,7 +104,7 @@ def serving(log: Path, *arguments: str, **environment: str) -> Iterator[subproce
     """The service as a process; its log goes to a file."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [COMMAND, "serve", *arguments], stderr=out, env=os.environ | environment
+            command("serve", *arguments), stderr=out, env=os.environ | environment
         )
         try:
             yield process
@@ -210,9 +220,37 @@ def test_demo_once() -> None:
     assert b"X-Jenkins-Job: shop/checkout\r\n" in mail
 
 
+def test_the_demo_and_the_machines_settings(tmp_path: Path) -> None:
+    """Of a service's settings the demo takes how its mails look, and none that would stop it."""
+    ended = run(
+        "demo",
+        "--once",
+        NOTIFY_EMAIL_SENDER="CI <ci@ci.example.com>",
+        NOTIFY_EMAIL_TEMPLATES_DIR=str(tmp_path),
+        NOTIFY_EMAIL_PUBLIC_URL="https://mail.example.com",
+        NOTIFY_EMAIL_TOKENS_FILE="/nowhere",
+        NOTIFY_EMAIL_ALLOWED_DOMAINS="example.org",
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [file] = re.findall(r"Mail +(/\S+\.eml)", ended.stdout)
+    assert b"\r\nFrom: CI <ci@ci.example.com>\r\n" in b"\r\n" + Path(file).read_bytes()
+
+
+def test_the_demo_without_its_extra() -> None:
+    """What to install is told, and nothing else."""
+    without = "import sys; sys.modules['aiosmtpd'] = None; from pyservice.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", without, "demo"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        r"notify-email: .*pip install 'jenkins-notify-email\[demo\]'\n", ended.stderr
+    )
+
+
 def test_demo_stays_until_interrupted() -> None:
     """Its links work in the meantime."""
-    process = subprocess.Popen([COMMAND, "demo"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command("demo"), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
