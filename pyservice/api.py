@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.openapi.models import HTTPBase
 from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from pyservice import policy, problems
@@ -16,7 +18,7 @@ from pyservice.courier import Courier
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
 from pyservice.outbox import Outbox
-from pyservice.problems import Problem, read_body
+from pyservice.problems import read_body
 from pyservice.renderer import Renderer
 from pyservice.report import Report
 from pyservice.settings import Settings
@@ -104,7 +106,26 @@ async def check_host(request: Request, service: ServiceDep) -> None:
         problems.check_host(request.headers.get("host", ""), known)
 
 
-async def get_owner(request: Request, service: ServiceDep) -> str:
+class _Scheme(SecurityBase):
+    """Tells OpenAPI of a way to authenticate, and leaves it to `get_owner` to read the header.
+
+    FastAPI's own ones also refuse, in their own words and with one challenge only.
+    """
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme_name = scheme
+        self.model = HTTPBase(scheme=scheme)
+
+    async def __call__(self) -> None:
+        pass
+
+
+async def get_owner(
+    request: Request,
+    service: ServiceDep,
+    _bearer: Annotated[None, Depends(_Scheme("bearer"))],
+    _basic: Annotated[None, Depends(_Scheme("basic"))],
+) -> str:
     """The name of the request's token."""
     return service.tokens.owner(request.headers.get("authorization"))
 
@@ -112,11 +133,6 @@ async def get_owner(request: Request, service: ServiceDep) -> str:
 Owner = Annotated[str, Depends(get_owner)]
 
 router = APIRouter()
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {"application/problem+json": {}}}
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return dict.fromkeys(statuses, _PROBLEM)
 
 
 @router.post(
@@ -126,7 +142,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     summary="Report a build",
     responses={
         200: {"model": Accepted, "description": "The same report again: nothing is sent"},
-        **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+        **problems.described(400, 401, 403, 409, 413, 415, 422, 503),
     },
     openapi_extra={
         "requestBody": {
@@ -172,7 +188,7 @@ def post_report(
     "/v1/reports/{report_id}",
     tags=["reports"],
     summary="How far a report's mail has come",
-    responses=_problems(401, 404),
+    responses=problems.described(401, 404),
 )
 def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
     """The state, Postfix' queue ID and the history."""

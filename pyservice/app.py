@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
+from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, problems
+from pyservice import __version__, api, policy, problems
 from pyservice.courier import Courier
+from pyservice.errors import ConfigurationError, RequestError
 from pyservice.outbox import Outbox
 from pyservice.preview import routes as preview
 from pyservice.renderer import Renderer
-from pyservice.report import Report
+from pyservice.report import Mail, Report
 from pyservice.settings import Settings
 from pyservice.tokens import Tokens
 
@@ -24,8 +26,9 @@ def create_app(settings: Settings) -> FastAPI:
     """The service, with its outbox open and its courier ready to start.
 
     Raises:
-        ConfigurationError: the outbox or the tokens file can't be used.
+        ConfigurationError: the outbox or the tokens file can't be used, or the default recipients.
     """
+    _check_default(settings)
     tokens = Tokens(settings.tokens_file)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
@@ -50,19 +53,31 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = api.Service(settings, tokens, renderer, outbox, courier)
     for router in (api.router, preview.router):
-        app.include_router(router, dependencies=[Depends(api.check_host)])
+        app.include_router(
+            router, dependencies=[Depends(api.check_host)], responses=problems.described("default")
+        )
     problems.install(app)
-    _describe_report(app)
+    _describe(app)
     return app
 
 
-def _describe_report(app: FastAPI) -> None:
-    """Put the report's schema into OpenAPI: the route reads its body itself, to tell errors."""
-    openapi = app.openapi()
-    schema = Report.model_json_schema(ref_template="#/components/schemas/{model}")
-    components = openapi.setdefault("components", {}).setdefault("schemas", {})
-    components.update(schema.pop("$defs", {}))
-    components["Report"] = schema
+def _check_default(settings: Settings) -> None:
+    """Tell at start what every report without recipients would be told."""
+    try:
+        if settings.default_to is not None:
+            policy.envelope(Mail(), settings)
+    except RequestError as error:
+        raise ConfigurationError(f"Setting `default_to` can't be used: {error.detail}") from None
+
+
+def _describe(app: FastAPI) -> None:
+    """Tell OpenAPI of the body, which the route reads itself, and of what a problem is."""
+    _, schema = models_json_schema(
+        [(Report, "validation"), (problems.Problem, "validation")],
+        ref_template="#/components/schemas/{model}",
+    )
+    app.openapi()["components"]["schemas"].update(schema["$defs"])

@@ -31,12 +31,16 @@ class RenderError(Exception):
     """The template could not be rendered."""
 
 
+MAX_NAMED = 20
+"""Wrong members that are named: who meets more of them reads no list."""
+
+
 class RequestError(Exception):
     """The request can't be served.
 
     Args:
         detail: one sentence for the person who reads the build log.
-        errors: (JSON pointer, sentence) for each member that is wrong.
+        errors: (JSON pointer, sentence) for each member that is wrong; the first are kept.
     """
 
     status: ClassVar[int] = 400
@@ -44,7 +48,10 @@ class RequestError(Exception):
 
     def __init__(self, detail: str | None = None, errors: tuple[tuple[str, str], ...] = ()) -> None:
         self.detail = detail or (inspect.getdoc(type(self)) or "").partition("\n")[0]
-        self.errors = errors
+        self.errors, self.count = errors[:MAX_NAMED], len(errors)
+        if self.count > MAX_NAMED:
+            unnamed = self.count - MAX_NAMED
+            self.detail += f" {MAX_NAMED} wrong members are named, and {unnamed} more are not."
         super().__init__(self.detail)
 
 

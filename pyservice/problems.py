@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Any, Literal
 
 import structlog
 from fastapi import FastAPI, Request
@@ -46,6 +47,15 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[Member] = []
+    """The first of them; `detail` says how many more there are."""
+
+
+def described(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
+    """Answers that are a problem, as FastAPI's `responses`; app.py adds the schema."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"content": {"application/problem+json": {"schema": schema}}} for status in statuses
+    }
 
 
 async def read_body(request: Request) -> bytes:
@@ -56,7 +66,8 @@ async def read_body(request: Request) -> bytes:
         TooLargeError: it is longer than MAX_BODY. What follows is read and dropped up to a
             limit, so that a caller who is still sending hears the answer.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
         raise MediaTypeError
     body, length = bytearray(), 0
     async for chunk in request.stream():
@@ -120,7 +131,8 @@ def _on_request_error(request: Request, error: Exception) -> Response:
         "request.refused",
         method=request.method,
         status=error.status,
-        pointers=[pointer for pointer, _ in error.errors],
+        wrong=error.count,
+        pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
     )
     # A browser asks for the token when it is challenged with Basic.
     challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
@@ -137,7 +149,7 @@ def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers) if error.headers else None
-    return _problem(error.status_code, title, str(error.detail), headers=headers)
+    return _problem(error.status_code, title, f"{error.detail}.", headers=headers)
 
 
 def _on_validation_error(_: Request, error: Exception) -> Response:

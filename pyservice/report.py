@@ -7,6 +7,7 @@ page or a log line as it stands.
 
 import hashlib
 import json
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
     JsonValue,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from pyservice.errors import InvalidError, MalformedError
 
@@ -39,35 +40,48 @@ def _http_url(value: str) -> str:
     return value
 
 
-def _plain_data(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _plain_data(value: JsonValue, *path: str | int) -> JsonValue:
     """Refuse what a template could not print or a JSON reader could not keep."""
-    level: list[JsonValue] = [value]
-    for _ in range(MAX_DATA_DEPTH):
-        inner: list[JsonValue] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner += item.values()
-            elif isinstance(item, list):
-                inner += item
-            elif isinstance(item, int) and abs(item) > MAX_SAFE_INTEGER:
-                raise ValueError("whole numbers are at most 2^53; send longer ones as text")
-        level = inner
-    if level:
-        raise ValueError(f"at most {MAX_DATA_DEPTH} levels deep")
+    if len(path) == MAX_DATA_DEPTH:
+        raise _refusal(f"at most {MAX_DATA_DEPTH} levels deep", path)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _plain_data(inner, *path, name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _plain_data(inner, *path, index)
+    elif isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+        raise _refusal("whole numbers are at most 2^53; send longer ones as text", path)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _refusal("a number is at most 1.8e308", path)  # JSON's 1e400 is read as infinity
     return value
+
+
+def _refusal(sentence: str, path: tuple[str | int, ...]) -> ValidationError:
+    """A ValueError that names a place within the member that is validated."""
+    error = PydanticCustomError("data", sentence)
+    return ValidationError.from_exception_data(
+        "data", [{"type": error, "loc": path, "input": None}]
+    )
 
 
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
 Text = Annotated[str, Field(max_length=65_536)]
-Url = Annotated[str, Field(max_length=2048), AfterValidator(_http_url)]
+# A job of 500 CJK characters, percent-encoded, has a link of some 4,500.
+Url = Annotated[str, Field(max_length=8192), AfterValidator(_http_url)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 # The last millisecond that datetime can show, 9999-12-31.
 Milliseconds = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+# Of a list of texts the first wrong one is named: a body has room for 500,000.
+Texts = Annotated[list[Text], Field(max_length=1000, fail_fast=True)]
+Lines = Annotated[list[Text], Field(max_length=5000, fail_fast=True)]
 # One text may hold several addresses, separated by commas: policy.py takes them apart.
 Addresses = Annotated[
-    list[Text],
-    Field(max_length=1000),
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Texts,
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, str) else value,
+        json_schema_input_type=Texts | Text,
+    ),
 ]
 
 
@@ -112,7 +126,7 @@ class Change(_Part):
     author: Annotated[str, Field(max_length=1024)]
     author_id: Annotated[str, Field(max_length=1024)] | None = None
     at: Milliseconds | None = None
-    paths: Annotated[list[Text], Field(max_length=1000)] = []
+    paths: Texts = []
 
 
 class Changes(_Part):
@@ -161,7 +175,7 @@ class Stage(_Part):
     """One stage of the Pipeline; a stage that was skipped is NOT_BUILT."""
 
     name: Name
-    status: Result | Literal["IN_PROGRESS", "PAUSED"]
+    status: Literal[Result, "IN_PROGRESS", "PAUSED"]
     duration_ms: Milliseconds | None = None
 
 
@@ -187,7 +201,7 @@ class Report(_Part):
     error: Failure | None = None
     tests: Tests | None = None
     stages: Annotated[list[Stage], Field(max_length=1000)] = []
-    log: Annotated[list[Text], Field(max_length=5000)] = []
+    log: Lines = []
     mail: Mail = Mail()
 
     @classmethod
@@ -216,10 +230,12 @@ class Report(_Part):
         """The report's identity, SHA-256 in hex: equal for a call that is merely repeated.
 
         The duration is left out, since a repeated call is later; the start time stays in, so
-        that build 1 of a job that was deleted and made again is another one.
+        that build 1 of a job that was deleted and made again is another one. So are defaults,
+        since a member that a later version adds must not make old reports new ones.
         """
-        value = self.model_dump(mode="json")
-        del value["build"]["duration_ms"]
+        value = self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"build": {"duration_ms"}}
+        )
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

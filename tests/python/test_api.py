@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from pyservice import tokens
+from pyservice.errors import ConfigurationError
 from pyservice.outbox import Outbox
 from pyservice.problems import MAX_BODY
 from pyservice.settings import Settings
@@ -153,6 +155,27 @@ def test_a_wrong_member_is_named(
     assert not postfix.mails
 
 
+def test_a_thousand_mistakes(client: TestClient, report: Json) -> None:
+    """The answer and the log name the first, in few words, and say how many more there are."""
+    wrong = {"x" * 500 + str(number): 1 for number in range(1000)}
+    with capture_logs() as logs:
+        told = problem(post(client, report | wrong), 422)
+    assert len(told["errors"]) == 20
+    assert "and 980 more" in told["detail"]
+    [logged] = logs
+    assert logged["wrong"] == 1000
+    assert [len(pointer) for pointer in logged["pointers"]] == [100] * 5
+
+
+def test_wrong_paths(client: TestClient, report: Json) -> None:
+    """A list of texts is looked at up to its first mistake: a body has room for 500,000."""
+    change = {"id": "x", "message": "", "author": "", "paths": ["fine", *[1] * 900]}
+    told = problem(post(client, report | {"changes": {"total": 250, "items": [change] * 250}}), 422)
+    assert told["errors"][0]["pointer"] == "/changes/items/0/paths/1"
+    assert told["errors"][1]["pointer"] == "/changes/items/1/paths/1"
+    assert "and 230 more" in told["detail"]
+
+
 def test_a_javascript_link_is_named(client: TestClient, report: Json) -> None:
     """A mail has no link that runs."""
     report["build"]["url"] = "javascript:alert(document.cookie)"
@@ -170,6 +193,14 @@ def test_policy(settings: Settings, report: Json) -> None:
     ]
 
 
+@pytest.mark.parametrize("address", ["root@localhost", "ada@example.com"])
+def test_default_recipients_that_nobody_may_mail(settings: Settings, address: str) -> None:
+    """The service does not start, instead of refusing every report that names none."""
+    update = {"default_to": address, "allowed_domains": ("example.org",)}
+    with pytest.raises(ConfigurationError, match="`default_to`"):
+        serve(settings.model_copy(update=update))
+
+
 def test_a_large_body(client: TestClient, report: Json) -> None:
     """2 MiB are refused before they are parsed; 1 MiB is taken."""
     problem(post(client, b" " * (2 * MAX_BODY)), 413)
@@ -183,7 +214,8 @@ def test_other_media_types(client: TestClient, report: Json) -> None:
     """A foreign page's form can't post a report."""
     for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
         problem(post(client, report, content_type=media_type), 415)
-    assert post(client, report, content_type="application/json; charset=utf-8").status_code == 202
+    for media_type in ("application/json; charset=utf-8", "Application/JSON"):
+        assert post(client, report, content_type=media_type).status_code in {200, 202}
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
@@ -214,11 +246,10 @@ def test_nasty_names_arrive_harmlessly(
 
 def test_unknown_addresses(client: TestClient) -> None:
     """Every wrong address or method is a problem, too."""
-    for path in ("/", "/v1", "/v1/reports/", "/v2/reports"):
-        assert client.get(path, follow_redirects=False).status_code in {307, 404}
-    response = client.delete("/v1/reports")
-    assert response.status_code == 405
-    assert response.headers["content-type"] == "application/problem+json"
+    for path in ("/", "/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
+        problem(client.get(path, headers={"host": "evil.example"}, follow_redirects=False), 404)
+    problem(client.post("/v1/reports/", follow_redirects=False), 404)
+    problem(client.delete("/v1/reports"), 405)
 
 
 class TestTokens:
@@ -342,6 +373,37 @@ def test_a_slip_of_ours(client: TestClient, report: Json, monkeypatch: pytest.Mo
     problem(response, 500)
 
 
+def test_errors_in_openapi(client: TestClient) -> None:
+    """Each is described as what it is, a problem, and none that is never sent."""
+    described = client.get("/openapi.json").json()
+    problem_schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    assert described["components"]["schemas"]["Problem"]["properties"].keys() == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "errors",
+    }
+    assert "HTTPValidationError" not in json.dumps(described)
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            assert "default" in operation["responses"]
+            for status, response in operation["responses"].items():
+                if status not in {"200", "202"} and (path, status) != ("/readyz", "503"):
+                    assert response["content"] == {"application/problem+json": problem_schema}
+
+
+def test_tokens_in_openapi(client: TestClient) -> None:
+    """Swagger's Authorize offers both ways to send a token, for what needs one."""
+    described = client.get("/openapi.json").json()
+    schemes = described["components"]["securitySchemes"]
+    assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer", "basic"}
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            needed = path not in {"/healthz", "/readyz"}
+            assert operation.get("security", []) == [{name: []} for name in schemes if needed]
+
+
 def test_openapi(client: TestClient) -> None:
     """The contract is described, the report's schema included, and nothing is loaded from afar."""
     described = client.get("/openapi.json").json()
@@ -350,6 +412,9 @@ def test_openapi(client: TestClient) -> None:
     assert operation["requestBody"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Report"
     }
+    for address in ({"type": "string"}, {"type": "array"}, {"type": "null"}):
+        kinds = described["components"]["schemas"]["Mail"]["properties"]["to"]["anyOf"]
+        assert any(address.items() <= kind.items() for kind in kinds)
     page = client.get("/docs").text
     assert "swagger" in page
     assert "https://" not in page

@@ -1,6 +1,7 @@
 """report.py: the contract's members, its limits and what a report's identity is."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyservice import samples
 from pyservice.errors import InvalidError, MalformedError, RequestError
 from pyservice.report import MAX_DATA_DEPTH, Report
 
@@ -16,6 +18,9 @@ from .conftest import Json
 MINIMAL: Json = {
     "schema": 1,
     "build": {"job": "shop/checkout", "number": 2, "result": "FAILURE", "started_at": 1},
+}
+FULL: Json = samples.load("2-failure").model_dump(mode="json") | {
+    "mail": {"to": "a@x.org", "cc": ["b@x.org"], "data": {"a": [1, {"b": None}]}}
 }
 
 
@@ -63,6 +68,7 @@ def test_the_minimum() -> None:
         ("/mail/too", "ada@example.com"),
         ("/mail/data", []),
         ("/mail/data", {"n": 2**60}),
+        ("/mail/data/n/x/0", 2**60),
         ("/mail/template", 5),
         ("/schema", 0),
         ("/schema", "1"),
@@ -78,6 +84,48 @@ def test_a_wrong_member_is_named(pointer: str, value: object) -> None:
         "/" + pointer.strip("/").split("/")[0].replace("~", "~0") if "~" in pointer else pointer
     )
     assert any(where == wanted or where.startswith(wanted + "/") for where in told), told
+
+
+@pytest.mark.parametrize("wrong", [None, True, -1, "X", [], {}, [5], ["X", 5], {"x": 5}])
+def test_pointers_lead_into_the_report(wrong: object) -> None:
+    """To a member that was sent or to one that is missing, whatever stands wherever."""
+    for path in places(FULL):
+        body = json.loads(json.dumps(FULL))
+        place = body
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = wrong
+        try:
+            parse(body)
+        except InvalidError as error:
+            for pointer, _ in error.errors:
+                assert leads_into(body, pointer), (path, pointer)
+
+
+def places(value: Any) -> Iterator[tuple[Any, ...]]:
+    """The path of each value within a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, found in inner:
+        yield (step,)
+        if isinstance(found, dict | list):
+            yield from ((step, *path) for path in places(found))
+
+
+def leads_into(value: Any, pointer: str) -> bool:
+    """Whether a JSON pointer names a value, or a member that an object lacks."""
+    *path, last = pointer.split("/")[1:]
+    for step in path:
+        value = value[int(step) if isinstance(value, list) else step]
+    return isinstance(value, dict) or (isinstance(value, list) and int(last) < len(value))
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_infinity_in_disguise_is_named(number: str) -> None:
+    """A number that no JSON reader could keep is refused where it stands."""
+    body = json.dumps(changed("/mail/data/a/b", [0.5, "?"])).replace('"?"', number)
+    with pytest.raises(InvalidError) as caught:
+        Report.parse(body.encode())
+    assert [where for where, _ in caught.value.errors] == ["/mail/data/a/b/1"]
 
 
 def test_every_wrong_member_is_told_at_once() -> None:
@@ -167,6 +215,14 @@ def test_the_digest_leaves_out_the_duration_alone() -> None:
     assert parse(changed("/build/duration_ms", 5)).digest() == same
     assert parse(changed("/build/started_at", 2)).digest() != same
     assert parse(changed("/mail/subject", "x")).digest() != same
+
+
+def test_a_member_with_its_default_is_none() -> None:
+    """A later version's new members leave the digests of earlier reports alone."""
+    same = parse(MINIMAL).digest()
+    assert parse(changed("/mail", {"template": "build", "data": {}, "cc": None})).digest() == same
+    assert parse(changed("/changes", {"total": 0})).digest() == same
+    assert parse(changed("/changes", {"total": 1})).digest() != same
 
 
 def test_tests_passed_is_never_negative() -> None:
