@@ -24,18 +24,23 @@ FIRST_DELAY = 5.0
 LONGEST_DELAY = 900.0
 GIVE_UP_AFTER = 5 * 24 * 3600.0
 """Seconds; Postfix' own maximal_queue_lifetime."""
+MOST_UNCERTAIN = 5
+"""Attempts without a reply to the final dot: each may be one more copy of the mail."""
+GRACE = 8.0
+"""Seconds for what is under way when the service is told to stop."""
 
 _log = structlog.get_logger()
 
 
-def retry_delay(attempt: int, age: float) -> float | None:
+def retry_delay(attempt: int, age: float, uncertain: int = 0) -> float | None:
     """Seconds until the next attempt, or None: give up.
 
     Args:
         attempt: how many there were, at least 1.
         age: seconds since the report was accepted.
+        uncertain: how many of them Postfix may have taken.
     """
-    if age >= GIVE_UP_AFTER:
+    if age >= GIVE_UP_AFTER or uncertain >= MOST_UNCERTAIN:
         return None
     return float(min(FIRST_DELAY * 2 ** min(attempt - 1, 20), LONGEST_DELAY))
 
@@ -48,9 +53,12 @@ class Courier:
         self._news = threading.Condition()
         self._count = 0
         self._stopping = False
+        self._connections = [
+            Connection(settings.smtp_host, settings.smtp_port) for _ in range(WORKERS)
+        ]
         self._threads = [
-            threading.Thread(target=self._work, name=f"courier-{number}", daemon=True)
-            for number in range(WORKERS)
+            threading.Thread(target=self._work, args=(connection,), daemon=True)
+            for connection in self._connections
         ]
 
     def start(self) -> None:
@@ -59,12 +67,24 @@ class Courier:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the attempts under way, then return."""
+        """Return soon: what Postfix hasn't got a message of is left for the next start.
+
+        A message that is on its way is waited for; what has no reply then may be doubled.
+        """
         with self._news:
             self._stopping = True
             self._news.notify_all()
+        for connection in self._connections:
+            connection.hang_up(even_while_sending=False)
+        self._join(GRACE)
+        for connection in self._connections:
+            connection.hang_up(even_while_sending=True)
+        self._join(1)
+
+    def _join(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, ends - time.monotonic()))
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -72,8 +92,7 @@ class Courier:
             self._count += 1
             self._news.notify()
 
-    def _work(self) -> None:
-        connection = Connection(self._settings.smtp_host, self._settings.smtp_port)
+    def _work(self, connection: Connection) -> None:
         while not self._stopping:
             seen = self._count
             try:
@@ -104,7 +123,8 @@ class Courier:
             # Trying again would end the same way: keep it for a person, and say where it broke.
             if not isinstance(error, RenderError):
                 _log.exception("mail.error", id=entry.id)
-            self._settle(entry, state="failed", note=f"It could not be rendered: {error}")
+            told = f"It could not be rendered: {error}"
+            self._settle(entry, state="failed", note=told, error=told)
             _log.error("mail.failed", id=entry.id, job=entry.report.build.job, reason=str(error))
             return
         try:
@@ -113,31 +133,47 @@ class Courier:
             self._outbox.release(entry)
             raise
         sender = self._settings.sender_mailbox.address
-        self._conclude(entry, connection.send(sender, entry.pending, mail))
+        try:
+            outcome = connection.send(sender, entry.pending, mail)
+        except Exception as error:
+            _log.exception("smtp.error", id=entry.id)
+            connection.close()
+            reply = f"the service failed while sending: {error}"
+            deferred = dict.fromkeys(entry.pending, reply)
+            outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
+        self._conclude(entry, outcome)
 
     def _conclude(self, entry: Entry, outcome: Outcome) -> None:
         """Settle an attempt. Recipients who were deferred are tried again, and they alone."""
         now = time.time()
         log = _log.bind(id=entry.id, job=entry.report.build.job, attempt=entry.attempts + 1)
+        uncertain = entry.uncertain + outcome.uncertain
+        delay = retry_delay(entry.attempts + 1, now - entry.created, uncertain)
+        is_taken = entry.taken or bool(outcome.accepted)
         note = _note(outcome)
-        delay = retry_delay(entry.attempts + 1, now - entry.created)
+        settled: dict[str, Any] = {
+            "error": note if outcome.deferred or outcome.refused else None,
+            "taken": bool(outcome.accepted),
+            "uncertain": outcome.uncertain,
+            "queue_id": outcome.queue_id,
+        }
         if outcome.deferred and delay is not None:
             delay *= random.uniform(0.8, 1.2)  # noqa: S311 - not to retry all at once
-            self._settle(
-                entry,
-                state="queued",
-                note=f"{note}; next attempt in {delay:.0f} s",
-                pending=tuple(outcome.deferred),
-                due=now + delay,
-                queue_id=outcome.queue_id,
-            )
+            settled |= {"pending": tuple(outcome.deferred), "due": now + delay}
+            note = f"{note}; next attempt in {delay:.0f} s"
+            self._settle(entry, state="queued", note=note, **settled)
             log.warning("mail.deferred", reply=outcome.reply, seconds=round(delay))
-        elif outcome.accepted or entry.queue_id:
-            self._settle(entry, state="accepted", note=note, queue_id=outcome.queue_id)
-            log.info("mail.accepted", queue_id=outcome.queue_id, refused=len(outcome.refused))
-        else:
-            self._settle(entry, state="failed", note=note)
+            return
+        if outcome.deferred:
+            note = f"{note}; given up"
+        self._settle(entry, state="accepted" if is_taken else "failed", note=note, **settled)
+        if not is_taken:
             log.error("mail.failed", reply=outcome.reply)
+        elif outcome.deferred or outcome.refused:
+            missing = len(outcome.deferred) + len(outcome.refused)
+            log.warning("mail.accepted", queue_id=outcome.queue_id, missing=missing)
+        else:
+            log.info("mail.accepted", queue_id=outcome.queue_id)
 
     def _settle(self, entry: Entry, **settlement: Any) -> None:
         """Until it is committed the entry stays taken: else a full disk would double the mail."""

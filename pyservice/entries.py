@@ -32,6 +32,8 @@ reports = sa.Table(
     sa.Column("pending", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("due", sa.Float),
+    sa.Column("taken", sa.Boolean, nullable=False, default=False),
+    sa.Column("uncertain", sa.Integer, nullable=False, default=0),
     sa.Column("queue_id", sa.String),
     sa.Column("error", sa.Text),
     sa.UniqueConstraint("owner", "idempotency_key"),
@@ -59,6 +61,8 @@ _PLAIN_COLUMNS = (
     "mail",
     "attempts",
     "due",
+    "taken",
+    "uncertain",
     "queue_id",
     "error",
 )
@@ -92,6 +96,10 @@ class Entry:
     attempts: int
     due: float | None
     """When the next attempt is due; None: there is none."""
+    taken: bool
+    """Whether Postfix has the mail for at least one recipient."""
+    uncertain: int
+    """How many attempts ended after the final dot without a reply: each may have been taken."""
     queue_id: str | None
     error: str | None
 

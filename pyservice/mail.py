@@ -23,6 +23,8 @@ from pyservice.renderer import Renderer, shorten
 from pyservice.report import Report
 
 MAX_SUBJECT = 250
+MAX_NAME = 100
+"""Characters of a person's name: Postfix cuts headers off at 100 KB (header_size_limit)."""
 MAX_HEADER_LINE = 998
 """Octets, without the line end (RFC 5322, section 2.1.1)."""
 
@@ -116,7 +118,7 @@ def _mailboxes(boxes: Iterable[Mailbox]) -> str:
 def _mailbox(box: Mailbox) -> str:
     if not box.name:
         return box.address
-    phrase = _free_text("From", box.name)
+    phrase = _free_text("From", shorten(box.name, MAX_NAME))
     if not phrase.startswith("=?") and not _ATOMS.fullmatch(phrase):
         phrase = '"' + phrase.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{phrase} <{box.address}>"

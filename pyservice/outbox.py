@@ -125,6 +125,8 @@ class Outbox:
             pending=people.recipients,
             attempts=0,
             due=now,
+            taken=False,
+            uncertain=0,
             queue_id=None,
             error=None,
         )
@@ -183,16 +185,35 @@ class Outbox:
         *,
         state: str,
         note: str,
+        error: str | None = None,
         pending: tuple[str, ...] = (),
         due: float | None = None,
+        taken: bool = False,
+        uncertain: bool = False,
         queue_id: str | None = None,
     ) -> None:
-        """Commit what became of an attempt, and give the entry back."""
-        values: dict[str, Any] = {"state": state, "pending": json.dumps(pending), "due": due}
-        if queue_id:
-            values["queue_id"] = queue_id
-        if state != "accepted":
-            values["error"] = note
+        """Commit what became of an attempt, and give the entry back.
+
+        Args:
+            entry: as it was taken.
+            state: what it is now.
+            note: the attempt in the history's words.
+            error: what went wrong, for whom; None: nothing did this time.
+            pending: recipients to try again at `due`.
+            due: seconds since the epoch; None: there is no further attempt.
+            taken: Postfix took it for some recipients.
+            uncertain: Postfix may have taken it.
+            queue_id: Postfix' queue ID, where it told one.
+        """
+        values: dict[str, Any] = {
+            "state": state,
+            "pending": json.dumps(pending),
+            "due": due,
+            "taken": entry.taken or taken,
+            "uncertain": entry.uncertain + uncertain,
+            "queue_id": queue_id or entry.queue_id,
+            "error": error or entry.error,
+        }
         with self._write() as write:
             _note(write, entry.id, time.time(), state, note)
             self._update(write, entry.id, values)
@@ -220,7 +241,12 @@ class Outbox:
             for entry_id in left:
                 note = "the service stopped while sending: it may be doubled"
                 _note(write, entry_id, time.time(), "queued", note)
-                self._update(write, entry_id, {"state": "queued", "due": time.time()})
+                values = {
+                    "state": "queued",
+                    "due": time.time(),
+                    "uncertain": reports.c.uncertain + 1,
+                }
+                self._update(write, entry_id, values)
 
     def _find(self, read: sa.Connection, entry_id: str, owner: str | None = None) -> Entry:
         row = (

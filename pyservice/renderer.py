@@ -5,11 +5,14 @@ hold any of the three; what it leaves out is the built-in one's.
 """
 
 import re
+import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import css_inline
 from jinja2 import (
@@ -19,8 +22,10 @@ from jinja2 import (
     FileSystemLoader,
     PackageLoader,
     StrictUndefined,
+    Template,
     TemplateNotFound,
 )
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pyservice.errors import InvalidError, RenderError
@@ -30,8 +35,15 @@ BUILT_IN = "build"
 HTML_BUDGET = 100_000
 """Bytes of HTML. Gmail hides what lies beyond some 102 KB behind a link."""
 ROWS = (60, 20, 6, 2)
-"""How many changes, tests and log lines are shown: the first that fits the budget."""
+"""How many rows of a list are shown: the first number with which the HTML fits the budget."""
+LARGEST = 1_000_000
+"""Characters of a part that doesn't heed `rows`; Postfix refuses mails of over 10 MB."""
+PATIENCE = 5.0
+"""Seconds that an admin's template may take for one part."""
+DEEPEST = 5000
+"""Elements within each other. The inliner's stack bears 8,000, and ends the process at 16,000."""
 
+_TAG = re.compile(r"<(/?)(?!(?:br|hr|img|meta|link|col|input|wbr)\b)[a-zA-Z]")
 _TEMPLATE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # All of C0 and C1 but tab and line feed; bidi controls, which reorder what is read; and halves
 # of surrogate pairs. ANSI colours go as a whole.
@@ -78,24 +90,61 @@ def headline(build: Build) -> Headline:
     return _ENDED[build.result]
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """For an admin's templates: a slip must neither reach the service nor keep it from its work.
+
+    It looks at each attribute and call, which our own templates are spared.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._clock = threading.local()
+
+    def render(self, template: Template, context: dict[str, Any]) -> str:
+        """Render within PATIENCE what a mail can hold.
+
+        Raises:
+            ValueError: it is too large, or nested too deep for the inliner.
+        """
+        self._clock.ends = time.monotonic() + PATIENCE
+        text = template.render(context)
+        if len(text) > LARGEST:
+            raise ValueError(f"it makes {len(text)} characters: show no more than `rows` of a list")
+        steps = accumulate(-1 if tag[1] else 1 for tag in _TAG.finditer(text))
+        if (deepest := max(steps, default=0)) > DEEPEST:
+            raise ValueError(f"{deepest} elements stand within each other")
+        return text
+
+    def _go_on(self) -> None:
+        if time.monotonic() > self._clock.ends:
+            raise SecurityError(f"it takes more than {PATIENCE:.0f} s: is there a loop in a loop?")
+
+    def call(__self, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja2's signature
+        __self._go_on()
+        return super().call(*args, **kwargs)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        self._go_on()
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: str | Any) -> Any:
+        self._go_on()
+        return super().getitem(obj, argument)
+
+
+_Kind = TypeVar("_Kind", bound=Environment)
+
+
 class Renderer:
     """Renders reports with the built-in templates and those in `templates_dir`."""
 
     def __init__(self, templates_dir: Path | None = None) -> None:
-        own = [FileSystemLoader(templates_dir)] if templates_dir else []
-        loaders: list[BaseLoader] = [*own, PackageLoader("pyservice")]
-        # The sandbox is for an admin's templates, where a slip must not reach the service; it
-        # checks each attribute, which ours are spared.
-        kind = ImmutableSandboxedEnvironment if templates_dir else Environment
-        self._environment = kind(
-            loader=ChoiceLoader(loaders),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_printable,
-        )
-        self._environment.filters.update(duration=duration, moment=moment, shorten=shorten)
+        built_in = PackageLoader("pyservice")
+        self._built_in = _environment(Environment, built_in)
+        self._own: _Sandbox | None = None
+        if templates_dir is not None:
+            loader = ChoiceLoader([FileSystemLoader(templates_dir), built_in])
+            self._own = _environment(_Sandbox, loader)
 
     @cached_property
     def _inliner(self) -> css_inline.CSSInliner:
@@ -103,15 +152,19 @@ class Renderer:
 
     def names(self) -> list[str]:
         """The templates there are, sorted."""
-        found = {Path(path).parts[0] for path in self._environment.list_templates()}
+        found = {Path(path).parts[0] for path in (self._own or self._built_in).list_templates()}
         return sorted(name for name in found if self.has(name))
 
     def has(self, template: str) -> bool:
         """Whether there is such a template. No name can leave the templates' folders."""
-        if not _TEMPLATE_NAME.fullmatch(template):
+        environment = self._own or self._built_in
+        if not _TEMPLATE_NAME.fullmatch(template) or environment.loader is None:
             return False
-        known = self._environment.list_templates(filter_func=lambda p: p.startswith(template + "/"))
-        return any(path.count("/") == 1 and path.endswith("/body.html") for path in known)
+        try:
+            environment.loader.get_source(environment, f"{template}/body.html")
+        except (OSError, UnicodeError, TemplateNotFound):
+            return False
+        return True
 
     def require(self, template: str) -> None:
         """Refuse a template that does not exist.
@@ -132,21 +185,26 @@ class Renderer:
         Raises:
             RenderError: names the template, the line and what is wrong there.
         """
-        return self._render(report.mail.template, report, note=None)
+        return self._render(self._own or self._built_in, report.mail.template, report)
 
     def render_safely(self, report: Report) -> Body:
-        """Render; where the named template fails, the built-in one says so and reports the build.
+        """Render; where an admin's template fails, the built-in one says so and reports the build.
 
         A build's outcome must not stay unknown because a template has a slip.
+
+        Raises:
+            RenderError: the built-in one failed.
         """
         try:
             return self.render(report)
         except RenderError as error:
-            if report.mail.template == BUILT_IN:
+            if self._own is None:
                 raise
-            return self._render(BUILT_IN, report, note=str(error))
+            return self._render(self._built_in, BUILT_IN, report, note=shorten(str(error), 1000))
 
-    def _render(self, template: str, report: Report, note: str | None) -> Body:
+    def _render(
+        self, environment: Environment, template: str, report: Report, note: str | None = None
+    ) -> Body:
         context: dict[str, Any] = {
             "report": report,
             "build": report.build,
@@ -154,24 +212,46 @@ class Renderer:
             "headline": headline(report.build),
             "note": note,
         }
-        subject = _one_line(report.mail.subject or "") or _one_line(
-            self._part(template, "subject.txt", context, ROWS[0])
+
+        def part(name: str, rows: int) -> str:
+            return self._part(environment, f"{template}/{name}", context | {"rows": rows})
+
+        context["subject"] = _one_line(report.mail.subject or "") or _one_line(
+            part("subject.txt", ROWS[0])
         )
-        context["subject"] = subject
         for rows in ROWS:
-            html = self._inliner.inline(self._part(template, "body.html", context, rows))
+            html = part("body.html", rows)
             if len(html.encode()) <= HTML_BUDGET:
                 break
-        text = self._part(template, "body.txt", context, rows)
-        return Body(subject, html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+        text = part("body.txt", rows)
+        return Body(context["subject"], html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
-    def _part(self, template: str, part: str, context: dict[str, Any], rows: int) -> str:
+    def _part(self, environment: Environment, path: str, context: dict[str, Any]) -> str:
+        """One part, a body's styles put inline; where it is missing, the built-in one's."""
+        name = path.partition("/")[2]
         try:
-            found = self._environment.select_template([f"{template}/{part}", f"{BUILT_IN}/{part}"])
-            return found.render(context, rows=rows)
+            template = environment.select_template([path, f"{BUILT_IN}/{name}"])
+            if isinstance(environment, _Sandbox):
+                text = environment.render(template, context)
+            else:
+                text = template.render(context)
+            return self._inliner.inline(text) if name == "body.html" else text
         except Exception as error:
             # Whatever an admin's template does must end here: the mail goes out all the same.
-            raise RenderError(_told(f"{template}/{part}", error)) from error
+            raise RenderError(_told(path, error)) from error
+
+
+def _environment(kind: type[_Kind], loader: BaseLoader) -> _Kind:
+    environment = kind(
+        loader=loader,
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters.update(duration=duration, moment=moment, shorten=shorten)
+    return environment
 
 
 def _told(part: str, error: Exception) -> str:

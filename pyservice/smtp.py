@@ -10,10 +10,12 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds for the connection: Postfix is on this node."""
 TIMEOUT = 30.0
-"""Seconds for the connection and for each reply."""
-DATA_TIMEOUT = 120.0
-"""Seconds for the reply to the final dot: giving up earlier than Postfix doubles mails."""
+"""Seconds for each reply."""
+DATA_TIMEOUT = 600.0
+"""Seconds for the reply to the final dot (RFC 5321, 4.5.3.2.6): giving up early doubles mails."""
 
 _QUEUE_ID = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
 _DOT = re.compile(rb"(?m)^\.")
@@ -43,12 +45,24 @@ class _LostError(Exception):
 
 
 class Connection:
-    """A connection to one SMTP server that is kept for the next mail. Not thread-safe."""
+    """A connection to one SMTP server that is kept for the next mail.
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    Not thread-safe, but for `hang_up`.
+    """
+
+    def __init__(self, host: str, port: int, *, timeout: float = TIMEOUT) -> None:
+        """Connects only when it is needed.
+
+        Args:
+            host: name or address.
+            port: TCP port.
+            timeout: seconds for each reply but the one to the final dot.
+        """
+        self._host, self._port, self._timeout = host, port, timeout
         self._smtp: smtplib.SMTP | None = None
         self._greeting = ""
+        self._is_sending = False
+        self._has_hung_up = False
 
     def send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
         """Hand one mail over.
@@ -63,7 +77,7 @@ class Connection:
             try:
                 return self._send(sender, recipients, mail)
             except _LostError:
-                if not kept:
+                if not kept or self._has_hung_up:
                     raise
                 # Postfix ends idle connections: nothing was said yet, so ask anew.
                 self.close()
@@ -87,6 +101,22 @@ class Connection:
         self.close()
         return greeting
 
+    def hang_up(self, *, even_while_sending: bool) -> None:
+        """Make another thread's `send` return soon, and each later one at once.
+
+        Args:
+            even_while_sending: also while the message is under way, which makes it uncertain.
+        """
+        self._has_hung_up = True
+        smtp = self._smtp
+        if (
+            smtp is not None
+            and smtp.sock is not None
+            and (even_while_sending or not self._is_sending)
+        ):
+            with suppress(OSError):
+                smtp.sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the conversation, politely where the server still listens."""
         smtp, self._smtp = self._smtp, None
@@ -96,14 +126,17 @@ class Connection:
             smtp.close()
 
     def _connect(self) -> smtplib.SMTP:
+        if self._has_hung_up:
+            raise _LostError("the service is stopping")
         if self._smtp is not None:
             return self._smtp
         where = f"{self._host}:{self._port}"
-        smtp = smtplib.SMTP(timeout=TIMEOUT, local_hostname=_own_name())
+        smtp = smtplib.SMTP(timeout=min(CONNECT_TIMEOUT, self._timeout), local_hostname=_own_name())
         self._smtp = smtp
         try:
             code, text = smtp.connect(self._host, self._port)
-        except (OSError, smtplib.SMTPException) as error:
+            _patience(smtp, self._timeout)
+        except (OSError, UnicodeError, smtplib.SMTPException) as error:
             raise _LostError(f"{where}: {_said(error)}") from error
         self._greeting = _reply(code, text)
         if code != 220:
@@ -132,12 +165,8 @@ class Connection:
                 else:
                     deferred[recipient] = _reply(code, text)
             if not accepted:
-                reply = _reply(code, text)
-                if code == 421:
-                    self.close()
-                else:
-                    smtp.rset()
-                return Outcome(deferred=deferred, refused=refused, reply=reply)
+                self._start_over(code)
+                return Outcome(deferred=deferred, refused=refused, reply=_reply(code, text))
             code, text = smtp.docmd("DATA")
             if code != 354:
                 outcome = self._all(tuple(accepted), code, text)
@@ -148,6 +177,7 @@ class Connection:
 
     def _data(self, smtp: smtplib.SMTP, recipients: tuple[str, ...], mail: bytes) -> Outcome:
         ended = False
+        self._is_sending = True
         try:
             smtp.send(_DOT.sub(b"..", mail))
             if not mail.endswith(b"\r\n"):
@@ -156,12 +186,14 @@ class Connection:
             smtp.send(b".\r\n")
             _patience(smtp, DATA_TIMEOUT)
             code, text = smtp.getreply()
-            _patience(smtp, TIMEOUT)
+            _patience(smtp, self._timeout)
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             when = "after the final dot" if ended else "during DATA"
             reply = f"{self._host}:{self._port}: {_said(error)} {when}"
             return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply, uncertain=ended)
+        finally:
+            self._is_sending = False
         if code != 250:
             return self._all(recipients, code, text)
         reply = _reply(code, text)
@@ -172,14 +204,22 @@ class Connection:
         """One reply that holds for every recipient."""
         reply = _reply(code, text)
         told = dict.fromkeys(recipients, reply)
-        if code == 421 or not 400 <= code < 600:
-            self.close()
-        elif self._smtp is not None:
-            with suppress(OSError, smtplib.SMTPException):
-                self._smtp.rset()
+        self._start_over(code)
         if 500 <= code < 600:
             return Outcome(refused=told, reply=reply)
         return Outcome(deferred=told, reply=reply)
+
+    def _start_over(self, code: int) -> None:
+        """After a refusal: Postfix hangs up after 421 and 521, and keeps listening otherwise."""
+        if self._smtp is None:
+            return
+        if code in {421, 521} or not 400 <= code < 600:
+            self.close()
+            return
+        try:
+            self._smtp.rset()
+        except (OSError, smtplib.SMTPException):
+            self.close()
 
 
 def _patience(smtp: smtplib.SMTP, seconds: float) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP
 
 from pyservice import courier as courier_module
+from pyservice import smtp as smtp_module
 from pyservice.courier import GIVE_UP_AFTER, LONGEST_DELAY, retry_delay
 from pyservice.outbox import Outbox
 from pyservice.settings import Settings
@@ -94,6 +97,21 @@ def test_only_the_deferred_are_tried_again(
         status = settled(client, answer)
     assert [mail.recipients for mail in postfix.mails] == [["a@x.org"], ["b@x.org"]]
     assert any("refused c@x.org: 550 5.1.1 unknown" in e["note"] for e in status["history"])
+    assert "refused c@x.org: 550 5.1.1 unknown" in status["error"]
+
+
+def test_given_up_on_some(
+    settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail is accepted for those who have it, and the status says who hasn't."""
+    monkeypatch.setattr(courier_module, "GIVE_UP_AFTER", 0)
+    postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
+    postfix.data = ["250 2.0.0 Ok"]  # without a queue ID
+    report["mail"] = {"to": ["a@x.org", "b@x.org"]}
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert status["error"] == "250 2.0.0 Ok; deferred b@x.org: 450 4.2.0 greylisted"
+    assert status["history"][-1]["note"].endswith("; given up")
 
 
 def test_given_up_on(
@@ -122,6 +140,72 @@ def test_lost_after_the_dot_is_sent_again_and_said(
         status = settled(client, post(client, report).json())
     assert any("may be doubled" in entry["note"] for entry in status["history"])
     assert len({mail.content for mail in postfix.mails}) == 1
+
+
+def test_copies_are_bounded(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """A Postfix that takes the mail and never says so gets it a few times, not for days."""
+
+    def hang_up(server: SMTP) -> None:
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = hang_up
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json(), state="failed")
+    assert status["attempts"] == courier_module.MOST_UNCERTAIN
+    assert "Postfix may have it all the same" in status["error"]
+
+
+def test_an_error_nobody_thought_of(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: None,
+) -> None:
+    """A slip of ours in the middle of a conversation costs an attempt, not the mail."""
+    slips = iter([True])
+    send = smtp_module.Connection.send
+
+    def unlucky(self: smtp_module.Connection, *args: Any) -> smtp_module.Outcome:
+        if next(slips, False):
+            raise ZeroDivisionError("slip")
+        return send(self, *args)
+
+    monkeypatch.setattr(smtp_module.Connection, "send", unlucky)
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert any("failed while sending: slip" in entry["note"] for entry in status["history"])
+    assert len(postfix.mails) == 1
+
+
+def test_a_stop_does_not_wait_for_ever(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Postfix that never answers the final dot: after the grace that is recorded, and it ends."""
+    monkeypatch.setattr(courier_module, "GRACE", 0.3)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_: SMTP) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    postfix.data_hook = wait
+    with serve(settings) as client:
+        answer = post(client, report).json()
+        assert begun.wait(10)
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 5
+    go_on.set()
+    postfix.data_hook = None
+    with serve(settings) as client:
+        history = client.get(answer["status_url"]).json()["history"]
+    assert any("may be doubled" in entry["note"] for entry in history)
 
 
 def test_the_attempt_under_way_is_finished(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pyservice import renderer as renderer_module
 from pyservice import samples
 from pyservice.errors import InvalidError, RenderError
 from pyservice.renderer import HTML_BUDGET, Renderer, duration, headline, moment, shorten
-from pyservice.report import Build, Change, Changes, FailedTest, Mail, Report
+from pyservice.report import Build, Cause, Change, Changes, FailedTest, Mail, Report, Stage
 from pyservice.report import Tests as Counts
 
 BUILT_IN = Renderer()
@@ -137,6 +138,21 @@ def test_the_largest_report_stays_within_the_budget() -> None:
     assert re.search(r"and 4[23]\d\d more", body.html)
 
 
+def test_long_lists_say_what_is_left_out() -> None:
+    """Data, stages and causes as long as a request allows make a mail of ordinary size."""
+    report = Report(
+        build=build(causes=[Cause(type="x", text="why")] * 100),
+        stages=[Stage(name=f"stage {n}", status="SUCCESS") for n in range(1000)],
+        mail=Mail(data={f"key{n}": n for n in range(80_000)}),
+    )
+    body = BUILT_IN.render(report)
+    assert len(body.html.encode()) <= HTML_BUDGET
+    assert len(body.text) <= HTML_BUDGET
+    for left_out in ("and 40 more", "and 940 more", "and 79940 more"):
+        assert left_out in body.html
+        assert f"... {left_out}\n" in body.text
+
+
 def test_templates_of_ones_own(tmp_path: Path) -> None:
     """A folder is a template; what it leaves out is the built-in one's."""
     (tmp_path / "release").mkdir()
@@ -173,6 +189,35 @@ def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None
     assert "mine/body.html, line 2" in body.html
     assert "mine/body.html, line 2" in body.text
     assert "script returned exit code 2" in body.html
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "loop"),
+        ("{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}", "characters"),
+        ("<div>" * 20_000, "20000 elements stand within each other"),
+        ('<style>p{color:red}</style><p style="width:10px;;:">', "End of input"),
+    ],
+)
+def test_a_template_that_would_take_the_service_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: str
+) -> None:
+    """One that doesn't end, or that no mail can hold, or that breaks the inliner, is replaced."""
+    monkeypatch.setattr(renderer_module, "PATIENCE", 0.3)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "body.html").write_text(source)
+    body = Renderer(tmp_path).render_safely(samples.load("2-failure"))
+    assert re.search(rf"Template build/body\.html.*{told}", body.html)
+    assert "script returned exit code 2" in body.html
+
+
+def test_elements_that_close_count_once(tmp_path: Path) -> None:
+    """A long flat mail is not a deep one."""
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "body.html").write_text("<p>x<br></p>" * 6000)
+    report = Report(build=build(), mail=Mail(template="flat"))
+    assert Renderer(tmp_path).render(report).html.count("<p>") == 6000
 
 
 @pytest.mark.parametrize(

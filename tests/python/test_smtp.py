@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -162,13 +163,59 @@ def test_an_endless_greeting(scripted: Scripted) -> None:
     assert send(scripted(conversation)).deferred
 
 
-def test_too_slow(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_slow(scripted: Scripted) -> None:
     """A server that says nothing costs the timeout, no more."""
-    monkeypatch.setattr(smtp, "TIMEOUT", 0.2)
     begun = time.monotonic()
-    outcome = send(scripted(lambda peer: time.sleep(4)))
+    connection = Connection("127.0.0.1", scripted(lambda peer: time.sleep(4)), timeout=0.2)
+    outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
     assert "timed out" in outcome.reply
     assert time.monotonic() - begun < 3
+
+
+def test_a_refusal_before_hanging_up_is_a_refusal(scripted: Scripted) -> None:
+    """A 5xx is final, also where the server ends the conversation right after it."""
+
+    def conversation(peer: socket.socket) -> None:
+        peer.sendall(b"220 x ESMTP\r\n")
+        for reply in (b"250 x\r\n", b"250 ok\r\n", b"550 5.7.1 go away\r\n"):
+            peer.recv(1000)
+            peer.sendall(reply)
+
+    assert send(scripted(conversation)).refused == {"a@x.org": "550 5.7.1 go away"}
+
+
+def test_hanging_up(scripted: Scripted) -> None:
+    """A stop doesn't wait for a slow server that has no message yet, and nothing is uncertain."""
+    reached, ended = threading.Event(), threading.Event()
+
+    def conversation(peer: socket.socket) -> None:
+        peer.sendall(b"220 x ESMTP\r\n")
+        peer.recv(1000)
+        reached.set()
+        ended.wait(10)
+
+    connection = Connection("127.0.0.1", scripted(conversation))
+    outcomes: list[Outcome] = []
+    sending = threading.Thread(
+        target=lambda: outcomes.append(connection.send("j@x.org", ("a@x.org",), MAIL))
+    )
+    sending.start()
+    assert reached.wait(10)
+    connection.hang_up(even_while_sending=False)
+    sending.join(5)
+    ended.set()
+    [outcome] = outcomes
+    assert "a@x.org" in outcome.deferred
+    assert not outcome.uncertain
+    later = connection.send("j@x.org", ("a@x.org",), MAIL)
+    assert later.deferred == {"a@x.org": "the service is stopping"}
+
+
+@pytest.mark.parametrize("host", ["mail..example.com", "x" * 64, "\udc80"])
+def test_a_host_that_is_none(host: str) -> None:
+    """It can't be reached, like any other."""
+    outcome = Connection(host, 25).send("j@x.org", ("a@x.org",), MAIL)
+    assert list(outcome.deferred) == ["a@x.org"]
 
 
 def test_too_slow_after_the_final_dot(
