@@ -88,8 +88,8 @@ class Settings(BaseModel):
     smtp_host: str = "127.0.0.1"
     """The node's Postfix."""
     smtp_port: Port = 25
-    database_url: str = Field(default_factory=lambda: f"sqlite:///{state_directory()}/outbox.db")
-    """The outbox, `sqlite:///` and a path."""
+    database_url: str | None = None
+    """The outbox, `sqlite:///` and a path; without it in the state directory."""
     tokens_file: Path | None = None
     """Who may send; without it only this machine may."""
     public_url: str | None = None
@@ -116,7 +116,9 @@ class Settings(BaseModel):
 
     @field_validator("database_url")
     @classmethod
-    def _database(cls, value: str) -> str:
+    def _database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         path = value.removeprefix("sqlite:///")
         if path in {"", value} or Path(path) == Path(":memory:"):
             raise ValueError("it is `sqlite:///` and the path of a file")
@@ -158,7 +160,13 @@ class Settings(BaseModel):
 
     @property
     def outbox_file(self) -> Path:
-        """The outbox's file."""
+        """The outbox's file.
+
+        Raises:
+            ConfigurationError: none is set, and there is no usual place.
+        """
+        if self.database_url is None:
+            return state_directory() / "outbox.db"
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @classmethod

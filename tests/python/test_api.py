@@ -2,7 +2,9 @@
 
 import base64
 import json
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from pyservice import tokens
+from pyservice import readiness, tokens
 from pyservice.errors import ConfigurationError
 from pyservice.outbox import Outbox
 from pyservice.problems import MAX_BODY
@@ -50,7 +52,7 @@ def test_the_report_is_committed_before_the_answer(settings: Settings, report: J
     away = settings.model_copy(update={"smtp_port": free_port()})
     with serve(away) as client:
         answer = post(client, report).json()
-        engine = sa.create_engine(settings.database_url)
+        engine = sa.create_engine(f"sqlite:///{settings.outbox_file}")
         with engine.connect() as reader:
             query = sa.text("select message_id from reports where id = :id")
             assert reader.execute(query, {"id": answer["id"]}).scalar() == answer["message_id"]
@@ -331,6 +333,7 @@ def test_ready(client: TestClient, settings: Settings) -> None:
 
 def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 says which of the two fails, and why."""
+    monkeypatch.setattr(readiness, "FRESH", 0)
     port = free_port()
     with serve(settings.model_copy(update={"smtp_port": port})) as client:
         response = client.get("/readyz")
@@ -346,6 +349,23 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Outbox, "check", full)
         assert client.get("/readyz").json()["checks"]["outbox"] == "database or disk is full"
         assert client.get("/healthz").status_code == 200
+
+
+def test_who_asks_whether_it_is_ready_holds_up_nobody(
+    settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask at once, a Postfix that says nothing is asked once, and reports are taken."""
+    monkeypatch.setattr(readiness, "TIMEOUT", 1.0)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]})) as client,
+        ThreadPoolExecutor(50) as pool,
+    ):
+        asked = [pool.submit(client.get, "/readyz") for _ in range(50)]
+        silent.accept()[0].close  # the first one is under way
+        assert post(client, report).status_code == 202
+        assert not all(question.done() for question in asked)
+        assert {question.result().status_code for question in asked} == {503}
 
 
 def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:

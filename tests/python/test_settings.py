@@ -106,8 +106,9 @@ def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pwd.getpwuid", unknown)
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
+    settings = Settings.load()
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
-        Settings.load()
+        _ = settings.outbox_file
     assert Settings.load(database_url="sqlite:///x").outbox_file == Path("x")
 
 
