@@ -1,6 +1,5 @@
 """The HTTP routes for Pipelines and for whoever watches the service."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,10 +18,10 @@ from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
 from pyservice.outbox import Outbox
 from pyservice.problems import read_body
+from pyservice.readiness import Readiness
 from pyservice.renderer import Renderer
 from pyservice.report import Report
 from pyservice.settings import Settings
-from pyservice.smtp import Connection
 from pyservice.tokens import Tokens
 
 MAX_KEY = 255
@@ -39,6 +38,7 @@ class Service:
     renderer: Renderer
     outbox: Outbox
     courier: Courier
+    readiness: Readiness
 
     def link(self, path: str) -> str:
         """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
@@ -220,21 +220,12 @@ async def healthz() -> Health:
     summary="Whether mail can be taken and handed on",
     responses={503: {"model": Health, "description": "Says which check fails"}},
 )
-def readyz(service: ServiceDep) -> Response:
+async def readyz(service: ServiceDep) -> Response:
     """The outbox is written to, and Postfix is asked for its greeting."""
-    postfix = Connection(service.settings.smtp_host, service.settings.smtp_port)
-    checks = {"outbox": _try(service.outbox.check), "postfix": _try(postfix.greeting)}
+    checks = await service.readiness.checks()
     ready = all(found == "ok" for found in checks.values())
     health = Health(status="ok" if ready else "unavailable", checks=checks)
     return JSONResponse(health.model_dump(), 200 if ready else 503)
-
-
-def _try(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except OSError as error:
-        return str(error)
-    return "ok"
 
 
 def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pyservice.courier import Courier
 from pyservice.errors import ConfigurationError, RequestError
 from pyservice.outbox import Outbox
 from pyservice.preview import routes as preview
+from pyservice.readiness import Readiness
 from pyservice.renderer import Renderer
 from pyservice.report import Mail, Report
 from pyservice.settings import Settings
@@ -55,7 +56,9 @@ def create_app(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
-    app.state.service = api.Service(settings, tokens, renderer, outbox, courier)
+    app.state.service = api.Service(
+        settings, tokens, renderer, outbox, courier, Readiness(outbox, settings)
+    )
     for router in (api.router, preview.router):
         app.include_router(
             router, dependencies=[Depends(api.check_host)], responses=problems.described("default")

@@ -354,18 +354,22 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_asks_whether_it_is_ready_holds_up_nobody(
     settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many ask at once, a Postfix that says nothing is asked once, and reports are taken."""
+    """However many ask at once, a silent Postfix is asked once, and reports are taken meanwhile."""
     monkeypatch.setattr(readiness, "TIMEOUT", 1.0)
     with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
+        socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
         serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]})) as client,
         ThreadPoolExecutor(50) as pool,
     ):
         asked = [pool.submit(client.get, "/readyz") for _ in range(50)]
-        silent.accept()[0].close  # the first one is under way
+        probe, _ = silent.accept()
         assert post(client, report).status_code == 202
-        assert not all(question.done() for question in asked)
+        assert not any(question.done() for question in asked)
         assert {question.result().status_code for question in asked} == {503}
+        courier, _ = silent.accept()
+        silent.settimeout(0.1)
+        with probe, courier, pytest.raises(TimeoutError):
+            silent.accept()
 
 
 def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
