@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from pyservice import samples, server
 from pyservice.app import create_app
-from pyservice.configurator.node import Relay, find_bridge, find_relay
+from pyservice.configurator.node import Relay, find_relay, look
 from pyservice.errors import ConfigurationError, NotFoundError
 from pyservice.preview.pages import list_page, mail_page, mail_part
 from pyservice.preview.routes import PartQuery, ViewQuery
@@ -92,7 +92,7 @@ def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
     Raises:
         ConfigurationError: there is no Postfix to send through, or a setting is wrong.
     """
-    bridge = find_bridge()
+    bridge = look().bridge
     relay = find_relay(bridge)
     if relay is None:
         tried = f"{bridge.address} ({bridge.interface}) or 127.0.0.1" if bridge else "127.0.0.1"

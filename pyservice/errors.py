@@ -2,6 +2,7 @@
 
 Exception
 ├── ConfigurationError   an admin must change a setting: the command ends with exit code 2
+├── SetupError           node, Postfix or Jenkins is not as it must be: exit code 1
 ├── RenderError          a template could not be rendered; the mail goes out with the built-in one
 └── RequestError         the caller must change the request: an HTTP 4xx, told as problem+json
     ├── MalformedError       400  not JSON
@@ -25,6 +26,10 @@ from typing import ClassVar
 
 class ConfigurationError(Exception):
     """The configuration is not usable."""
+
+
+class SetupError(Exception):
+    """The node, its Postfix or Jenkins can't be set up."""
 
 
 class RenderError(Exception):

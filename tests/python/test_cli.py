@@ -1,4 +1,4 @@
-"""cli.py and demo.py: the command as a person meets it, as a process of its own."""
+"""cli and demo.py: the command as a person meets it, as a process of its own."""
 
 import json
 import os

@@ -1,7 +1,4 @@
-"""The command `notify-email`: the only module that prints.
-
-Exit codes: 0 done, 1 it was tried and failed, 2 the command or a setting is wrong.
-"""
+"""`serve`, `demo` and `token`: the service, and who may use it."""
 
 import sys
 from ipaddress import ip_address
@@ -11,30 +8,13 @@ from typing import Annotated
 import structlog
 import typer
 
-from pyservice import __version__, logs, server, tokens
-from pyservice.configurator.node import find_bridge
+from pyservice import __version__, logs, tokens
+from pyservice.cli import show
+from pyservice.configurator import node
 from pyservice.errors import ConfigurationError
 from pyservice.settings import FILE, Settings
 
-EXAMPLES = """\b
-Examples:
-  notify-email demo                          try it, without sending anything
-  notify-email token new --name ci           make a token for a Jenkins
-  notify-email serve                         run the service on this node
-  notify-email serve --smtp-host 10.0.0.5    with another Postfix
-"""
-
-app = typer.Typer(
-    name="notify-email",
-    help="Build reports from Jenkins Pipelines, mailed through this node's Postfix.",
-    epilog=EXAMPLES,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 token_app = typer.Typer(help="Who may send.", no_args_is_help=True)
-app.add_typer(token_app, name="token")
 
 _log = structlog.get_logger()
 
@@ -43,31 +23,6 @@ Config = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command."""
-    try:
-        app()
-    except ConfigurationError as error:
-        print(f"notify-email: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"notify-email {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
 def serve(
     config: Config = None,
     listen: Annotated[
@@ -105,8 +60,10 @@ def serve(
     )
     logs.configure(settings.log_level)
     settings = settings.model_copy(update={"listen": _addresses(settings)})
+    # Late, since they take a second: a wrong setting is told at once.
+    from pyservice import server  # noqa: PLC0415
+
     sockets = server.bind(settings.listen, settings.port)
-    # Late, since it takes a second: a wrong setting is told at once.
     from pyservice.app import create_app  # noqa: PLC0415
 
     application = create_app(settings)
@@ -132,11 +89,12 @@ def _addresses(settings: Settings) -> tuple[str, ...]:
                 "`notify-email token new --name ci --file TOKENS` and set TOKENS_FILE."
             )
         return settings.listen or ("127.0.0.1",)
-    bridge = find_bridge()
-    return settings.listen or ("127.0.0.1", *([bridge.address] if bridge else []))
+    if settings.listen:
+        return settings.listen
+    bridge = node.look().bridge
+    return ("127.0.0.1", *([bridge.address] if bridge and bridge.address else []))
 
 
-@app.command()
 def demo(
     config: Config = None,
     to: Annotated[
@@ -157,12 +115,10 @@ def demo(
         raise ConfigurationError(
             f"The demo needs {error.name}: pip install 'jenkins-notify-email[demo]'"
         ) from None
-    accepted = demonstration.run(to or None, config=config, once=once, say=_say)
+    accepted = demonstration.run(
+        to or None, config=config, once=once, say=lambda what, value: show.facts({what: value})
+    )
     raise typer.Exit(0 if accepted else 1)
-
-
-def _say(what: str, value: str) -> None:
-    print(f"{what:<12}{value}", flush=True)
 
 
 @token_app.command("new")
@@ -184,7 +140,3 @@ def token_new(
     token = tokens.new(path, name)
     print(token)
     print(f"Its digest is in {path}; the token itself is not shown again.", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,62 @@
+"""The command `notify-email`: the only package that prints, but for the demo.
+
+Exit codes: 0 done or in sync, 1 it was tried and failed, 2 the command or a setting is wrong, or,
+where `--check` asks for it, there are changes to apply.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pyservice import __version__
+from pyservice.cli import service
+from pyservice.cli.node import node
+from pyservice.errors import ConfigurationError, SetupError
+
+EXAMPLES = """\b
+Examples:
+  notify-email demo                          try it, without sending anything
+  notify-email token new --name ci           make a token for a Jenkins
+  notify-email serve                         run the service on this node
+  notify-email node                          which address reaches this node's Postfix
+  notify-email serve --smtp-host 10.0.0.5    with another Postfix
+"""
+
+app = typer.Typer(
+    name="notify-email",
+    help="Build reports from Jenkins Pipelines, mailed through this node's Postfix.",
+    epilog=EXAMPLES,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(service.serve)
+app.command()(service.demo)
+app.command()(node)
+app.add_typer(service.token_app, name="token")
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        app()
+    except (ConfigurationError, SetupError) as error:
+        print(f"notify-email: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"notify-email {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

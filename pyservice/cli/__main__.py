@@ -1,0 +1,5 @@
+"""`python -m pyservice.cli`."""
+
+from pyservice.cli import main
+
+main()
