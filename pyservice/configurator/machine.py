@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-DOCKERS_NAME = "host.docker.internal"
+HOST_NAMES = ("host.docker.internal", "host.containers.internal")
+"""What Docker and Podman write into /etc/hosts for the node."""
 FLANNEL_FILE = Path("/run/flannel/subnet.env")
 
 _BRIDGES = ("docker0", "cni0", "cbr0", "podman0")
@@ -54,8 +55,8 @@ class Facts:
     """Signs of a container."""
     node_ip: str | None = None
     """The variable NODE_IP, which Kubernetes sets from `status.hostIP`."""
-    docker_host: str | None = None
-    """What `host.docker.internal` stands for."""
+    host_name: tuple[str, str] | None = None
+    """A container engine's name for the node, and its address."""
     flannel_network: str | None = None
 
 
@@ -80,10 +81,21 @@ def read(environment: Mapping[str, str] = os.environ) -> Facts:
             *(f"the variable {name} is set" for name in _MARKER_VARIABLES if environment.get(name)),
         ),
         node_ip=environment.get("NODE_IP"),
-        # Only containers know that name; a name server that is away would cost a node seconds.
-        docker_host=None if bridge_names(interfaces) else _resolved(DOCKERS_NAME),
+        host_name=host_name(_text(Path("/etc/hosts"))),
         flannel_network=flannel_network(_text(FLANNEL_FILE), interfaces),
     )
+
+
+def host_name(hosts: str) -> tuple[str, str] | None:
+    """The first of HOST_NAMES with its address, from the text of /etc/hosts.
+
+    No name server is asked: one that is away would cost half a minute.
+    """
+    for line in hosts.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        if found := next((name for name in HOST_NAMES if name in names), None):
+            return found, address
+    return None
 
 
 def flannel_network(subnet_env: str, interfaces: tuple[Interface, ...]) -> str | None:
@@ -151,13 +163,6 @@ def _is_veth(name: str) -> bool:
     own, other = _text(folder / "ifindex"), _text(folder / "iflink")
     is_cable = own != other and not (folder / "device").exists()
     return is_cable and _text(folder / "type").strip() == "1"
-
-
-def _resolved(name: str) -> str | None:
-    try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError:
-        return None
 
 
 def _text(file: Path) -> str:

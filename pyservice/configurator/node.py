@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from pyservice.configurator.machine import DOCKERS_NAME, Facts, bridge_names, read
+from pyservice.configurator.machine import Facts, bridge_names, read
 from pyservice.errors import ConfigurationError
 from pyservice.smtp import Connection
 
@@ -143,8 +143,9 @@ def _seen_from_inside(facts: Facts) -> list[_Option]:
     options = []
     if facts.node_ip:
         options.append((facts.node_ip, "NODE_IP", "the environment names the node"))
-    if facts.docker_host:
-        options.append((facts.docker_host, DOCKERS_NAME, "Docker's name for its host"))
+    if facts.host_name:
+        name, address = facts.host_name
+        options.append((address, name, "the container engine's name for the node"))
     options += [
         (gateway.address, "default gateway", f"the node is the way out of {gateway.interface}")
         for gateway in facts.gateways

@@ -11,6 +11,7 @@ from pyservice.configurator.machine import (
     flannel_network,
     gateways,
     gateways_ipv6,
+    host_name,
 )
 from pyservice.configurator.node import look, understand
 from pyservice.errors import ConfigurationError
@@ -99,7 +100,7 @@ def test_what_somebody_has_set_comes_first() -> None:
         (LO, CABLE),
         (NODE, Gateway("fd00::1", "eth0")),
         node_ip="192.0.2.10",
-        docker_host="172.17.0.1",
+        host_name=("host.docker.internal", "172.17.0.1"),
     )
     node = understand(facts, "192.0.2.99")
     assert [(c.address, c.source) for c in node.candidates] == [
@@ -153,3 +154,16 @@ def test_flannels_network() -> None:
     assert flannel_network(file, (udp,)) == "10.244.0.0/16"
     assert flannel_network("", (vxlan,)) is None
     assert flannel_network("", (vxlan, udp)) == "172.22.0.0/16"
+
+
+def test_the_engines_name_for_the_node() -> None:
+    """Docker and Podman write it into /etc/hosts."""
+    hosts = (
+        "127.0.0.1 localhost\n\n# host.docker.internal\n172.17.0.1\tx host.docker.internal # y\n"
+    )
+    assert host_name(hosts) == ("host.docker.internal", "172.17.0.1")
+    assert host_name("10.88.0.1 host.containers.internal") == (
+        "host.containers.internal",
+        "10.88.0.1",
+    )
+    assert host_name("127.0.0.1 localhost\n") is None
