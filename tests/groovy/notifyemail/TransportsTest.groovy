@@ -333,6 +333,22 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
+    void 'a second abort ends one call, and the one in cleanup still reports'() {
+        controller(sandboxed)
+        int calls = 0
+        controller.steps.instead.httpRequest = { step ->
+            calls++
+            if (calls == 1) {
+                throw new FlowInterruptedException('Aborted by Ada')
+            }
+            return controller.steps.httpRequest(step)
+        }
+        assert failure('try { notifyEmail() } finally { notifyEmail() }') instanceof FlowInterruptedException
+        assert service.requests.size() == 1
+        assert controller.steps.mails == []
+    }
+
+    @Test
     void 'a lost agent: the step fails, the mail goes'() {
         [httpRequest: [new IllegalStateException("Launcher doesn't support remoting"), ''],
          sh         : [new IOException('agent-7 was marked offline'), "(transport: 'shell')"]].each { step, pair ->
