@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo serve test lint lint-python format bench lock clean
+.PHONY: help setup demo serve test lint lint-python format bench dist lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,14 +51,22 @@ bench: setup ## Measure; writes bench/results.json
 	@tests/testbed/install-packages.sh
 	@$(BIN)/python -m bench
 
+dist: setup ## Make dist/: all that a node without a clone needs (docs/install.md)
+	@rm -rf dist
+	$(BIN)/hatchling build -t wheel -d dist
+	@cp deploy/requirements.lock deploy/systemd/notify-email.service dist/
+
 format: setup ## Format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: setup ## Renew requirements.lock
+UV_COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+  --python-version 3.11 pyproject.toml
+
+lock: setup ## Renew requirements.lock, and of it what the service needs: deploy/requirements.lock
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile --universal --upgrade --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras --python-version 3.11 pyproject.toml -o requirements.lock -q
+	$(UV_COMPILE) --upgrade --all-extras -o requirements.lock
+	$(UV_COMPILE) --no-annotate --constraint requirements.lock -o deploy/requirements.lock
 
 clean: ## Remove what was made
 	rm -rf $(VENV) target build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
