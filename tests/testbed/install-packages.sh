@@ -22,6 +22,8 @@ need ip iproute2
 need curl curl
 need mvn maven
 need chromium chromium
+need systemd-analyze systemd
+need nft nftables
 has_jdk_17 || missing+=(default-jdk-headless)
 
 if [[ ${#missing[@]} -eq 0 ]]; then

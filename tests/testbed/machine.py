@@ -1,0 +1,135 @@
+"""A machine to install on: what changes there, nobody else sees, and systemd runs its services."""
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from tests.testbed.errors import TestbedError
+from tests.testbed.namespaces import Completed, Namespace, ip
+from tests.testbed.waiting import until
+
+FOLDER = "/usr/local/src"
+"""Where the machine has the folder that it was made with."""
+
+_HERE = Path(__file__).parent
+# What is installed here is there already: the machine reaches no package index.
+_ENVIRONMENT = {
+    "PATH": "/usr/local/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONPATH": "/usr/local/packages",
+    "PIP_NO_INDEX": "1",
+    "PIP_NO_BUILD_ISOLATION": "0",  # zero means that there is none: pip negates it
+    "PIP_ROOT_USER_ACTION": "ignore",
+}
+
+
+def throwaway(folder: Path, *command: str) -> list[str]:
+    """The command that runs another where its changes to /etc, /opt and the like are lost."""
+    packages = sysconfig.get_path("purelib")
+    return [str(_HERE / "throwaway.sh"), str(folder), sys.base_prefix, packages, *command]
+
+
+def run_throwaway(folder: Path, script: str) -> Completed:
+    """Run a shell script so, to its end."""
+    return subprocess.run(
+        ["unshare", "--mount", *throwaway(folder, "bash", "-euxc", script)],
+        capture_output=True,
+        text=True,
+        env=_ENVIRONMENT | {"HOME": "/root", "LANG": "C.UTF-8"},
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+
+
+class Machine(Namespace):
+    """A node with docker0, and systemd as its first process: the real one, so units are real."""
+
+    def __init__(self, folder: Path, *, bridge: str) -> None:
+        """Boot it.
+
+        Args:
+            folder: it has it as FOLDER.
+            bridge: docker0's address, in a /24.
+        """
+        super().__init__("machine")
+        self._first: int | None = None
+        self._cgroup = _cgroup2() / self.name
+        try:
+            ip("-n", self.name, "link", "add", "docker0", "type", "bridge")
+            self.address("docker0", f"{bridge}/24")
+            self._cgroup.mkdir()
+            self._boot(folder)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _boot(self, folder: Path) -> None:
+        log = folder / "boot.log"
+        enter = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
+        apart = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup")
+        boot = throwaway(folder, str(_HERE / "boot-systemd.sh"))
+        # The cgroup first: systemd takes over the one that it finds itself in.
+        process = self.start(
+            *("bash", "-c", enter, str(self._cgroup), "unshare", *apart, *boot), log=log
+        )
+
+        def is_up() -> bool:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            if process.poll() is not None:
+                raise TestbedError(f"systemd did not start: {log.read_text()}")
+            self._first = next((int(pid) for pid in children.read_text().split()), None)
+            return (
+                self._first is not None and self.systemctl("is-active", "basic.target") == "active"
+            )
+
+        until(is_up, lambda: f"systemd is up: {log.read_text()}")
+
+    def script(self, text: str, *, folder: str = FOLDER) -> Completed:
+        """Run a shell script as root would type it, and stop where it fails."""
+        return self.run("bash", "-euc", f"cd {folder}\n{text}", timeout=60)
+
+    def systemctl(self, *arguments: str) -> str:
+        """What `systemctl` prints."""
+        return self.run("systemctl", *arguments).stdout.strip()
+
+    def run(
+        self,
+        *command: str,
+        text: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> Completed:
+        """Run a command in here to its end."""
+        return super().run(*command, text=text, env=_ENVIRONMENT | dict(env or {}), timeout=timeout)
+
+    def remove(self) -> None:
+        """Switch it off."""
+        super().remove()
+        for folder in sorted(self._cgroup.glob("**/"), reverse=True):
+            until(partial(_removed, folder), f"{folder} is empty")
+
+    def _inside(self, command: tuple[str, ...]) -> list[str]:
+        if self._first is None:
+            return super()._inside(command)
+        return ["nsenter", "--all", "--target", str(self._first), "--", *command]
+
+
+def _cgroup2() -> Path:
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        _, where, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(where)
+    raise TestbedError("This machine has no cgroup2, which systemd needs.")
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
