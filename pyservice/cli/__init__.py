@@ -12,6 +12,7 @@ import typer
 from pyservice import __version__
 from pyservice.cli import service
 from pyservice.cli.node import node
+from pyservice.cli.relay import relay_app
 from pyservice.errors import ConfigurationError, SetupError
 
 EXAMPLES = """\b
@@ -20,6 +21,7 @@ Examples:
   notify-email token new --name ci           make a token for a Jenkins
   notify-email serve                         run the service on this node
   notify-email node                          which address reaches this node's Postfix
+  notify-email relay plan                    what containers need of this node's Postfix
   notify-email serve --smtp-host 10.0.0.5    with another Postfix
 """
 
@@ -36,6 +38,7 @@ app.command()(service.serve)
 app.command()(service.demo)
 app.command()(node)
 app.add_typer(service.token_app, name="token")
+app.add_typer(relay_app, name="relay")
 
 
 def main() -> None:

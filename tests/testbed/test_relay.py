@@ -1,0 +1,590 @@
+"""notify-email relay on a node with a real Postfix: what it does, and what it undoes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.namespaces import Completed, ip
+from tests.testbed.network import BRIDGE, Testbed
+from tests.testbed.node import BIN, BRIDGE_DEVICE, Node
+from tests.testbed.waiting import until
+
+RELAY = (str(BIN / "notify-email"), "relay")
+POD = "172.22.91.2"
+MAIL = "From: jenkins@ci.example.com\r\nTo: ada@example.com\r\nSubject: relay\r\n\r\nHello.\r\n"
+BLOG = """\
+# As the blog has it.
+
+relayhost = smtprelay-prd.example.com
+# Only this machine:
+inet_interfaces = localhost
+  # (an indented remark)
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
+
+smtpd_use_tls=yes
+"""
+CHANGED = {"inet_interfaces", "mynetworks", "relayhost"}
+
+
+class Machine:
+    """A node whose Postfix is as the blog left it: it serves nobody but itself."""
+
+    def __init__(self, testbed: Testbed, node: Node) -> None:
+        self.testbed, self.node = testbed, node
+        self.pod = testbed.add_container(node, POD)
+        self.outsider = testbed.add_outsider(node)
+        self.config = node.postfix.config
+        self.main, self.master = self.config / "main.cf", self.config / "master.cf"
+        kept = (
+            line
+            for line in self.main.read_text().splitlines()
+            if line.partition(" ")[0] not in CHANGED
+        )
+        self.blog = BLOG + "".join(f"{line}\n" for line in kept)
+        self._master = self.master.read_bytes()
+        self._pristine = {file.name for file in self.config.iterdir()}
+
+    def reset(self, more: str = "") -> None:
+        """Make it new, with more lines in main.cf."""
+        if BRIDGE not in ip("-n", self.node.name, "address"):
+            self.node.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
+        self.run("sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=0")
+        self.run("rm", "-rf", *(str(f) for f in self.config.iterdir() if self._is_new(f)))
+        self.write(self.blog + more)
+        self.master.write_bytes(self._master)
+        if self.node.postfix.is_running():
+            self.node.postfix.stop()
+        self.node.postfix.start()
+
+    def write(self, main: str) -> None:
+        """Write main.cf."""
+        self.main.write_text(main)
+        aged(self.main)
+
+    def leftovers(self) -> list[str]:
+        """What has come into its configuration directory."""
+        return sorted(file.name for file in self.config.iterdir() if self._is_new(file))
+
+    def _is_new(self, file: Path) -> bool:
+        return file.name not in self._pristine
+
+    def run(self, *command: str, setup: str = "") -> Completed:
+        """Run a command in mounts of its own, which `setup` changes."""
+        inside = ("unshare", "--mount", "sh", "-ec", f'{setup}\nexec "$@"', "sh")
+        return self.node.run(*(inside if setup else ()), *command, timeout=60)
+
+    def relay(self, command: str, *options: str, setup: str = "") -> Completed:
+        """Run notify-email relay for its instance."""
+        network = () if command == "revert" or "--network" in options else self.network
+        config = ("--config-dir", str(self.config))
+        done = self.run(*RELAY, command, *config, *network, *options, setup=setup)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def applied(self, *options: str, setup: str = "") -> Completed:
+        """Run notify-email relay apply, which must succeed."""
+        done = self.relay("apply", *options, setup=setup)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    network = ("--network", "172.22.0.0/16")
+
+    def said_to(self, who: str) -> str:
+        """The last reply to a mail from in there; empty: refused."""
+        machine = {"pod": self.pod, "outsider": self.outsider, "node": self.node}[who]
+        host = "127.0.0.1" if who == "node" else BRIDGE
+        return "".join(self.testbed.speak_smtp(machine, MAIL, host)[-1:])
+
+    def master_pid(self) -> str:
+        """Another one after a restart."""
+        return (self.config.parent / "queue" / "pid" / "master.pid").read_text().strip()
+
+    def parameter(self, name: str) -> str:
+        """A value as main.cf has it."""
+        return self.run("postconf", "-c", str(self.config), "-h", name).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def _machine(_network: Testbed) -> Iterator[Machine]:
+    node = _network.add_node()
+    yield Machine(_network, node)
+    if node.postfix.is_running():
+        node.postfix.stop()
+
+
+@pytest.fixture
+def machine(_machine: Machine) -> Machine:
+    _machine.reset()
+    return _machine
+
+
+@pytest.fixture
+def copy(_machine: Machine, tmp_path: Path) -> tuple[Machine, Path]:
+    """A configuration of its own that nothing runs with."""
+    for name in ("main.cf", "master.cf", "dynamicmaps.cf"):
+        shutil.copy(_machine.config / name, tmp_path)
+    (tmp_path / "main.cf").write_text(_machine.blog)
+    aged(tmp_path / "main.cf")
+    return _machine, tmp_path
+
+
+def test_the_blogs_file_gains_two_values(machine: Machine) -> None:
+    """It stays as it is but for docker0's address and the network; what it serves follows."""
+    before = machine.main.read_text()
+    machine.main.chmod(0o640)
+    assert machine.relay("plan").returncode == 0
+    assert machine.relay("plan", "--check").returncode == 2
+    assert machine.relay("apply", "--check").returncode == 2
+    assert (machine.main.read_text(), machine.said_to("pod")) == (before, "")
+
+    done = machine.applied()
+    assert machine.main.read_text() == before.replace(
+        "= localhost\n", f"= localhost, {BRIDGE}\n"
+    ).replace("[::1]/128\n", "[::1]/128 172.22.0.0/16\n")
+    assert machine.main.stat().st_mode & 0o777 == 0o640
+    assert "Strangers   refused (proved): 198.51.100." in done.stdout
+    assert "Waiting for 220 at 172.22.91.1:25 …" in done.stderr
+    assert machine.said_to("pod").startswith("250 2.0.0 Ok: queued as ")
+    assert machine.said_to("outsider").startswith(("454", "554"))
+
+    written, pid = machine.main.stat().st_mtime_ns, machine.master_pid()
+    assert ": in sync." in machine.applied().stdout
+    assert (machine.main.stat().st_mtime_ns, machine.master_pid()) == (written, pid)
+    assert machine.relay("plan", "--check").returncode == 0
+
+    status = machine.relay("status")
+    assert "Containers  172.22.91.1:25 greets\n" in status.stdout
+    assert "Settings    in sync\n" in status.stdout
+
+    reverted = machine.relay("revert")
+    assert reverted.returncode == 0, reverted.stderr
+    assert (machine.main.read_text(), machine.leftovers()) == (before, [])
+    assert machine.said_to("pod") == ""
+    assert machine.said_to("node").startswith("250")
+    assert "There is no apply to take back." in machine.relay("revert").stdout
+
+
+FAILURES = {
+    "read-only file": (
+        'mount --bind "$MAIN" "$MAIN"; mount -o remount,ro,bind "$MAIN"',
+        (),
+        r"postconf failed: fatal: .*Device or resource busy",
+    ),
+    "read-only directory": (
+        'mount --bind "$DIR" "$DIR"; mount -o remount,ro,bind "$DIR"',
+        (),
+        r"No backup can be kept \(.*read-only file system\), so nothing was changed: make room",
+    ),
+    "disk full at the backup": (
+        'mkdir "$DIR.full"; mount -t tmpfs -o size=40k tmpfs "$DIR.full"; cp -a "$DIR/." '
+        '"$DIR.full"; dd if=/dev/zero of="$DIR.full/filler" bs=4k 2>/dev/null || true; '
+        'mount --bind "$DIR.full" "$DIR"',
+        (),
+        r"No backup can be kept \(.*no space left on device\)",
+    ),
+    "disk full while writing": (
+        # main.cf, master.cf, both backups and the record take ten pages: there is no eleventh.
+        'mkdir "$DIR.full"; mount -t tmpfs -o size=40k tmpfs "$DIR.full"; cp -a "$DIR/." '
+        '"$DIR.full"; mount --bind "$DIR.full" "$DIR"',
+        (),
+        r"postconf failed: fatal: .*No space left on device",
+    ),
+    "no Postfix": (
+        'for file in /usr/sbin/postconf; do mount --bind /dev/null "$file"; done',
+        (),
+        r"There is no `postconf` on this machine: install Postfix",
+    ),
+    "check fails": (
+        "",
+        ("--myhostname", "-bad-"),
+        r"`postfix check` failed: fatal: .*myhostname",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_it_cannot_be_written(machine: Machine, case: str) -> None:
+    """One sentence says what failed; the old configuration is in place, and Postfix serves on."""
+    before, pid = machine.main.read_bytes(), machine.master_pid()
+    setup, options, told = FAILURES[case]
+    setup = setup and f"DIR={machine.config}; MAIN=$DIR/main.cf; {setup}"
+    done = machine.relay("apply", *options, setup=setup)
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.match(f"notify-email: {told}", said), done.stderr
+    assert (machine.main.read_bytes(), machine.master_pid()) == (before, pid)
+    assert machine.leftovers() == []
+    assert machine.said_to("node").startswith("250")
+    machine.run("rm", "-rf", f"{machine.config}.full")
+
+
+def test_an_immutable_file(machine: Machine) -> None:
+    """chattr +i is told, and nothing is done."""
+    before = machine.main.read_bytes()
+    assert machine.run("chattr", "+i", str(machine.main)).returncode == 0
+    try:
+        done = machine.relay("apply")
+    finally:
+        machine.run("chattr", "-i", str(machine.main))
+    assert done.returncode == 1
+    assert "Operation not permitted" in done.stderr
+    assert "The old configuration is in place, and Postfix was not touched." in done.stderr
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+
+
+def test_a_broken_file(machine: Machine) -> None:
+    """What postconf says of it is told."""
+    machine.write(machine.blog + "broken line\n")
+    done = machine.relay("apply")
+    assert done.returncode == 1
+    assert "postconf failed: fatal: " in done.stderr
+    assert "missing '=' after attribute name" in done.stderr
+    assert machine.leftovers() == []
+
+
+THIEF = f"""
+import socket, time
+def is_up():
+    try:
+        socket.create_connection(("127.0.0.1", 25), 1).close()
+    except OSError:
+        return False
+    return True
+while is_up():
+    time.sleep(0.02)
+server = socket.create_server(("{BRIDGE}", 25))
+time.sleep(60)
+"""
+
+
+def test_postfix_does_not_come_back(machine: Machine) -> None:
+    """Where it can't start with the new configuration, it serves again with the old one."""
+    before = machine.main.read_bytes()
+    thief = machine.node.start(sys.executable, "-c", THIEF, log=machine.config.parent / "thief.log")
+    try:
+        done = machine.relay("apply")
+    finally:
+        thief.kill()
+        thief.wait()
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert "`postfix start` failed: fatal: mail system startup failed" in said
+    assert said.endswith("The old configuration is back in service.")
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+    assert machine.said_to("node").startswith("250")
+
+
+def test_no_greeting(machine: Machine) -> None:
+    """Where docker0's address doesn't greet with 220, the old configuration is back in service."""
+    machine.reset(
+        "smtpd_delay_reject = no\n"
+        f"smtpd_client_restrictions = check_client_access inline:{{{BRIDGE}=REJECT}}\n"
+    )
+    before = machine.main.read_bytes()
+    done = machine.relay("apply")
+    assert done.returncode == 1
+    assert "There is no 220 from the relay: 172.22.91.1:25 greets with '554" in done.stderr
+    assert done.stderr.endswith("The old configuration is back in service.\n")
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+    assert machine.said_to("node").startswith("250")
+
+
+def test_an_open_relay_is_not_left_behind(machine: Machine) -> None:
+    """Where a stranger's RCPT is taken, that is said and undone."""
+    machine.reset(
+        "smtpd_relay_restrictions = check_client_access static:OK, reject_unauth_destination\n"
+    )
+    before = machine.main.read_bytes()
+    done = machine.relay("apply")
+    assert done.returncode == 1
+    assert "This would be an open relay: 198.51.100." in done.stderr
+    assert machine.main.read_bytes() == before
+
+
+def test_it_is_stopped_halfway(machine: Machine) -> None:
+    """SIGTERM undoes what was begun."""
+    before = machine.main.read_bytes()
+    log = machine.config.parent / "stopped.log"
+    command = (*RELAY, "apply", "--config-dir", str(machine.config), *machine.network)
+    process = machine.node.start(*command, log=log)
+    until(lambda: "Checking" in log.read_text(), log.read_text)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 128 + signal.SIGTERM, log.read_text()
+    assert "The old configuration is in place" in log.read_text()
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+
+
+def test_applies_do_not_mix(machine: Machine) -> None:
+    """Two at once come one after the other, and both are in force."""
+    found: list[Completed] = []
+
+    def apply(network: str) -> None:
+        found.append(machine.applied("--network", network))
+
+    threads = [
+        threading.Thread(target=apply, args=(network,))
+        for network in ("172.22.91.0/24", "10.9.8.0/24")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert {"172.22.91.0/24", "10.9.8.0/24"} <= set(machine.parameter("mynetworks").split())
+    assert any("Waiting for another notify-email relay" in done.stderr for done in found)
+
+
+def test_what_others_changed_stays(machine: Machine) -> None:
+    """After somebody else's change revert takes back its own parameters only, and says so."""
+    machine.applied("--myhostname", "one.example.com")
+    main = machine.main.read_text().replace("one.example.com", "two.example.com")
+    machine.write(main + "# mine\n")
+    done = machine.relay("revert")
+    assert done.returncode == 0, done.stderr
+    assert "myhostname was changed since the last apply, to 'two.example.com'" in done.stdout
+    [hostname] = re.findall("^myhostname = .*$", machine.blog, re.MULTILINE)
+    assert machine.main.read_text() == (
+        machine.blog.replace(hostname, "myhostname = two.example.com") + "# mine\n"
+    )
+    assert machine.leftovers() == []
+
+
+def test_written_without_a_restart(machine: Machine) -> None:
+    """With --no-restart the running Postfix stays; the next apply puts in force what is written."""
+    pid = machine.master_pid()
+    assert "restart Postfix; it does not use this yet" in machine.applied("--no-restart").stdout
+    assert machine.master_pid() == pid
+    assert machine.relay("plan", "--check").returncode == 2
+    answer = json.loads(machine.applied("--json").stdout)
+    assert [change["why"] for change in answer["changes"]] == [
+        "What is written is not in force until a restart."
+    ]
+    assert answer["greeting"].startswith("220 ")
+    assert answer["strangers"]["state"] == "proved"
+    assert machine.said_to("pod").startswith("250")
+
+
+def test_the_password_stays_secret(machine: Machine, tmp_path: Path) -> None:
+    """It goes from a file into a map that only root reads, and into no output."""
+    file = tmp_path / "password"
+    file.write_text("ci:s3cret!\n")
+    options = ("--relayhost", "[198.51.100.1]:587", "--sasl-password-file", str(file))
+    told = machine.relay("plan", *options, "--json").stdout + machine.applied(*options).stdout
+    again = machine.relay("plan", *options)
+    assert ": in sync." in again.stdout
+    file.write_text("ci:an0ther\n")
+    told += machine.relay("plan", *options).stdout
+    assert "    - another one\n    + a password, which is not shown\n" in told
+    table = machine.config / "notify-email.sasl_passwd"
+    for secret in ("s3cret", "an0ther"):
+        assert secret not in told + (machine.config / "notify-email" / "record.json").read_text()
+    assert table.stat().st_mode & 0o777 == 0o600
+    assert Path(f"{table}.db").stat().st_mode & 0o777 == 0o600
+    found = machine.run(
+        "postmap", "-c", str(machine.config), "-q", "[198.51.100.1]:587", f"hash:{table}"
+    )
+    assert found.stdout == "ci:s3cret!\n"
+    assert machine.parameter("smtp_tls_security_level") == "encrypt"
+    machine.relay("revert")
+    assert machine.leftovers() == []
+    assert machine.main.read_text() == machine.blog
+
+
+GREEDY = f"""
+import smtplib, socket
+with smtplib.SMTP("{BRIDGE}", 25, "pod", 10) as smtp:
+    print(smtp.verify("root")[0])
+    smtp.ehlo()
+    smtp.mail("boss@example.com")
+    print(smtp.rcpt("ada@example.com")[0])
+kept = []
+for _ in range(22):
+    kept.append(socket.create_connection(("{BRIDGE}", 25), 10))
+    print(kept[-1].recv(200).decode().split()[0])
+"""
+
+
+def test_hardening(machine: Machine) -> None:
+    """Hardened it answers no VRFY, takes own senders only, and bounds a container's connections."""
+    done = machine.applied("--harden", "--allow-sender", "ci.example.com")
+    assert "A container may not write in anybody's name." in done.stdout
+    assert machine.said_to("pod").startswith("250")
+    assert machine.said_to("node").startswith("250")
+    assert machine.parameter("smtpd_forbid_bare_newline") == "normalize"
+    codes = machine.pod.run(sys.executable, "-c", GREEDY).stdout.split()
+    assert codes == ["502", "554", *["220"] * 20, "421", "421"]
+
+
+def as_default(machine: Machine) -> str:
+    """Mounts by which it is the machine's main instance, with units and settings of its own."""
+    folders = {
+        "/etc/postfix": machine.config,
+        "/etc/systemd/system": machine.config.parent / "units",
+        "/etc/sysctl.d": machine.config.parent / "sysctl.d",
+    }
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    for file in Path("/etc/postfix").glob("post*"):  # Postfix looks for its own list of files there
+        if file.is_file():
+            shutil.copy(file, machine.config)
+    return "\n".join(f"mount --bind {own} {place}" for place, own in folders.items())
+
+
+def boot(machine: Machine, *, address_first: bool) -> Completed:
+    """Start Postfix as at a boot: docker0 has its address before or after."""
+    device = ("address", "flush", "dev", BRIDGE_DEVICE)
+    if machine.node.postfix.is_running():
+        machine.node.postfix.stop()
+    ip("-n", machine.node.name, *device)
+    if address_first:
+        machine.node.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
+    return machine.run("postfix", "-c", str(machine.config), "start")
+
+
+def test_boot_without_docker0(machine: Machine) -> None:
+    """By a drop-in a failed start is done again; with --boot-safe Postfix starts and serves it."""
+    setup, master = as_default(machine), machine.master.read_bytes()
+    done = machine.run(*RELAY, "apply", *machine.network, setup=setup)
+    assert done.returncode == 0, done.stdout + done.stderr
+    units = machine.config.parent / "units"
+    [drop_in] = units.glob("*/*")
+    assert drop_in.relative_to(units) == Path("postfix@-.service.d/notify-email.conf")
+    assert "After=docker.service\nWants=docker.service\n" in drop_in.read_text()
+    assert "Restart=on-failure\n" in drop_in.read_text()
+
+    aged(machine.main)
+    assert boot(machine, address_first=False).returncode == 1
+    refused = machine.run(*RELAY, "plan", "--address", BRIDGE, *machine.network, setup=setup)
+    assert "No interface of this machine has 172.22.91.1" in refused.stderr
+    assert boot(machine, address_first=True).returncode == 0  # what Restart=on-failure does
+
+    machine.applied("--boot-safe", setup=setup)
+    assert machine.parameter("inet_interfaces") == "loopback-only"
+    settings = machine.config.parent / "sysctl.d" / "60-notify-email.conf"
+    assert settings.read_text() == "net.ipv4.ip_nonlocal_bind = 1\n"
+    assert ": in sync." in machine.applied(setup=setup).stdout
+    assert boot(machine, address_first=False).returncode == 0
+    assert machine.said_to("node").startswith("250")
+    machine.node.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
+    assert machine.said_to("pod").startswith("250")
+    assert machine.said_to("outsider").startswith(("454", "554"))
+
+    reverted = machine.run(*RELAY, "revert", setup=setup)
+    assert reverted.returncode == 0, reverted.stderr
+    assert (machine.main.read_text(), machine.master.read_bytes()) == (machine.blog, master)
+    assert list(units.iterdir()) == []
+    assert not settings.exists()
+    assert machine.run("sysctl", "-n", "net.ipv4.ip_nonlocal_bind").stdout == "0\n"
+
+
+def test_in_a_container(machine: Machine) -> None:
+    """There it says that it belongs on the node."""
+    done = machine.pod.run(*RELAY, "plan", "--config-dir", str(machine.config))
+    assert done.returncode == 1
+    assert "This is a container" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "value"),
+    [
+        (
+            "mynetworks = 127.0.0.0/8,\n  # a remark\n\t10.1.0.0/24\n",
+            "mynetworks",
+            "127.0.0.0/8, 10.1.0.0/24, 172.22.0.0/16",
+        ),
+        (
+            "lan = 10.1.0.0/24\nmynetworks = $lan 127.0.0.0/8\n",
+            "mynetworks",
+            "$lan 127.0.0.0/8 172.22.0.0/16",
+        ),
+        (
+            "mynetworks = cidr:/etc/networks.cidr\n",
+            "mynetworks",
+            "cidr:/etc/networks.cidr, 172.22.0.0/16",
+        ),
+        ("lan = 172.16.0.0/12\nmynetworks = $lan\n", "mynetworks", "$lan"),
+        ("inet_interfaces = loopback-only\n", "inet_interfaces", f"localhost, {BRIDGE}"),
+        ("own = localhost\ninet_interfaces = $own\n", "inet_interfaces", f"$own, {BRIDGE}"),
+        ("inet_interfaces = all\n", "inet_interfaces", "all"),
+    ],
+    ids=["lines", "reference", "table", "held", "loopback-only", "own", "all"],
+)
+def test_other_ways_to_write_it(
+    copy: tuple[Machine, Path], lines: str, name: str, value: str
+) -> None:
+    """A list in several lines, by `$name`, with a table, or set twice keeps its way of writing."""
+    machine, folder = copy
+    with (folder / "main.cf").open("a") as file:
+        file.write(lines)
+    done = planned(machine, folder, "--json")
+    changes = {change["what"]: change["after"] for change in json.loads(done.stdout)["changes"]}
+    now = machine.run("postconf", "-c", str(folder), "-h", name).stdout.strip()
+    assert changes.get(name, now) == value
+
+
+def test_networks_by_style(copy: tuple[Machine, Path]) -> None:
+    """Where mynetworks is not set, what mynetworks_style gives is kept."""
+    machine, folder = copy
+    main = machine.blog.replace("mynetworks =", "nothing =") + "mynetworks_style = subnet\n"
+    (folder / "main.cf").write_text(main)
+    done = planned(machine, folder)
+    assert "What mynetworks_style = subnet gave so far is written out." in done.stdout
+    assert "    + 127.0.0.0/8, 172.22.0.0/16\n" in done.stdout
+
+
+def test_a_link_is_no_file(copy: tuple[Machine, Path]) -> None:
+    """A main.cf that is a symbolic link is refused, since postconf would replace it."""
+    machine, folder = copy
+    (folder / "main.cf").rename(folder / "real.cf")
+    (folder / "main.cf").symlink_to("real.cf")
+    done = planned(machine, folder, code=1)
+    assert f"main.cf in {folder} is a symbolic link" in done.stderr
+
+
+def test_a_service_with_networks_of_its_own(copy: tuple[Machine, Path]) -> None:
+    """Where master.cf overrides mynetworks, that is told, since main.cf would not count."""
+    machine, folder = copy
+    machine.run("postconf", "-c", str(folder), "-P", "smtp/inet/mynetworks=127.0.0.0/8")
+    done = planned(machine, folder, code=1)
+    assert "postconf -PX smtp/inet/mynetworks" in done.stderr
+
+
+def test_nothing_listens(copy: tuple[Machine, Path]) -> None:
+    """Where master.cf has no listener at port 25, that is told with its cure."""
+    machine, folder = copy
+    machine.run("postconf", "-c", str(folder), "-MX", "smtp/inet")
+    assert "nothing listens at port 25" in planned(machine, folder, code=1).stderr
+
+
+def test_an_old_postfix(copy: tuple[Machine, Path]) -> None:
+    """2.10 is planned for, and says what it lacks."""
+    machine, folder = copy
+    with (folder / "main.cf").open("a") as file:
+        file.write("mail_version = 2.10.1\n")
+    assert "Postfix 2.10.1 in " in planned(machine, folder).stdout
+    told = planned(machine, folder, "--boot-safe", code=1).stderr
+    assert "Postfix 2.10.1 can't edit master.cf by postconf" in told
+    told = planned(machine, folder, "--allow-sender", "a@b.example.com", code=1).stderr
+    assert "Postfix 2.10.1 has no inline tables" in told
+
+
+def planned(machine: Machine, folder: Path, *options: str, code: int = 0) -> Completed:
+    aged(folder / "main.cf")
+    where = ("--config-dir", str(folder), *machine.network, "--no-restart")
+    done = machine.run(*RELAY, "plan", *where, *options)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def aged(file: Path) -> None:
+    """As if written a while ago: Postfix waits for seconds with a file that is new."""
+    os.utime(file, (time.time() - 60,) * 2)
