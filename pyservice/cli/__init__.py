@@ -11,6 +11,7 @@ import typer
 
 from pyservice import __version__
 from pyservice.cli import service
+from pyservice.cli.doctor import doctor
 from pyservice.cli.node import node
 from pyservice.cli.relay import relay_app
 from pyservice.errors import ConfigurationError, SetupError
@@ -22,6 +23,7 @@ Examples:
   notify-email serve                         run the service on this node
   notify-email node                          which address reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
+  notify-email doctor                        whether mail gets through, and if not, why
   notify-email serve --smtp-host 10.0.0.5    with another Postfix
 """
 
@@ -37,6 +39,7 @@ app = typer.Typer(
 app.command()(service.serve)
 app.command()(service.demo)
 app.command()(node)
+app.command()(doctor)
 app.add_typer(service.token_app, name="token")
 app.add_typer(relay_app, name="relay")
 

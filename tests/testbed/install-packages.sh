@@ -20,6 +20,7 @@ PATH=$PATH:/usr/sbin:/sbin
 need postconf postfix
 need ip iproute2
 need curl curl
+need nc netcat-openbsd
 need mvn maven
 need chromium chromium
 need systemd-analyze systemd

@@ -1,0 +1,140 @@
+"""`doctor`: whether mail gets from here to the relay host, and if not, why."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyservice.addresses import mailboxes
+from pyservice.configurator import doctor as doctors
+from pyservice.configurator import node as nodes
+from pyservice.configurator import scripts
+from pyservice.configurator.dialogue import Line
+from pyservice.configurator.findings import COMMAND, Finding
+from pyservice.configurator.walk import Order
+from pyservice.errors import ConfigurationError
+from pyservice.settings import Settings
+
+
+def doctor(
+    address: Annotated[
+        str | None, typer.Option(help="The node's Postfix.  [default: as `node` finds it]")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Its port.", min=1, max=65535)] = 25,
+    sender: Annotated[
+        str | None, typer.Option("--from", help="The sender.  [default: the setting SENDER]")
+    ] = None,
+    to: Annotated[
+        str, typer.Option(help="The recipient that is asked for and gets nothing.")
+    ] = "postmaster@example.com",
+    send_to: Annotated[
+        str | None, typer.Option(help="Send a mail to this address, and follow it.")
+    ] = None,
+    postfix_log: Annotated[
+        Path | None, typer.Option(help="Postfix' log.  [default: as Postfix is told]")
+    ] = None,
+    config_dir: Annotated[
+        Path | None, typer.Option(help="Postfix' configuration, for another instance.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for each answer.", min=0.1)] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Run the command that cures an error, after asking.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --fix: do not ask.")] = False,
+    print_script: Annotated[
+        bool, typer.Option("--print-script", help="Print a script that does it in a bare pod.")
+    ] = False,
+    python: Annotated[
+        bool, typer.Option("--python/--shell", help="The script's language.")
+    ] = False,
+) -> None:
+    """Walk the way of a mail to the relay host, and name the first thing that is wrong.
+
+    On the node or in a container: route, port 25, greeting, EHLO, MAIL, RCPT; with --send-to
+    also DATA, the queue ID and, where Postfix' log is at hand, the relay's answer. Nothing is sent
+    without it. Exit code 1: a finding, with its cure; notes are no fault.
+
+    \b
+    Examples:
+      notify-email doctor
+      notify-email doctor --send-to me@example.com
+      notify-email doctor --fix
+      notify-email doctor --print-script | kubectl exec -i POD -- sh
+    """
+    if fix and as_json:
+        raise ConfigurationError("--fix asks a person, so it can't be used with --json.")
+    order = Order(
+        sender=_plain(sender, "--from") if sender else Settings.load().sender_mailbox.address,
+        recipient=_plain(send_to or to, "--send-to" if send_to else "--to"),
+        is_sent=send_to is not None,
+        port=port,
+        timeout=timeout,
+        config_dir=config_dir,
+        postfix_log=postfix_log,
+    )
+    node = nodes.look(address)
+    if print_script:
+        print(scripts.script(order, address, python=python), end="")
+        return
+    found = _examine(node, order, as_json=as_json)
+    if fix and not found.is_well and _cure(found, yes=yes, is_container=node.is_container):
+        found = _examine(nodes.look(address), order, as_json=False)
+    if not found.is_well:
+        raise typer.Exit(1)
+
+
+def _examine(node: nodes.Node, order: Order, *, as_json: bool) -> doctors.Diagnosis:
+    if as_json:
+        found = doctors.examine(node, order)
+        print(json.dumps(found.as_json(), indent=2))
+        return found
+    found = doctors.examine(node, order, _say)
+    for finding in found.findings:
+        _show(finding)
+    if found.queue_id:
+        print(f"\nPostfix has it as {found.queue_id}.")
+    if found.relay:
+        print(f"The relay took it: {found.relay}")
+    if found.is_well:
+        print("\nAll is well." + ("" if order.is_sent else " Nothing was sent: --send-to does."))
+    return found
+
+
+def _say(line: Line) -> None:
+    print(line, flush=True)
+
+
+def _show(finding: Finding) -> None:
+    where = ", on the node" if finding.place == "node" else ""
+    kind = "Finding" if finding.is_error else "Note"
+    print(f"\n{kind} {finding.id}: {finding.sentence}\nCure{where}:\n    {finding.cure}")
+
+
+def _cure(found: doctors.Diagnosis, *, yes: bool, is_container: bool) -> bool:
+    """Run our own commands among the errors' cures; whether one was run."""
+    was_run = False
+    for cure in dict.fromkeys(finding.cure for finding in found.findings if finding.is_error):
+        finding = next(finding for finding in found.findings if finding.cure == cure)
+        words = shlex.split(cure)
+        if not cure.startswith(COMMAND) or words[1] == "doctor":
+            print(f"\nYours to run: {cure}")
+        elif is_container and finding.place == "node":
+            print(f"\nTo be run on the node, and this is a container: {cure}")
+        elif yes or typer.confirm(f"\nRun `{cure}`?"):
+            subprocess.run([sys.executable, "-m", "pyservice.cli", *words[1:]], check=False)  # noqa: S603
+            was_run = True
+    return was_run
+
+
+def _plain(text: str, option: str) -> str:
+    """One address, which can't break out of its line."""
+    try:
+        [found] = mailboxes(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}.") from None
+    return found.address

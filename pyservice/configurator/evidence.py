@@ -1,0 +1,169 @@
+"""What a node tells beside the conversation: Postfix' configuration, its log, published ports."""
+
+import itertools
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import psutil
+
+from pyservice.configurator.dialogue import printable
+from pyservice.configurator.machine import Address, read
+from pyservice.configurator.postfix import Postfix
+from pyservice.errors import SetupError
+
+_LOGS = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
+_DELIVERY = (
+    r"{queue_id}: to=<[^>]*>,.* relay=(?P<relay>[^,]*),.* status=(?P<status>\w+) \((?P<text>.*)\)"
+)
+_REJECTION = r"reject: RCPT from [^\[]*\[(?P<client>[^\]]+)\]: .* to=<{recipient}>"
+_NAT = re.compile(r"dport (?P<port>\d+)\b.*?\b(?:DNAT|REDIRECT|dnat|redirect)\b")
+
+
+def settings(config_dir: Path | None) -> Mapping[str, str]:
+    """Postfix' parameters, with defaults; none where no Postfix is configured.
+
+    Raises:
+        SetupError: the instance that was asked for can't be read.
+    """
+    try:
+        return Postfix(config_dir).read().effective
+    except SetupError:
+        if config_dir is not None:
+            raise
+        return {}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What Postfix' log tells of one attempt to hand a mail on."""
+
+    relay: str
+    status: str
+    """`sent`, `deferred`, `bounced`, `expired`."""
+    text: str
+
+
+class MailLog:
+    """Postfix' log from now on."""
+
+    def __init__(self, file: Path) -> None:
+        """Note where it ends now.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        with file.open("rb") as log:
+            self._begins = log.seek(0, 2)
+        self._file = file
+
+    def delivery(self, queue_id: str, *, seconds: float) -> Delivery | None:
+        """Wait for the relay's answer, for so long at most."""
+        found = self._follow(_DELIVERY.format(queue_id=re.escape(queue_id)), seconds)
+        if found is None:
+            return None
+        return Delivery(**{name: printable(text) for name, text in found.groupdict().items()})
+
+    def rejected_client(self, recipient: str, *, seconds: float = 1.0) -> str:
+        """The address that Postfix saw when it refused a recipient just now; empty: not told."""
+        found = self._follow(_REJECTION.format(recipient=re.escape(recipient)), seconds)
+        return found["client"] if found else ""
+
+    def _follow(self, pattern: str, seconds: float) -> re.Match[str] | None:
+        ends = time.monotonic() + seconds
+        while True:
+            if found := re.search(pattern, self._text()):
+                return found
+            if time.monotonic() > ends:
+                return None
+            time.sleep(0.1)
+
+    def _text(self) -> str:
+        try:
+            with self._file.open("rb") as log:
+                # Shorter than it was: rotated meanwhile.
+                log.seek(self._begins if log.seek(0, 2) >= self._begins else 0)
+                return log.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def find_log(given: Path | None, parameters: Mapping[str, str]) -> Path:
+    """Where the log is: as given, as Postfix is told, or the usual place."""
+    told = parameters.get("maillog_file", "")
+    if given or told.startswith("/"):
+        return given or Path(told)
+    return next((file for file in _LOGS if file.exists()), _LOGS[0])
+
+
+def published(port: int) -> str | None:
+    """How this machine takes a port of the world in and changes where it comes from, or None."""
+    return published_by(port, _command_lines(), _nat_rules())
+
+
+def published_by(port: int, command_lines: Iterable[list[str]], nat_rules: str) -> str | None:
+    """The same, of the processes' command lines and what iptables-save or nft prints."""
+    for words in command_lines:
+        if Path(words[0]).name == "docker-proxy" and _option(words, "-host-port") == str(port):
+            return f"docker-proxy publishes port {port}"
+    for line in nat_rules.splitlines():
+        if (found := _NAT.search(line)) and int(found["port"]) == port:
+            return f"a rule redirects port {port} ({' '.join(line.split())[:100]})"
+    return None
+
+
+def _option(words: list[str], name: str) -> str | None:
+    return next((value for word, value in itertools.pairwise(words) if word == name), None)
+
+
+def _command_lines() -> Iterable[list[str]]:
+    for process in psutil.process_iter(["cmdline"]):
+        if words := process.info["cmdline"]:
+            yield words
+
+
+def _nat_rules() -> str:
+    told = ""
+    for name, *arguments in (("iptables-save", "-t", "nat"), ("nft", "list", "ruleset")):
+        # A user's PATH on Debian lacks the latter folders.
+        program = shutil.which(name, path="/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin")
+        if program:
+            done = subprocess.run(  # noqa: S603 - the arguments are ours
+                [program, *arguments], capture_output=True, text=True, check=False
+            )
+            told += done.stdout
+    return told
+
+
+def own_address(towards: str) -> str:
+    """Where a connection to an address would come from; that itself where no route leads to it."""
+    family = socket.AF_INET6 if ":" in towards else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as nothing_is_sent:
+        try:
+            nothing_is_sent.connect((towards, 9))
+        except OSError:
+            return towards
+        return str(nothing_is_sent.getsockname()[0])
+
+
+def is_local(address: str) -> bool:
+    """Whether one of this machine's interfaces has an address."""
+    return any(str(own.ip) == address for own in _own_addresses())
+
+
+def network_around(client: str) -> str:
+    """The network to let in for a client: that of the interface it is at, else itself alone."""
+    for own in _own_addresses():
+        if ip_address(client) in own.network:
+            return str(own.network)
+    return str(ip_network(client))
+
+
+def _own_addresses() -> list[Address]:
+    return [address for interface in read().interfaces for address in interface.addresses]

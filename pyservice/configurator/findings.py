@@ -1,0 +1,246 @@
+"""What can be wrong on the way from a container to the relay host, and what cures it.
+
+The catalogue has each of it once: the doctor, the scripts for bare pods and docs/doctor.md draw
+on it.
+"""
+
+import re
+import shlex
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["error", "note"]
+"""An error keeps mail from being sent or lets strangers send; a note is good to know."""
+Place = Literal["node", "anywhere"]
+"""Where a cure is to be run: in a shell of the node, as root, or wherever `notify-email` is."""
+
+COMMAND = "notify-email "
+"""Begins the cures that are our own commands: `doctor --fix` runs no other."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found, with what cures it."""
+
+    id: str
+    severity: Severity
+    sentence: str
+    cure: str
+    """A command line; capitals in it stand for what only the reader knows."""
+    place: Place = "node"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether mail can't go, or strangers' mail can."""
+        return self.severity == "error"
+
+    def as_json(self) -> dict[str, Any]:
+        """`{id, severity, sentence, cure, place}`."""
+        return asdict(self)
+
+    def as_note(self) -> "Finding":
+        """The same where it does no harm."""
+        return replace(self, severity="note")
+
+    def on_instance(self, config_dir: Path | None) -> "Finding":
+        """The same, its cure for the Postfix that is configured there; None: the usual one."""
+        if config_dir is None:
+            return self
+        folder = shlex.quote(str(config_dir))
+        cure = re.sub(r"\b(postconf|postfix|postqueue) ", rf"\1 -c {folder} ", self.cure)
+        cure = re.sub(r"\bnotify-email relay apply", rf"\g<0> --config-dir {folder}", cure)
+        return replace(
+            self, cure=cure.replace("systemctl start postfix", f"postfix -c {folder} start")
+        )
+
+
+@dataclass(frozen=True)
+class Known:
+    """One entry of the catalogue; sentence and cure have fields, as `str.format` knows them."""
+
+    id: str
+    severity: Severity
+    sentence: str
+    cure: str
+    place: Place = "node"
+
+    def found(self, **values: object) -> Finding:
+        """Fill it in; in the cure each value is one word to a shell."""
+        quoted = {name: shlex.quote(str(value)) for name, value in values.items()}
+        sentence, cure = self.sentence.format(**values), self.cure.format(**quoted)
+        return Finding(self.id, self.severity, sentence, cure, self.place)
+
+
+CATALOGUE = (
+    Known(
+        "no-bridge",
+        "error",
+        "This machine has no container bridge (docker0, cni0, cbr0, podman0, br-…).",
+        "systemctl start docker",
+    ),
+    Known(
+        "bridge-without-address",
+        "error",
+        "{interface} has no address: it gets one from its container engine.",
+        "systemctl restart {engine}",
+    ),
+    Known(
+        "no-address",
+        "error",
+        "Nothing in here tells the node's address: neither NODE_IP nor a default gateway that is "
+        "the node.",
+        "notify-email doctor --address \"$(kubectl get pod POD -o jsonpath='{{.status.hostIP}}')\"",
+        "anywhere",
+    ),
+    Known(
+        "postfix-down",
+        "error",
+        "Postfix is not running: nothing listens on port {port}, at {address} or at localhost.",
+        "systemctl start postfix",
+    ),
+    Known(
+        "refused",
+        "error",
+        "Nothing listens at {address}:{port}: Postfix does not serve that address "
+        "(inet_interfaces), or is not running.",
+        "notify-email relay apply",
+    ),
+    Known(
+        "filtered",
+        "error",
+        "Packets to {address}:{port} do not get through ({text}): a firewall, or a route that "
+        "leads elsewhere.",
+        "iptables -I INPUT -s {network} -p tcp --dport {port} -j ACCEPT",
+    ),
+    Known(
+        "not-postfix",
+        "error",
+        "What answers at {address}:{port} is not Postfix: {text}",
+        "ss -ltnp sport = :{port}",
+    ),
+    Known(
+        "greeting-slow",
+        "error",
+        "Postfix' greeting took {seconds} s: it looks up the client's name first, or has no "
+        "process free.",
+        "postconf -e smtpd_peername_lookup=no && postfix reload",
+    ),
+    Known(
+        "sender-refused",
+        "error",
+        "Postfix refuses the sender {sender}: {text}",
+        "notify-email doctor --from SENDER",
+        "anywhere",
+    ),
+    Known(
+        "relay-denied",
+        "error",
+        "Postfix relays nothing for {seen}, which is not in mynetworks: {text}",
+        "notify-email relay apply --network {network}",
+    ),
+    Known(
+        "disk-full",
+        "error",
+        "Postfix has too little space for its queue: {text}",
+        'df -h "$(postconf -h queue_directory)"',
+    ),
+    Known(
+        "rejected",
+        "error",
+        "Postfix does not go on at {command}: {text}",
+        "postconf -n | grep -e restrictions -e milters",
+    ),
+    Known(
+        "deferred",
+        "error",
+        "The relay {relay} does not take {queue_id} yet: {text}",
+        "postqueue -f",
+    ),
+    Known(
+        "bounced",
+        "error",
+        "The relay {relay} refused {queue_id} for good: {text}",
+        "notify-email doctor --from SENDER --send-to ADDRESS",
+        "anywhere",
+    ),
+    Known(
+        "unanswered",
+        "note",
+        "Postfix has {queue_id}, and its log tells no answer of the relay after {seconds} s.",
+        "postqueue -p",
+    ),
+    Known(
+        "log-missing",
+        "note",
+        "Postfix' log is not at hand ({text}): what becomes of {queue_id} is not known here.",
+        "journalctl -u 'postfix*' | grep {queue_id}",
+    ),
+    Known(
+        "open-relay",
+        "error",
+        "Strangers may relay: {how}, so that they come from {gateway}, which is in mynetworks.",
+        "postconf -e mynetworks={networks} && postfix reload",
+    ),
+    Known(
+        "gateway-trusted",
+        "note",
+        "{gateway} itself is in mynetworks: if port {port} is ever published, or sources are "
+        "rewritten, strangers come from there and may relay.",
+        "postconf -e mynetworks={networks} && postfix reload",
+    ),
+    Known(
+        "bare-newline",
+        "note",
+        "Postfix takes a bare newline for the end of a line, by which a second mail can be "
+        "smuggled in (CVE-2023-51764).",
+        "notify-email relay apply --harden",
+    ),
+    Known(
+        "mailer-elsewhere",
+        "error",
+        "Jenkins' Mailer sends to {host}, and this node's Postfix is at {address}:{port}.",
+        "notify-email jenkins apply",
+        "anywhere",
+    ),
+    Known(
+        "address-drifted",
+        "error",
+        "Jenkins' Mailer sends to {host}, a bridge's address of once or of another node: now it "
+        "is {address}.",
+        "notify-email jenkins apply",
+        "anywhere",
+    ),
+    Known(
+        "email-ext-elsewhere",
+        "error",
+        "The plugin email-ext has an SMTP server of its own, {host}, and this node's Postfix is at "
+        "{address}:{port}.",
+        "notify-email jenkins apply",
+        "anywhere",
+    ),
+    Known(
+        "jenkins-url-missing",
+        "error",
+        "Jenkins does not know its own URL, so no mail can have a link to a build.",
+        "notify-email jenkins apply",
+        "anywhere",
+    ),
+    Known(
+        "admin-address-missing",
+        "error",
+        "Jenkins has no admin address, which is the sender of its mails.",
+        "notify-email jenkins apply",
+        "anywhere",
+    ),
+    Known(
+        "controller-not-pinned",
+        "note",
+        "The controller may move to another node, whose bridge may have another address.",
+        "kubectl patch WORKLOAD --type merge -p "
+        """'{{"spec":{{"template":{{"spec":{{"nodeName":"NODE"}}}}}}}}'""",
+        "anywhere",
+    ),
+)
+
+KNOWN = {known.id: known for known in CATALOGUE}

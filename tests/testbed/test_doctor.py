@@ -1,0 +1,327 @@
+"""`notify-email doctor` and its scripts, on a node and in containers with the real Postfix."""
+
+import json
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.testbed.namespaces import Namespace, ip
+from tests.testbed.network import BRIDGE, Testbed
+from tests.testbed.node import BIN
+from tests.testbed.waiting import until
+
+PROGRAMS = {
+    "bash": ["bash"],
+    "nc": ["sh"],
+    "busybox": ["busybox", "sh"],
+    "python": [sys.executable, "-S", "-I", "-"],
+}
+USUAL = ["--from", "jenkins@ci.example.com", "--timeout", "1"]
+Json = dict[str, Any]
+
+
+def doctor(machine: Namespace, *options: str) -> tuple[int, Json]:
+    """Its exit code and what it found."""
+    command = [str(BIN / "notify-email"), "doctor", *USUAL, "--json", *options]
+    done = machine.run(*command)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def on_the_node(testbed: Testbed, *options: str) -> tuple[int, Json]:
+    """The same, beside the node's Postfix."""
+    return doctor(testbed.node, "--config-dir", str(testbed.postfix.config), *options)
+
+
+def first(found: Json) -> Json:
+    """The first finding, which is the error if there is one."""
+    finding: Json = found["findings"][0]
+    return finding
+
+
+@contextmanager
+def postfix_with(testbed: Testbed, **settings: str) -> Iterator[None]:
+    """Meanwhile the node's Postfix is set so."""
+    old = testbed.node.run(
+        "postconf", "-c", str(testbed.postfix.config), *settings
+    ).stdout.splitlines()
+    pairs = {n: v.strip() for n, _, v in (line.partition(" =") for line in old)}
+    testbed.postfix.set(**settings)
+    testbed.postfix.stop()
+    testbed.postfix.start()
+    try:
+        yield
+    finally:
+        testbed.postfix.set(**pairs)
+        testbed.postfix.stop()
+        testbed.postfix.start()
+
+
+@contextmanager
+def a_firewall(testbed: Testbed) -> Iterator[None]:
+    """Meanwhile the node drops what comes from the container."""
+    route = ("blackhole", "172.22.91.2/32")
+    ip("-n", testbed.node.name, "route", "add", *route)
+    try:
+        yield
+    finally:
+        ip("-n", testbed.node.name, "route", "delete", *route)
+
+
+def script(testbed: Testbed, machine: Namespace, program: str, *options: str) -> tuple[int, str]:
+    """What a script says that was emitted for a kind of pod."""
+    if shutil.which(PROGRAMS[program][0]) is None:
+        pytest.skip(f"there is no {PROGRAMS[program][0]}")
+    kind = "--python" if program == "python" else "--shell"
+    command = [str(BIN / "notify-email"), "doctor", *USUAL, "--print-script", kind, *options]
+    made = testbed.node.run(*command)
+    assert made.returncode == 0, made.stderr
+    done = machine.run(*PROGRAMS[program], text=made.stdout)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_a_container(testbed: Testbed) -> None:
+    """In a container whose mail gets through it finds the node itself and no fault."""
+    code, found = doctor(testbed.container)
+    assert code == 0
+    assert found["address"] == BRIDGE
+    assert [line["text"] for line in found["dialogue"] if line["who"] == ">"] == [
+        f"EHLO {socket.gethostname()}",
+        "MAIL FROM:<jenkins@ci.example.com>",
+        "RCPT TO:<postmaster@example.com>",
+        "QUIT",
+    ]
+    assert testbed.mails() == []
+
+
+def test_all_the_way(testbed: Testbed) -> None:
+    """On the node a mail is followed through the log to the relay's answer."""
+    code, found = on_the_node(testbed, "--send-to", "ada@example.com")
+    assert code == 0
+    assert f"{found['queue_id']}: to=<ada@example.com>" in testbed.node.maillog()
+    assert found["relay"] == "198.51.100.1[198.51.100.1]:25: 250 2.0.0 Ok: queued as SINK1"
+    [mail] = testbed.wait_for_mails(1)
+    assert mail.recipients == ["ada@example.com"]
+    notes = [finding["id"] for finding in found["findings"]]
+    assert notes == ["gateway-trusted", "bare-newline"]
+
+
+def test_a_note_on_bare_newlines_is_true(testbed: Testbed) -> None:
+    """This Postfix does end a mail at a dot between bare newlines."""
+    said = """
+import socket, sys
+connection = socket.create_connection(("172.22.91.1", 25), 5)
+connection.recv(999)
+for line in ("EHLO x\\r\\n", "MAIL FROM:<a@example.com>\\r\\n", "RCPT TO:<b@example.com>\\r\\n",
+             "DATA\\r\\n", "Subject: x\\r\\n\\r\\nx\\n.\\n"):
+    connection.sendall(line.encode())
+    reply = connection.recv(9999)
+print(reply.decode())
+"""
+    assert "queued as" in testbed.container.run(sys.executable, "-c", said).stdout
+
+
+def test_not_served(testbed: Testbed) -> None:
+    """An inet_interfaces without the bridge's address is told, on the node and in a container."""
+    with postfix_with(testbed, inet_interfaces="127.0.0.1"):
+        for code, found in (on_the_node(testbed), doctor(testbed.container)):
+            assert code == 1
+            assert first(found)["id"] == "refused"
+            assert first(found)["cure"].startswith("notify-email relay apply")
+
+
+def test_stopped(testbed: Testbed) -> None:
+    """A Postfix that is not running is told from one that does not serve the address."""
+    testbed.postfix.stop()
+    code, found = on_the_node(testbed)
+    assert code == 1
+    assert first(found)["id"] == "postfix-down"
+
+
+def test_filtered(testbed: Testbed) -> None:
+    """A firewall is told, with the rule that lets the container's network in."""
+    with a_firewall(testbed):
+        code, found = doctor(testbed.container)
+    assert code == 1
+    assert first(found)["id"] == "filtered"
+    assert " -s 172.22.91.0/24 -p tcp --dport 25 " in first(found)["cure"]
+
+
+def test_no_bridge_address(testbed: Testbed) -> None:
+    """A bridge that lost its address, and then a node without one, are told."""
+    node = testbed.add_node()
+    ip("-n", node.name, "address", "flush", "dev", "docker0")
+    assert first(doctor(node)[1])["id"] == "bridge-without-address"
+    ip("-n", node.name, "link", "delete", "docker0")
+    code, found = doctor(node)
+    assert code == 1
+    assert first(found)["id"] == "no-bridge"
+    node.postfix.stop()
+
+
+def test_denied(testbed: Testbed) -> None:
+    """Who is outside of mynetworks learns the address that Postfix saw, and the cure."""
+    with postfix_with(testbed, mynetworks="127.0.0.0/8"):
+        code, found = doctor(testbed.container)
+        on_node = on_the_node(testbed)[1]
+        through = doctor(testbed.container, "--postfix-log", str(testbed.postfix.log))[1]
+    assert code == 1
+    assert first(found)["id"] == "relay-denied"
+    assert "for 172.22.91.2, which is not in mynetworks: 454 4.7.1" in first(found)["sentence"]
+    assert first(found)["cure"] == "notify-email relay apply --network 172.22.91.0/24"
+    assert first(through)["sentence"] == first(found)["sentence"]
+    assert first(on_node)["id"] == "relay-denied"
+    assert "the containers' network 172.22.91.0/24" in first(on_node)["sentence"]
+
+
+def test_a_rewritten_source(testbed: Testbed) -> None:
+    """Postfix' log tells that it saw another address than the one that the mail came from."""
+    if shutil.which("nft", path="/usr/sbin:/sbin") is None:
+        pytest.skip("there is no nft")
+    rules = (
+        "add table ip t; add chain ip t post { type nat hook postrouting priority 100; }; "
+        "add rule ip t post tcp dport 25 snat to 203.0.113.200"
+    )
+    ip("-n", testbed.container.name, "address", "add", "203.0.113.200/32", "dev", "eth0")
+    ip("-n", testbed.node.name, "route", "add", "203.0.113.200", "dev", "docker0")
+    done = testbed.container.run("nft", rules)
+    assert done.returncode == 0, done.stderr
+    try:
+        found = doctor(testbed.container, "--postfix-log", str(testbed.postfix.log))[1]
+    finally:
+        testbed.container.run("nft", "delete table ip t")
+        ip("-n", testbed.container.name, "address", "delete", "203.0.113.200/32", "dev", "eth0")
+        ip("-n", testbed.node.name, "route", "delete", "203.0.113.200")
+    told = "for 203.0.113.200 (this is 172.22.91.2: the source is rewritten)"
+    assert told in first(found)["sentence"]
+
+
+def test_a_published_port(testbed: Testbed) -> None:
+    """A rule that brings the world's port 25 in makes the trusted gateway an error."""
+    if shutil.which("nft", path="/usr/sbin:/sbin") is None:
+        pytest.skip("there is no nft")
+    rules = (
+        "add table ip t; add chain ip t pre { type nat hook prerouting priority -100; }; "
+        f"add rule ip t pre iifname uplink tcp dport 25 dnat to {BRIDGE}:25"
+    )
+    done = testbed.node.run("nft", rules)
+    assert done.returncode == 0, done.stderr
+    try:
+        code, found = on_the_node(testbed)
+    finally:
+        testbed.node.run("nft", "delete table ip t")
+    assert code == 1
+    assert first(found)["id"] == "open-relay"
+
+
+def test_a_sender_that_is_refused(testbed: Testbed) -> None:
+    """The sender is named with Postfix' own words."""
+    restrictions = "reject_non_fqdn_sender"
+    with postfix_with(testbed, smtpd_sender_restrictions=restrictions):
+        code, found = doctor(testbed.container, "--from", "jenkins@ci")
+    assert code == 1
+    assert first(found)["id"] == "sender-refused"
+    assert "jenkins@ci: 504 5.5.2 <jenkins@ci>: Sender address rejected" in first(found)["sentence"]
+
+
+def test_a_full_disk(testbed: Testbed) -> None:
+    """A queue without space is told."""
+    with postfix_with(testbed, queue_minfree="2000000000000"):
+        assert first(doctor(testbed.container)[1])["id"] == "disk-full"
+
+
+def test_a_slow_greeting(testbed: Testbed) -> None:
+    """A Postfix that thinks long before it greets is told, by the doctor and by each script."""
+    slow = {"smtpd_delay_reject": "no", "smtpd_client_restrictions": "sleep 2"}
+    with postfix_with(testbed, **slow):
+        assert first(doctor(testbed.container)[1])["id"] == "greeting-slow"
+        for program in ("bash", "nc", "python"):
+            code, said = script(testbed, testbed.container, program)
+            assert code == 1
+            assert "Finding greeting-slow: " in said, said
+
+
+@pytest.mark.parametrize(
+    ("reply", "known"),
+    [("451 4.3.0 come later", "deferred"), ("550 5.1.1 no such user", "bounced")],
+)
+def test_a_relay_that_does_not_take_it(testbed: Testbed, reply: str, known: str) -> None:
+    """The relay's own words are told."""
+    testbed.relay_answers(reply, at="rcpt")
+    code, found = on_the_node(testbed, "--send-to", "ada@example.com", "--timeout", "5")
+    assert code == 1
+    assert first(found)["id"] == known
+    assert reply in first(found)["sentence"]
+    assert found["queue_id"] in first(found)["sentence"]
+
+
+def test_fix(testbed: Testbed) -> None:
+    """Asked to fix, it runs the cure and looks again: all is well."""
+    command = [str(BIN / "notify-email"), "doctor", *USUAL, "--fix", "--yes"]
+    instance = ["--config-dir", str(testbed.postfix.config)]
+    before = testbed.node.run("postconf", "-c", instance[1], "mynetworks").stdout
+    testbed.postfix.set(mynetworks="127.0.0.0/8")
+    testbed.postfix.reload()
+    try:
+        fixed = testbed.node.run(*command, *instance, timeout=60)
+    finally:
+        testbed.postfix.set(mynetworks=before.partition("=")[2].strip())
+        testbed.postfix.stop()
+        testbed.postfix.start()
+    assert fixed.returncode == 0, fixed.stdout + fixed.stderr
+    assert "Finding relay-denied" in fixed.stdout
+    assert "All is well." in fixed.stdout
+
+
+def test_fix_asks(testbed: Testbed) -> None:
+    """Without an answer nothing is run."""
+    with postfix_with(testbed, mynetworks="127.0.0.0/8"):
+        command = [str(BIN / "notify-email"), "doctor", *USUAL, "--fix"]
+        done = testbed.node.run(*command, "--config-dir", str(testbed.postfix.config), text="n\n")
+        set_now = testbed.node.run("postconf", "-c", str(testbed.postfix.config), "mynetworks")
+    assert done.returncode == 1
+    assert "Run `notify-email relay apply" in done.stdout
+    assert set_now.stdout == "mynetworks = 127.0.0.0/8\n"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_script_that_finds_no_fault(testbed: Testbed, program: str) -> None:
+    """In a bare container it finds the node, speaks, sends when told to, and leaves nothing."""
+    code, said = script(testbed, testbed.container, program)
+    assert code == 0, said
+    assert said.endswith("All is well. Nothing was sent: --send-to does.\n")
+    code, said = script(testbed, testbed.container, program, "--send-to", "ada@example.com")
+    assert code == 0, said
+    assert "> MAIL FROM:<jenkins@ci.example.com>\n< 250 2.1.0 Ok\n> RCPT TO:<ada@" in said
+    [mail] = testbed.wait_for_mails(1)
+    assert mail.message["Subject"] == "notify-email doctor"
+    queue_id = said.rstrip(".\n").rpartition(" ")[2]
+    assert f"{queue_id}: to=<ada@example.com>" in testbed.node.maillog()
+    until(lambda: not testbed.container.pids(), "nothing of it is left running")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_script_that_finds_a_fault(testbed: Testbed, program: str) -> None:
+    """It names what is wrong as the doctor does: denied, filtered, refused, no address."""
+    outsider = script(testbed, testbed.outsider, program)
+    assert outsider[0] == 1
+    assert "Finding no-address: " in outsider[1]
+    code, said = script(testbed, testbed.outsider, program, "--address", BRIDGE)
+    assert code == 1
+    assert "< 454 4.7.1 <postmaster@example.com>: Relay access denied\n" in said
+    assert "\nFinding relay-denied: Postfix relays nothing for 203.0.113." in said
+    with a_firewall(testbed):
+        code, said = script(testbed, testbed.container, program)
+    assert code == 1
+    assert "Finding filtered: " in said, said
+    assert "iptables -I INPUT -s 172.22.91.0/24 -p tcp --dport 25 -j ACCEPT" in said
+    testbed.postfix.stop()
+    code, said = script(testbed, testbed.container, program)
+    assert code == 1
+    assert "Finding refused: " in said, said
