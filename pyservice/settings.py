@@ -102,6 +102,12 @@ class Settings(BaseModel):
     """Domains that may get mail; empty: any. A domain stands for its subdomains too."""
     templates_dir: Path | None = None
     """Your own templates, a folder each."""
+    jenkins_url: str | None = None
+    """The controller that `notify-email jenkins` sets up."""
+    jenkins_user: str | None = None
+    """Whose API token it is."""
+    jenkins_token_file: Path | None = None
+    """A file with that API token and nothing else."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("smtp_host")
@@ -134,6 +140,17 @@ class Settings(BaseModel):
             urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname
         ):
             raise ValueError("it is an http or https address, such as https://mail.example.com")
+        return value and value.rstrip("/")
+
+    @field_validator("jenkins_url")
+    @classmethod
+    def _controller(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+                raise ValueError("it is Jenkins' address, such as https://ci.example.com")
+            if parts.username or parts.password:
+                raise ValueError("put no user into it: there are JENKINS_USER and a token's file")
         return value and value.rstrip("/")
 
     @field_validator("sender", "default_to")

@@ -12,6 +12,8 @@ import typer
 from pyservice import __version__
 from pyservice.cli import service
 from pyservice.cli.doctor import doctor
+from pyservice.cli.jenkins import jenkins_app
+from pyservice.cli.jenkins_emit import emit_app
 from pyservice.cli.node import node
 from pyservice.cli.relay import relay_app
 from pyservice.errors import ConfigurationError, SetupError
@@ -23,6 +25,7 @@ Examples:
   notify-email serve                         run the service on this node
   notify-email node                          which address reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
+  notify-email jenkins plan                  what Jenkins needs to send by it
   notify-email doctor                        whether mail gets through, and if not, why
   notify-email serve --smtp-host 10.0.0.5    with another Postfix
 """
@@ -42,6 +45,8 @@ app.command()(node)
 app.command()(doctor)
 app.add_typer(service.token_app, name="token")
 app.add_typer(relay_app, name="relay")
+jenkins_app.add_typer(emit_app, name="emit")
+app.add_typer(jenkins_app, name="jenkins")
 
 
 def main() -> None:

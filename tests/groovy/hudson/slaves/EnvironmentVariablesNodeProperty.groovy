@@ -1,12 +1,30 @@
 package hudson.slaves
 
+import hudson.EnvVars
+
 /** Stands in for Jenkins': the global variables. */
 class EnvironmentVariablesNodeProperty {
 
-    final Map<String, String> envVars
+    final EnvVars envVars = new EnvVars()
 
-    EnvironmentVariablesNodeProperty(Map<String, String> envVars) {
-        this.envVars = envVars
+    EnvironmentVariablesNodeProperty(List<Entry> entries) {
+        entries.each { entry -> envVars[entry.key] = entry.value }
+    }
+
+    EnvironmentVariablesNodeProperty(Entry... entries) {
+        this(entries as List)
+    }
+
+    static class Entry {
+
+        final String key
+        final String value
+
+        Entry(String key, String value) {
+            this.key = key
+            this.value = value
+        }
+
     }
 
 }

@@ -9,4 +9,12 @@ class Secret {
         this.plainText = plainText
     }
 
+    static Secret fromString(String text) {
+        return new Secret(text)
+    }
+
+    static String toString(Secret secret) {
+        return secret?.plainText
+    }
+
 }

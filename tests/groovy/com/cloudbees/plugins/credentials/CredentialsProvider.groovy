@@ -11,4 +11,9 @@ class CredentialsProvider {
         return Jenkins.credentials.findAll { credential -> type.isInstance(credential) }
     }
 
+    static Iterable<CredentialsStore> lookupStores(Jenkins context) {
+        assert context
+        return [SystemCredentialsProvider.instance.store]
+    }
+
 }

@@ -1,0 +1,62 @@
+"""Reading a controller, writing what differs, and reading it back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyservice.configurator.jenkins import planning
+from pyservice.configurator.jenkins.connection import Controller
+from pyservice.configurator.jenkins.planning import Found
+from pyservice.configurator.jenkins.wanted import Wanted
+from pyservice.configurator.plan import Plan
+from pyservice.errors import SetupError
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A plan with what it was made from."""
+
+    wanted: Wanted
+    found: Found
+    plan: Plan
+
+
+def read(controller: Controller, wanted: Wanted) -> Found:
+    """Ask a controller for its settings and for what it sees of its node: one request.
+
+    Raises:
+        SetupError: it can't be asked.
+    """
+    return Found.parse(controller.run("address settings read", wanted.asked))
+
+
+def propose(controller: Controller, wanted: Wanted) -> Proposal:
+    """Plan for a controller that was waited for.
+
+    Raises:
+        SetupError: it can't be asked, lacks a plugin, or reaches no Postfix.
+    """
+    found = read(controller, wanted)
+    place = f"Jenkins {controller.version} at {controller.url}"
+    return Proposal(wanted, found, planning.plan(wanted, found, place))
+
+
+def apply(controller: Controller, proposal: Proposal) -> None:
+    """Write what the plan says, and see that Jenkins has it.
+
+    Raises:
+        SetupError: it was refused, and undone; or Jenkins has something else in spite of all.
+    """
+    wanted = proposal.wanted
+    to_write = planning.missing(wanted, proposal.found)
+    if not to_write:
+        return
+    script_settings: dict[str, dict[str, Any]] = dict(to_write)
+    if "credential" in script_settings:
+        script_settings["credential"] = {"password": wanted.token}
+    answer = controller.run("settings write", wanted.asked | {"settings": script_settings})
+    for section, values in to_write.items():
+        for name, value in values.items():
+            now = (answer["settings"][section] or {}).get(name)
+            if now != value:
+                has = "another value" if section == "credential" else repr(now)
+                raise SetupError(f"{controller.url} did not keep {section} {name}: it has {has}.")

@@ -1,0 +1,141 @@
+"""Jenkins' own test mail: what it answers, and what Postfix' log says of it."""
+
+import re
+import time
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+
+from pyservice.configurator.jenkins.connection import Controller
+from pyservice.configurator.jenkins.planning import Found
+from pyservice.errors import SetupError
+
+PATH = "/descriptorByName/hudson.tasks.Mailer/sendTestMail"
+PATIENCE = 15.0
+"""Seconds to look for the mail in Postfix' log."""
+
+_NOBODY = "nobody@nowhere"
+_TAG = re.compile(r"<[^>]*>")
+_CURES = (
+    (r"ConnectException|Connection refused|MailConnectException|NoRouteToHost", "Nothing listens "
+     "there: run `notify-email relay apply` on the node, or `notify-email jenkins apply`."),
+    (r"UnknownHost", "There is no such host: run `notify-email jenkins apply`."),
+    (r"SocketTimeout|timed out", "It does not answer: is port 25 filtered?"),
+    (r"Relay access denied", "Postfix takes no mail from this container: run `notify-email relay "
+     "apply` on the node."),
+    (r"Sender address rejected", "Postfix refuses the sender: set another one with `notify-email "
+     "jenkins apply --admin-address`."),
+    (r"STARTTLS|SSL", "Postfix has no TLS there: run `notify-email jenkins apply`, which turns it "
+     "off."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What Postfix' log says of a mail."""
+
+    queue_id: str
+    status: str
+    """sent, deferred, bounced, …"""
+    told: str
+    """In the words of the next server."""
+
+
+def send(controller: Controller, found: Found, recipient: str) -> str:
+    """Let Jenkins send its test mail, by the settings that it has, and say how that went.
+
+    Raises:
+        SetupError: it was not sent; says why and what helps.
+    """
+    mailer, admin = found.settings["mailer"], found.value("location", "adminAddress")
+    if mailer is None:
+        raise SetupError("Jenkins lacks a plugin: install Mailer (mailer).")
+    if not mailer["smtpHost"]:
+        raise SetupError("Jenkins has no mail server yet: run `notify-email jenkins apply`.")
+    if not admin or _NOBODY in admin:
+        raise SetupError(
+            "Jenkins has no admin address, which would be the sender: set it with `notify-email "
+            "jenkins apply --admin-address`."
+        )
+    form = {
+        "smtpHost": mailer["smtpHost"],
+        "smtpPort": mailer["smtpPort"] or "25",
+        "adminAddress": admin,
+        "sendTestMailTo": recipient,
+        "charset": mailer["charset"] or "UTF-8",
+        "useSsl": _flag(mailer["useSsl"]),
+        "useTls": _flag(mailer["useTls"]),
+        "authentication": "false",
+        "username": "",
+        "password": "",
+    }
+    server = f"{form['smtpHost']}:{form['smtpPort']}"
+    return understand(controller.post(PATH, form), server, recipient)
+
+
+def understand(html: str, server: str, recipient: str) -> str:
+    """Jenkins' answer, an HTML fragment that comes with 200 in any case, as a sentence.
+
+    Raises:
+        SetupError: the mail was not sent.
+    """
+    if 'class="ok"' in html or "class=ok" in html:
+        return f"Jenkins sent its test mail for {recipient} to {server}."
+    lines = [line.strip() for line in unescape(_TAG.sub("\n", html)).splitlines() if line.strip()]
+    told = [line for line in lines if re.match(r"(Caused: )?[\w.$]+(Exception|Error)\b", line)]
+    reason = re.sub(r"^(Caused: )?[\w.$]+\.(?=\w)", "", told[0] if told else " ".join(lines))
+    cure = next((cure for sign, cure in _CURES if re.search(sign, html)), "")
+    raise SetupError(f"Jenkins could not send its mail to {server}: {reason[:300]}. {cure}".strip())
+
+
+def follow(log: Path, offset: int, recipient: str, seconds: float = PATIENCE) -> Delivery | None:
+    """Look for a mail in what is written to Postfix' log.
+
+    Args:
+        log: Postfix' log.
+        offset: where it ended before the mail was sent.
+        recipient: whom the mail is for.
+        seconds: how long to look.
+
+    Returns:
+        None: it was not seen.
+
+    Raises:
+        SetupError: the log can't be read.
+    """
+    wanted = re.compile(
+        r": (?P<id>[0-9A-Za-z]+): to=<" + re.escape(recipient) + r">,.* status=(?P<status>\w+)"
+        r" \((?P<told>.*)\)",
+        re.IGNORECASE,
+    )
+    ends = time.monotonic() + seconds
+    while True:
+        if match := wanted.search(_since(log, offset)):
+            return Delivery(match["id"], match["status"], match["told"])
+        if time.monotonic() > ends:
+            return None
+        time.sleep(0.2)
+
+
+def size(log: Path) -> int:
+    """Where a log ends now.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    try:
+        with log.open("rb") as file:
+            return file.seek(0, 2)
+    except OSError as error:
+        raise SetupError(f"{log} can't be read: {error.strerror}.") from None
+
+
+def _since(log: Path, offset: int) -> str:
+    now = size(log)
+    with log.open("rb") as file:
+        file.seek(offset if now >= offset else 0)  # shorter than before: it was rotated
+        return file.read().decode("utf-8", "replace")
+
+
+def _flag(value: object) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,1 @@
+"""A Jenkins controller's stand-in, as real as it can be without a Jenkins."""

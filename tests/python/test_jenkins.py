@@ -1,0 +1,412 @@
+"""configurator/jenkins and its command, against a stand-in that really runs what is sent to it."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
+
+from .conftest import PostfixStandIn, free_port
+
+COMMAND = str(Path(sys.executable).parent / "notify-email")
+SECRET = "nm_5d1f0a-the-service's-own-token".replace("'", "")
+LIBRARY = "https://git.example.com/notify-email.git"
+EVERYTHING = (
+    *("--charset", "UTF-8", "--reply-to", "ops@example.com", "--default-suffix", "@example.com"),
+    *("--admin-address", "Jenkins <jenkins@example.com>", "--transport", "controller"),
+    *("--service-url", "auto", "--library", f"{LIBRARY}@v0.1.0"),
+)
+
+
+def ask(url: str, text: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, text.encode()), timeout=20) as answer:
+        found: str = answer.read().decode()
+        return found
+
+
+@pytest.fixture(scope="module")
+def _standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    def start(*command: str, log: Path) -> "subprocess.Popen[bytes]":
+        with log.open("ab") as output:
+            environment = {"PATH": os.environ["PATH"]}
+            return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+
+    made = StandIn(tmp_path_factory.mktemp("jenkins"), start, "127.0.0.1", free_port())
+    try:
+        made.wait(ask)
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def controller(_standin: StandIn) -> StandIn:
+    """As new."""
+    _standin.renew(ask)
+    return _standin
+
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run(controller: StandIn | None, *arguments: str, **environment: str) -> Done:
+    """`notify-email jenkins …` as the administrator, unless the environment says otherwise."""
+    own = {"JENKINS_USER": "admin", "JENKINS_TOKEN": TOKEN}
+    if controller is not None:
+        own["JENKINS_URL"] = controller.url
+    settings = {f"NOTIFY_EMAIL_{name}": value for name, value in (own | environment).items()}
+    plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [COMMAND, "jenkins", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=plain | {"NO_PROXY": "*"} | {name: value for name, value in settings.items() if value},
+    )
+    for secret in (TOKEN, READER_TOKEN, PASSWORD, SECRET):
+        assert secret not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def said(done: Done) -> str:
+    """The one line of a failure."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr.strip().splitlines()[-1].removeprefix("notify-email: ")
+
+
+@pytest.fixture
+def server(postfix: PostfixStandIn) -> tuple[str, ...]:
+    """Options that name an SMTP server that greets."""
+    return ("--address", "127.0.0.1", "--port", str(postfix.port))
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> str:
+    """With the service's token."""
+    file = tmp_path / "service-token"
+    file.write_text(SECRET + "\n")
+    return str(file)
+
+
+def settings(controller: StandIn) -> dict[str, Any]:
+    """As the controller has them after a restart: what was not saved is gone."""
+    controller.control(ask, restart=True)
+    found: dict[str, Any] = json.loads(run(controller, "status", "--json").stdout)["settings"]
+    return found
+
+
+def test_apply_sets_what_was_asked_for(
+    controller: StandIn, server: tuple[str, ...], token_file: str
+) -> None:
+    """Everything is set, saved and read back, a second time there is nothing to do."""
+    options = (*server, *EVERYTHING, "--service-token-file", token_file)
+    planned = run(controller, "plan", *options, "--check")
+    assert planned.returncode == 2, planned.stderr
+    assert "smtpHost" in planned.stdout
+    assert run(controller, "apply", *options).stdout.endswith("Applied, and read back.\n")
+    found = settings(controller)
+    port = server[-1]
+    account = {"smtpHost": "127.0.0.1", "smtpPort": port, "useSsl": False, "useTls": False}
+    assert found["mailer"] == account | {
+        "charset": "UTF-8",
+        "replyToAddress": "ops@example.com",
+        "defaultSuffix": "@example.com",
+    }
+    assert found["emailExt"] == account
+    assert found["location"]["adminAddress"] == "Jenkins <jenkins@example.com>"
+    assert found["variables"] == {
+        "NOTIFY_EMAIL_URL": "http://127.0.0.1:8525",
+        "NOTIFY_EMAIL_TRANSPORT": "controller",
+    }
+    assert found["library"] == {
+        "remote": LIBRARY,
+        "credentialsId": None,
+        "defaultVersion": "v0.1.0",
+        "implicit": False,
+        "allowVersionOverride": False,
+        "includeInChangesets": False,
+        "refreshTimeMinutes": 1440,
+    }
+    assert found["credential"] == {"isWanted": False}  # it was not asked with a digest
+    controller.control(ask)
+    assert run(controller, "apply", *options).stdout.splitlines()[0].endswith("in sync.")
+    assert run(controller, "plan", *options, "--check").returncode == 0
+    assert controller.control(ask)["saves"] == {}
+
+
+def test_an_in_sync_jenkins_costs_three_requests(
+    controller: StandIn, server: tuple[str, ...]
+) -> None:
+    """It is asked whether it is up, for a crumb, and for everything else at once."""
+    run(controller, "apply", *server)
+    controller.control(ask)
+    run(controller, "plan", *server)
+    asked = controller.control(ask)["requests"]
+    assert asked == ["GET /api/json", "GET /crumbIssuer/api/json", "POST /scriptText"]
+
+
+def test_what_was_not_asked_for_stays(
+    controller: StandIn, server: tuple[str, ...], token_file: str
+) -> None:
+    """Other variables, libraries, credentials and options of Mailer are as they were."""
+    script = """
+        import hudson.slaves.EnvironmentVariablesNodeProperty as Property
+        import org.jenkinsci.plugins.workflow.libs.*
+        import com.cloudbees.plugins.credentials.*
+        hudson.tasks.Mailer.descriptor().replyToAddress = 'old@example.com'
+        hudson.tasks.Mailer.descriptor().useTls = true
+        Jenkins.get().globalNodeProperties.add(new Property(
+            new Property.Entry('OTHER', 'kept'), new Property.Entry('NOTIFY_EMAIL_URL', 'http://old')))
+        def source = new jenkins.plugins.git.GitSCMSource('https://git.example.com/other.git')
+        def other = new LibraryConfiguration('other', new SCMSourceRetriever(source))
+        def source2 = new jenkins.plugins.git.GitSCMSource('https://git.example.com/old.git')
+        source2.credentialsId = 'deploy-key'
+        def ours = new LibraryConfiguration('notify-email', new SCMSourceRetriever(source2))
+        ours.cachingConfiguration = new LibraryCachingConfiguration(5, 'main')
+        GlobalLibraries.get().libraries = [ours, other]
+        SystemCredentialsProvider.instance.credentials << new impl.UsernamePasswordCredentialsImpl(
+            CredentialsScope.GLOBAL, 'notify-email-token', 'mine', 'me', 'old')
+        SystemCredentialsProvider.instance.save()
+    """
+    script = script.replace("new impl.", "new com.cloudbees.plugins.credentials.impl.")
+    assert controller.control(ask, run=script)["output"] == ""
+    options = (*server, *EVERYTHING[6:], "--service-token-file", token_file)
+    done = run(controller, "apply", *options)
+    assert done.returncode == 0, done.stderr
+    controller.control(ask, restart=True)
+    asked = """
+        import org.jenkinsci.plugins.workflow.libs.GlobalLibraries
+        import com.cloudbees.plugins.credentials.SystemCredentialsProvider
+        def mailer = hudson.tasks.Mailer.descriptor()
+        def credential = SystemCredentialsProvider.instance.credentials[0]
+        print groovy.json.JsonOutput.toJson([
+            Jenkins.get().globalNodeProperties[0].envVars,
+            GlobalLibraries.get().libraries.collect { [it.name, it.retriever.scm.remote,
+                it.retriever.scm.credentialsId, it.cachingConfiguration?.refreshTimeMinutes] },
+            [credential.scope.name(), credential.description, credential.password.plainText],
+            mailer.replyToAddress, mailer.useTls])
+    """
+    variables, libraries, credential, reply_to, tls = json.loads(
+        controller.control(ask, run=asked)["output"]
+    )
+    assert variables["OTHER"] == "kept"
+    assert variables["NOTIFY_EMAIL_URL"] == "http://127.0.0.1:8525"
+    assert libraries == [
+        ["notify-email", LIBRARY, "deploy-key", 5],
+        ["other", "https://git.example.com/other.git", None, None],
+    ]
+    assert credential == ["GLOBAL", "mine", SECRET]
+    assert (reply_to, tls) == ("old@example.com", False)
+
+
+def test_a_failure_undoes_what_was_written(
+    controller: StandIn, server: tuple[str, ...], token_file: str
+) -> None:
+    """A full disk at the last step leaves Jenkins as it was before the first."""
+    run(controller, "apply", *server, "--library", f"{LIBRARY}@v0.0.9")
+    before = settings(controller)
+    controller.control(ask, failing="credentials")
+    options = ("--address", "127.0.0.2", *EVERYTHING, "--service-token-file", token_file)
+    told = said(run(controller, "apply", *options))
+    assert "No space left on device" in told
+    controller.control(ask, failing=None)
+    assert settings(controller) == before
+
+
+def test_email_ext_is_left_alone_where_that_is_asked_for(
+    controller: StandIn, server: tuple[str, ...]
+) -> None:
+    """With --no-email-ext its server stays, and a Jenkins without the plugin needs no option."""
+    assert run(controller, "apply", *server, "--no-email-ext").returncode == 0
+    assert settings(controller)["emailExt"]["smtpHost"] is None
+    controller.control(ask, absent=["email-ext"])
+    assert "in sync" in run(controller, "plan", *server).stdout
+
+
+@pytest.mark.parametrize(
+    ("plugin", "named"),
+    [("mailer", "mailer"), ("pipeline-groovy-lib", "pipeline-groovy-lib")],
+)
+def test_a_missing_plugin(
+    controller: StandIn, server: tuple[str, ...], plugin: str, named: str
+) -> None:
+    """It is named, and nothing is written."""
+    controller.control(ask, absent=[plugin])
+    controller.control(ask)
+    told = said(run(controller, "apply", *server, *EVERYTHING))
+    assert told.startswith("Jenkins lacks a plugin: install ")
+    assert named in told
+    assert controller.control(ask)["saves"] == {}
+
+
+def test_values_are_only_values(controller: StandIn, server: tuple[str, ...]) -> None:
+    """Quotation marks, backslashes, Groovy's escapes and placeholders arrive as they are."""
+    url = "http://x/'\"\\u0027$ {1+1}${System.exit(1)}'''\\"
+    done = run(controller, "apply", *server, "--service-url", url)
+    assert done.returncode == 0, done.stderr
+    assert settings(controller)["variables"]["NOTIFY_EMAIL_URL"] == url
+
+
+def test_a_password_needs_a_crumb(controller: StandIn, server: tuple[str, ...]) -> None:
+    """With a password, and on a Jenkins without security, the crumb and its session are used."""
+    assert run(controller, "plan", *server, JENKINS_TOKEN=PASSWORD).returncode == 0
+    controller.control(ask, security=False)
+    nobody = {"JENKINS_TOKEN": "", "JENKINS_USER": ""}
+    assert run(controller, "plan", *server, **nobody).returncode == 0
+
+
+def test_who_may_not(controller: StandIn) -> None:
+    """A wrong token, none at all and one without the permission are told apart, with the cure."""
+    wrong = said(run(controller, "plan", JENKINS_TOKEN="wrong"))
+    assert wrong.endswith(
+        "does not know the user admin with this API token: make a new one at "
+        f"{controller.url}/user/admin/security."
+    )
+    assert "give JENKINS_USER" in said(run(controller, "plan", JENKINS_TOKEN="", JENKINS_USER=""))
+    reader = run(controller, "plan", JENKINS_TOKEN=READER_TOKEN, JENKINS_USER="reader")
+    assert "The user reader lacks the permission Overall/Administer" in said(reader)
+
+
+def test_a_slow_start_is_waited_for(controller: StandIn, server: tuple[str, ...]) -> None:
+    """It says what it waits for, and goes on when Jenkins is up; or gives up in time."""
+    controller.control(ask, busy=2)
+    done = run(controller, "plan", *server)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"Jenkins at {controller.url} is getting ready to work. Waiting for up to 60 s."
+    ]
+    controller.control(ask, busy=30)
+    told = said(run(controller, "plan", *server, "--wait", "1"))
+    assert "getting ready to work. It was waited for during 1 s." in told
+
+
+def test_what_is_no_jenkins(controller: StandIn, postfix: PostfixStandIn) -> None:
+    """Nothing listening, no such host, another kind of server and an old Jenkins are told apart."""
+    free = f"http://127.0.0.1:{free_port()}"
+    assert "Nothing listens at" in said(run(None, "plan", "--url", free, "--wait", "0"))
+    told = said(run(None, "plan", "--url", "http://no-such-host.invalid", "--wait", "9"))
+    assert told == "There is no host no-such-host.invalid: is the URL right?"
+    other = run(None, "plan", "--url", f"{controller.url}/nothing", "--wait", "0")
+    assert "There is no Jenkins at" in said(other)
+    smtp = run(None, "plan", "--url", f"http://127.0.0.1:{postfix.port}", "--wait", "0")
+    assert smtp.returncode == 1
+    controller.control(ask, version="2.204.6")
+    told = said(run(controller, "plan"))
+    assert told == f"{controller.url} is Jenkins 2.204.6; this needs 2.266 or later: update it."
+
+
+def test_jcasc_is_seen(controller: StandIn, server: tuple[str, ...]) -> None:
+    """A Jenkins that JCasC configures gets the note, and YAML that keeps what was set."""
+    controller.casc({"unclassified": {"mailer": {"smtpHost": "smtp.example.com"}}})
+    controller.control(ask, restart=True)
+    options = (*server, *EVERYTHING)
+    applied = run(controller, "apply", *options)
+    assert "its next reload undoes what is set here" in applied.stdout
+    before = settings(controller)
+    assert before["mailer"]["smtpHost"] == "smtp.example.com"
+    controller.casc(yaml.safe_load(applied.stdout.partition("into your own lists:\n")[2]))
+    controller.control(ask, reload=True)
+    assert "in sync" in run(controller, "plan", *options).stdout
+
+
+def test_the_test_mail(
+    controller: StandIn, server: tuple[str, ...], postfix: PostfixStandIn
+) -> None:
+    """Jenkins sends it by its own settings; a failure is a sentence with the cure."""
+    run(controller, "apply", *server)
+    assert "has no admin address" in said(run(controller, "test-mail", "--to", "ada@example.com"))
+    run(controller, "apply", *server, "--admin-address", "jenkins@example.com")
+    done = run(controller, "test-mail", "--to", "ada@example.com")
+    assert done.stdout == (
+        f"Jenkins sent its test mail for ada@example.com to 127.0.0.1:{postfix.port}.\n"
+    )
+    run(controller, "apply", "--address", "127.0.0.1", "--port", str(free_port()))
+    told = said(run(controller, "test-mail", "--to", "ada@example.com"))
+    assert "ConnectException: Connection refused" in told
+    assert told.endswith("on the node, or `notify-email jenkins apply`.")
+
+
+def test_the_init_script(controller: StandIn) -> None:
+    """At the start it sets both plugins, logs one line, and with a watch it sets them again."""
+    script = run(
+        None, "emit", "init-groovy", "--address", "192.0.2.9", "--port", "2525", "--watch", "1"
+    ).stdout
+    controller.casc({"unclassified": {"mailer": {"smtpHost": "smtp.example.com"}}})
+    controller.init_script(script)
+    logged = controller.log().count("mail goes to 192.0.2.9:2525")
+    controller.control(ask, restart=True)
+    found = json.loads(run(controller, "status", "--json").stdout)["settings"]
+    assert found["mailer"]["smtpHost"] == found["emailExt"]["smtpHost"] == "192.0.2.9"
+    assert controller.log().count("mail goes to 192.0.2.9:2525") == logged + 1
+    controller.control(ask, reload=True)
+    host = "print hudson.tasks.Mailer.descriptor().smtpHost"
+    for _ in range(50):
+        if controller.control(ask, run=host)["output"] == "192.0.2.9":
+            break
+        subprocess.run(["sleep", "0.1"], check=True)
+    assert controller.control(ask, run=host)["output"] == "192.0.2.9"
+    assert "192.0.2.9:2525, before to smtp.example.com" in controller.log()
+
+
+def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn, token_file: str) -> None:
+    """JCasC takes it, with the address from a file that it reads again at each reload."""
+    address = controller.home / "smtp-host"
+    address.write_text("192.0.2.1\n")
+    options = [*EVERYTHING, "--service-token-file", token_file]
+    emitted = run(None, "emit", "jcasc", "--read-file", str(address), *options)
+    assert emitted.returncode == 0, emitted.stderr
+    controller.casc(yaml.safe_load(emitted.stdout))
+    found = settings(controller)
+    assert found["mailer"]["smtpHost"] == found["emailExt"]["smtpHost"] == "192.0.2.1"
+    assert found["variables"]["NOTIFY_EMAIL_URL"] == "http://192.0.2.1:8525"
+    assert found["library"]["refreshTimeMinutes"] == 1440
+    address.write_text("192.0.2.2\n")
+    controller.control(ask, reload=True)
+    told = json.loads(run(controller, "status", "--json").stdout)
+    assert told["settings"]["mailer"]["smtpHost"] == "192.0.2.2"
+
+
+def test_helm_values(controller: StandIn) -> None:
+    """They carry the init script or JCasC's file, and the node's address as NODE_IP."""
+    values = yaml.safe_load(run(None, "emit", "helm-values", "--watch", "60").stdout)["controller"]
+    assert values["containerEnv"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "status.hostIP"
+    script = run(None, "emit", "init-groovy", "--watch", "60").stdout
+    assert values["initScripts"]["notify-email"] == script
+    values = yaml.safe_load(run(None, "emit", "helm-values", "--read-file").stdout)
+    inner = yaml.safe_load(values["controller"]["JCasC"]["configScripts"]["notify-email"])
+    file = "${readFile:/run/notify-email/smtp-host}"
+    assert inner["unclassified"]["mailer"]["smtpHost"] == file
+    assert values["persistence"]["mounts"][0]["mountPath"] == "/run/notify-email"
+
+
+def test_an_inventory(controller: StandIn, server: tuple[str, ...], tmp_path: Path) -> None:
+    """The first controller goes first; where it fails, the others are left as they are."""
+    file = tmp_path / "controllers.toml"
+    one = f'jenkins_url = "{controller.url}"\naddress = "127.0.0.1"\nport = {server[-1]}\n'
+    away = f'jenkins_url = "http://127.0.0.1:{free_port()}"\n'
+    file.write_text(f"[controllers.away]\n{away}[controllers.ci]\n{one}")
+    controller.control(ask)
+    done = run(None, "apply", "--inventory", str(file), "--wait", "0")
+    assert done.returncode == 1
+    assert "ci                  failed: away failed, so this one was left as it is" in done.stdout
+    assert controller.control(ask)["requests"] == []
+    file.write_text(f"[controllers.ci]\n{one}[controllers.away]\n{away}")
+    drift = run(None, "plan", "--inventory", str(file), "--wait", "0").stdout.splitlines()
+    assert drift[0].startswith("ci                  drifted: Mailer: smtpHost, ")
+    assert drift[1].startswith("away                failed: Nothing listens at ")
+    assert run(None, "apply", "--inventory", str(file), "--wait", "0").returncode == 1
+    file.write_text(f"[controllers.ci]\n{one}")
+    checked = run(None, "plan", "--inventory", str(file), "--check", "--json")
+    assert checked.returncode == 0
+    assert json.loads(checked.stdout)[0]["plan"]["in_sync"] is True
