@@ -77,6 +77,7 @@ class Backup:
         self._folder = folder
         self._old_record: str | None = None
         self._old_files: dict[Path, str | None] = {}
+        self._modes: dict[Path, int] = {}
 
     def record(self) -> Record | None:
         """What was changed so far; None: nothing, or others may not read it.
@@ -101,6 +102,7 @@ class Backup:
         """
         self._old_record = content(self.place / "record.json")
         self._old_files = {file.path: content(file.path) for file in draft.files}
+        self._modes = {file.path: file.mode for file in draft.files}
         record = self.record() or Record(left=self._digests())
         record.is_shared |= record.left != self._digests()
         try:
@@ -135,7 +137,7 @@ class Backup:
                 kept.replace(there)
         for path, before in self._old_files.items():
             if content(path) != before:
-                put(path, before)
+                put(path, before, mode=self._modes[path])
         self._forget()
 
     def is_exact(self) -> bool:

@@ -154,12 +154,13 @@ class Postfix:
         Raises:
             SetupError: it did not come back; says why.
         """
+        is_foreign = self.unit is None or not self._unit_is_active()
+        if is_foreign and self.is_running():
+            self._postfix("stop")  # systemd would try to start it a second time
         if self.unit is not None:
             self._demand("systemctl", "restart", self.unit)
-            return
-        if self.is_running():
-            self._postfix("stop")
-        self._postfix("start")
+        else:
+            self._postfix("start")
 
     def stop(self) -> None:
         """Stop it, where it runs."""
@@ -172,6 +173,13 @@ class Postfix:
         """Let systemd read its units again, where it starts this instance."""
         if self.unit is not None:
             self._demand("systemctl", "daemon-reload")
+
+    def _unit_is_active(self) -> bool:
+        try:
+            self._demand("systemctl", "is-active", "--quiet", self.unit or "")
+        except SetupError:
+            return False
+        return True
 
     @cached_property
     def _default_folder(self) -> Path:
@@ -250,11 +258,10 @@ def _environment() -> dict[str, str]:
 
 
 def _reason(said: str) -> str:
-    """What a command said of its failure: the first `fatal:` or `error:`, else its last line."""
+    """What a command said of its failure: the first `fatal:` or `error:`, else all of it."""
     if found := _SAID.search(said):
         return found["text"].strip()
-    lines = [line for line in said.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it did not say why"
+    return " ".join(said.split())[:400] or "it did not say why"
 
 
 def _pairs(lines: str) -> dict[str, str]:
