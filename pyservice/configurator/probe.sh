@@ -8,7 +8,7 @@ export LC_ALL
 
 # All of it is one function, read before any of it runs: the script may be our standard input.
 main() {
-  net='' folder='' seen='' network='' seconds='' text='' command='' line=''
+  net='' folder='' connected='' asked='' seen='' network='' seconds='' text='' command='' line=''
   cr=$(printf '\r')
   trap clean_up EXIT
   find_address || finding no-address
@@ -49,7 +49,8 @@ main() {
 }
 
 clean_up() {
-  [ -z "$net" ] || kill "$net" 2>/dev/null
+  # Connected, bash's other half ends by itself once nobody writes to it any more.
+  [ -n "${BASH_VERSION:-}" ] && [ -n "$connected" ] || [ -z "$net" ] || kill "$net" 2>/dev/null
   [ -z "$folder" ] || rm -rf "$folder"
 }
 
@@ -118,7 +119,6 @@ bits() {
 # ---- The conversation: the server is read from 3 and written to 4
 
 connect() {
-  connected='' asked=''
   if [ -n "${BASH_VERSION:-}" ]; then
     # Other shells can't even parse it.
     eval 'coproc NET { through_bash 2>&1; }; exec 3<&"${NET[0]}" 4>&"${NET[1]}"; net=$NET_PID'
@@ -152,6 +152,7 @@ through_bash() {
   # Else nobody would notice the server's end.
   exec >/dev/null 2>&1
   while IFS= read -r line; do printf '%s\n' "$line" >&5; done
+  kill $!
 }
 
 now() { if [ -n "${BASH_VERSION:-}" ]; then echo "$SECONDS"; else date +%s; fi; }
