@@ -156,9 +156,9 @@ def test_filtered(testbed: Testbed) -> None:
 def test_no_bridge_address(testbed: Testbed) -> None:
     """A bridge that lost its address is told, with the engine that gives it one."""
     node = testbed.add_node()
+    node.postfix.stop()  # without that address it could not even be stopped
     ip("-n", node.name, "address", "flush", "dev", "docker0")
     code, found = doctor(node)
-    node.postfix.stop()
     assert code == 1
     assert first(found)["id"] == "bridge-without-address"
     assert first(found)["cure"] == "systemctl restart docker"
