@@ -47,19 +47,23 @@ def first(found: Json) -> Json:
 @contextmanager
 def postfix_with(testbed: Testbed, **settings: str) -> Iterator[None]:
     """Meanwhile the node's Postfix is set so."""
-    old = testbed.node.run(
-        "postconf", "-c", str(testbed.postfix.config), *settings
-    ).stdout.splitlines()
-    pairs = {n: v.strip() for n, _, v in (line.partition(" =") for line in old)}
-    testbed.postfix.set(**settings)
-    testbed.postfix.stop()
-    testbed.postfix.start()
+    postfix = testbed.postfix
+    told = testbed.node.run("postconf", "-c", str(postfix.config), *settings).stdout
+    old = {n: v.strip() for n, _, v in (line.partition(" =") for line in told.splitlines())}
+
+    def take(values: dict[str, str]) -> None:
+        postfix.set(**values)
+        if "inet_interfaces" in values:  # which a reload ignores
+            postfix.stop()
+            postfix.start()
+        else:
+            postfix.reload()
+
+    take(settings)
     try:
         yield
     finally:
-        testbed.postfix.set(**pairs)
-        testbed.postfix.stop()
-        testbed.postfix.start()
+        take(old)
 
 
 @contextmanager
