@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pyservice.addresses import mailboxes
-from pyservice.cli.jenkins import connect, make_wanted
+from pyservice.cli.jenkins_options import connect, make_wanted
 from pyservice.configurator import checks, scripts
 from pyservice.configurator import doctor as doctors
 from pyservice.configurator import node as nodes
