@@ -59,10 +59,8 @@ def draft(state: State, wanted: Wanted) -> Draft:
     """
     _refuse(state, wanted)
     drafting = Drafting(state)
-    needs_address = _listen(drafting, wanted)
+    _listen(drafting, wanted)
     _admit(drafting, wanted)
-    if needs_address:
-        boot.wait_for_docker(drafting, wanted.unit, wanted.bridge)
     _hand_on(drafting, wanted)
     if wanted.harden:
         hardening.add(drafting)
@@ -104,8 +102,7 @@ def _refuse(state: State, wanted: Wanted) -> None:
         )
 
 
-def _listen(drafting: Drafting, wanted: Wanted) -> bool:
-    """Whether Postfix then starts only where the address is there."""
+def _listen(drafting: Drafting, wanted: Wanted) -> None:
     effective, address = drafting.effective("inet_interfaces"), str(wanted.address)
     own_service = f"{boot.listener(address)}/inet"
     services = drafting.configuration.services
@@ -115,7 +112,7 @@ def _listen(drafting: Drafting, wanted: Wanted) -> bool:
             "firewall and mynetworks are all that protects it. --narrow leaves loopback and "
             f"{address}."
         )
-        return False
+        return
     if not {"smtp/inet", "25/inet", own_service} & services.keys() and not wanted.boot_safe:
         raise SetupError(
             "master.cf has no service smtp/inet, so nothing listens at port 25: add it "
@@ -128,12 +125,12 @@ def _listen(drafting: Drafting, wanted: Wanted) -> bool:
             why = "The address has a listener of its own, which starts without it."
             drafting.set("inet_interfaces", narrowed, why)
         boot.listen_regardless(drafting, address)
-        return False
+        return
     if own_service in services:
-        return False
+        return
     why = "Containers reach this node by that address; loopback stays for the node's own mail."
     drafting.set("inet_interfaces", _with_address(drafting, address), why)
-    return True
+    boot.wait_for_docker(drafting, wanted.unit, wanted.bridge)
 
 
 def _with_address(drafting: Drafting, address: str) -> str:
