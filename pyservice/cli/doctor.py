@@ -1,7 +1,6 @@
 """`doctor`: whether mail gets from here to the relay host, and if not, why."""
 
 import json
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +9,18 @@ from typing import Annotated
 import typer
 
 from pyservice.addresses import mailboxes
+from pyservice.cli.jenkins_options import connect, make_wanted
+from pyservice.configurator import checks, scripts
 from pyservice.configurator import doctor as doctors
 from pyservice.configurator import node as nodes
-from pyservice.configurator import scripts
 from pyservice.configurator.dialogue import Line
-from pyservice.configurator.findings import COMMAND, Finding
+from pyservice.configurator.findings import Finding
 from pyservice.configurator.walk import Order
 from pyservice.errors import ConfigurationError
 from pyservice.settings import Settings
+
+WAIT = 10.0
+"""Seconds for a Jenkins that is still starting."""
 
 
 def doctor(
@@ -41,6 +44,9 @@ def doctor(
         Path | None, typer.Option(help="Postfix' configuration, for another instance.")
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for each answer.", min=0.1)] = 10.0,
+    jenkins: Annotated[
+        bool, typer.Option("--jenkins", help="Look at Jenkins' settings, too: see JENKINS_URL.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     fix: Annotated[
         bool, typer.Option("--fix", help="Run the command that cures an error, after asking.")
@@ -77,23 +83,27 @@ def doctor(
         config_dir=config_dir,
         postfix_log=postfix_log,
     )
-    node = nodes.look(address)
     if print_script:
+        nodes.look(address)  # whether it can be one
         print(scripts.script(order, address, python=python), end="")
         return
-    found = _examine(node, order, as_json=as_json)
-    if fix and not found.is_well and _cure(found, yes=yes, is_container=node.is_container):
-        found = _examine(nodes.look(address), order, as_json=False)
+    found = _examine(address, order, jenkins=jenkins, as_json=as_json)
+    if fix and _cure(found, yes=yes):
+        found = _examine(address, order, jenkins=jenkins, as_json=False)
     if not found.is_well:
         raise typer.Exit(1)
 
 
-def _examine(node: nodes.Node, order: Order, *, as_json: bool) -> doctors.Diagnosis:
+def _examine(
+    address: str | None, order: Order, *, jenkins: bool, as_json: bool
+) -> doctors.Diagnosis:
+    node = nodes.look(address)
+    more = _at_jenkins(node.address, order.port) if jenkins else []
     if as_json:
-        found = doctors.examine(node, order)
+        found = doctors.examine(node, order, more=more)
         print(json.dumps(found.as_json(), indent=2))
         return found
-    found = doctors.examine(node, order, _say)
+    found = doctors.examine(node, order, _say, more)
     for finding in found.findings:
         _show(finding)
     if found.queue_id:
@@ -103,6 +113,15 @@ def _examine(node: nodes.Node, order: Order, *, as_json: bool) -> doctors.Diagno
     if found.is_well:
         print("\nAll is well." + ("" if order.is_sent else " Nothing was sent: --send-to does."))
     return found
+
+
+def _at_jenkins(address: str | None, port: int) -> list[Finding]:
+    """What is wrong with Jenkins' settings: by where its controller itself meets Postfix."""
+    from pyservice.configurator.jenkins import applying  # noqa: PLC0415 - late as in cli/jenkins
+
+    found = applying.read(connect(None, {}, WAIT), make_wanted({"port": port}))
+    seen = found.greeting.address if found.greeting else address
+    return checks.of_jenkins(checks.controller_of(found.settings), seen, port) if seen else []
 
 
 def _say(line: Line) -> None:
@@ -115,18 +134,18 @@ def _show(finding: Finding) -> None:
     print(f"\n{kind} {finding.id}: {finding.sentence}\nCure{where}:\n    {finding.cure}")
 
 
-def _cure(found: doctors.Diagnosis, *, yes: bool, is_container: bool) -> bool:
+def _cure(found: doctors.Diagnosis, *, yes: bool) -> bool:
     """Run our own commands among the errors' cures; whether one was run."""
-    was_run = False
-    for cure in dict.fromkeys(finding.cure for finding in found.findings if finding.is_error):
-        finding = next(finding for finding in found.findings if finding.cure == cure)
-        words = shlex.split(cure)
-        if not cure.startswith(COMMAND) or words[1] == "doctor":
+    is_container, was_run = nodes.look().is_container, False
+    cures = {finding.cure: finding for finding in found.findings if finding.is_error}
+    for cure, finding in cures.items():
+        if finding.command is None:
             print(f"\nYours to run: {cure}")
         elif is_container and finding.place == "node":
             print(f"\nTo be run on the node, and this is a container: {cure}")
         elif yes or typer.confirm(f"\nRun `{cure}`?"):
-            subprocess.run([sys.executable, "-m", "pyservice.cli", *words[1:]], check=False)  # noqa: S603
+            sys.stdout.flush()
+            subprocess.run([sys.executable, "-m", "pyservice.cli", *finding.command], check=False)  # noqa: S603
             was_run = True
     return was_run
 

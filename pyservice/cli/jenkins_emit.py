@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pyservice.cli import jenkins
+from pyservice.cli import jenkins_options as options
 
 emit_app = typer.Typer(
     help="Write what Jenkins does by itself when it starts.", no_args_is_help=True
@@ -16,32 +16,32 @@ Watch = Annotated[int, typer.Option(min=0, help="Seconds between two looks; 0: o
 
 @emit_app.command("init-groovy")
 def init_groovy(
-    address: jenkins.Address = None,
-    port: jenkins.SmtpPort = None,
-    email_ext: jenkins.EmailExt = None,
+    address: options.Address = None,
+    port: options.SmtpPort = None,
+    email_ext: options.EmailExt = None,
     watch: Watch = 0,
 ) -> None:
     """A script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
     asked = {"address": address, "port": port, "email_ext": email_ext}
-    print(emitting.init_groovy(jenkins.make_wanted(asked), watch), end="")
+    print(emitting.init_groovy(options.make_wanted(asked), watch), end="")
 
 
 @emit_app.command()
 def jcasc(
-    address: jenkins.Address = None,
-    port: jenkins.SmtpPort = None,
-    email_ext: jenkins.EmailExt = None,
-    charset: jenkins.Charset = None,
-    reply_to: jenkins.ReplyTo = None,
-    default_suffix: jenkins.Suffix = None,
-    admin_address: jenkins.Admin = None,
-    service_url: jenkins.ServiceUrl = None,
-    transport: jenkins.Transport = None,
-    library: jenkins.LibraryOf = None,
-    library_credentials: jenkins.LibraryCredentials = None,
-    service_token_file: jenkins.ServiceToken = None,
+    address: options.Address = None,
+    port: options.SmtpPort = None,
+    email_ext: options.EmailExt = None,
+    charset: options.Charset = None,
+    reply_to: options.ReplyTo = None,
+    default_suffix: options.Suffix = None,
+    admin_address: options.Admin = None,
+    service_url: options.ServiceUrl = None,
+    transport: options.Transport = None,
+    library: options.LibraryOf = None,
+    library_credentials: options.LibraryCredentials = None,
+    service_token_file: options.ServiceToken = None,
     read_file: Annotated[
         Path | None, typer.Option(help="A file with the address, read at each reload.")
     ] = None,
@@ -49,7 +49,7 @@ def jcasc(
     """YAML for the configuration-as-code plugin; without an address it takes NODE_IP's."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
-    wanted = jenkins.make_wanted(
+    wanted = options.make_wanted(
         {
             "address": address,
             "port": port,
@@ -70,9 +70,9 @@ def jcasc(
 
 @emit_app.command("helm-values")
 def helm_values(
-    address: jenkins.Address = None,
-    port: jenkins.SmtpPort = None,
-    email_ext: jenkins.EmailExt = None,
+    address: options.Address = None,
+    port: options.SmtpPort = None,
+    email_ext: options.EmailExt = None,
     watch: Watch = 0,
     read_file: Annotated[
         bool, typer.Option("--read-file", help="By JCasC and a file that an init container writes.")
@@ -81,5 +81,5 @@ def helm_values(
     """Values for the Jenkins Helm chart, with the node's address handed in as NODE_IP."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
-    wanted = jenkins.make_wanted({"address": address, "port": port, "email_ext": email_ext})
+    wanted = options.make_wanted({"address": address, "port": port, "email_ext": email_ext})
     print(emitting.helm_values(wanted, watch=watch, read_file=read_file), end="")

@@ -6,6 +6,7 @@ Pure functions of plain values.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from pyservice.configurator import networks
 from pyservice.configurator.findings import KNOWN, Finding
@@ -67,6 +68,24 @@ class Controller:
     admin_address: str | None = None
     is_pinned: bool | None = None
     """Whether it stays on its node; None: not known."""
+
+
+def controller_of(settings: Mapping[str, Mapping[str, Any] | None]) -> Controller:
+    """A controller by its settings as `jenkins.planning.Found` has them.
+
+    Whether it is pinned to a node they do not tell.
+    """
+    mailer, email_ext = settings.get("mailer") or {}, settings.get("emailExt")
+    location = settings.get("location") or {}
+    return Controller(
+        smtp_host=mailer.get("smtpHost"),
+        smtp_port=int(mailer.get("smtpPort") or 25),
+        has_email_ext=email_ext is not None,
+        email_ext_host=(email_ext or {}).get("smtpHost"),
+        email_ext_port=int((email_ext or {}).get("smtpPort") or 25),
+        url=location.get("url"),
+        admin_address=location.get("adminAddress"),
+    )
 
 
 def of_jenkins(controller: Controller, address: str, port: int = 25) -> list[Finding]:

@@ -42,7 +42,10 @@ class Diagnosis:
 
 
 def examine(
-    node: Node, order: Order, tell: Callable[[Line], None] = lambda _line: None
+    node: Node,
+    order: Order,
+    tell: Callable[[Line], None] = lambda _line: None,
+    more: Iterable[Finding] = (),
 ) -> Diagnosis:
     """Walk the way to its end or to the first failure, then look at what needs no walk.
 
@@ -50,6 +53,7 @@ def examine(
         node: what this machine is.
         order: what to try.
         tell: gets each line of the conversation at once.
+        more: what was found elsewhere, as at Jenkins.
     """
     parameters = evidence.settings(order.config_dir)
     walk = Walk(node, order, evidence.find_log(order.postfix_log, parameters), tell)
@@ -61,7 +65,7 @@ def examine(
     walk.dialogue.quit()
     silent = _silent(node, order, parameters)
     first = {finding.id for finding in findings}
-    findings += [found for found in (*walk.notes, *silent) if found.id not in first]
+    findings += [found for found in (*walk.notes, *silent, *more) if found.id not in first]
     findings.sort(key=lambda finding: not finding.is_error)
     return Diagnosis(
         address=node.address,

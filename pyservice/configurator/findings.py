@@ -35,6 +35,13 @@ class Finding:
         """Whether mail can't go, or strangers' mail can."""
         return self.severity == "error"
 
+    @property
+    def command(self) -> list[str] | None:
+        """The cure's words where it is a command of ours that can be run as it stands."""
+        words = shlex.split(self.cure)
+        is_whole = not any(re.fullmatch(r"[A-Z]+|\$\(.*", word) for word in words)
+        return words[1:] if self.cure.startswith(COMMAND) and is_whole else None
+
     def as_json(self) -> dict[str, Any]:
         """`{id, severity, sentence, cure, place}`."""
         return asdict(self)
@@ -223,14 +230,15 @@ CATALOGUE = (
         "jenkins-url-missing",
         "error",
         "Jenkins does not know its own URL, so no mail can have a link to a build.",
-        "notify-email jenkins apply",
+        "echo \"jenkins.model.JenkinsLocationConfiguration.get().url = 'URL'\" "
+        "| java -jar jenkins-cli.jar -s URL groovy =",
         "anywhere",
     ),
     Known(
         "admin-address-missing",
         "error",
         "Jenkins has no admin address, which is the sender of its mails.",
-        "notify-email jenkins apply",
+        "notify-email jenkins apply --admin-address ADDRESS",
         "anywhere",
     ),
     Known(

@@ -59,8 +59,10 @@ def draft(state: State, wanted: Wanted) -> Draft:
     """
     _refuse(state, wanted)
     drafting = Drafting(state)
-    _listen(drafting, wanted)
+    needs_address = _listen(drafting, wanted)
     _admit(drafting, wanted)
+    if needs_address:
+        boot.wait_for_docker(drafting, wanted.unit, wanted.bridge)
     _hand_on(drafting, wanted)
     if wanted.harden:
         hardening.add(drafting)
@@ -102,7 +104,8 @@ def _refuse(state: State, wanted: Wanted) -> None:
         )
 
 
-def _listen(drafting: Drafting, wanted: Wanted) -> None:
+def _listen(drafting: Drafting, wanted: Wanted) -> bool:
+    """Whether Postfix then starts only where the address is there."""
     effective, address = drafting.effective("inet_interfaces"), str(wanted.address)
     own_service = f"{boot.listener(address)}/inet"
     services = drafting.configuration.services
@@ -112,7 +115,7 @@ def _listen(drafting: Drafting, wanted: Wanted) -> None:
             "firewall and mynetworks are all that protects it. --narrow leaves loopback and "
             f"{address}."
         )
-        return
+        return False
     if not {"smtp/inet", "25/inet", own_service} & services.keys() and not wanted.boot_safe:
         raise SetupError(
             "master.cf has no service smtp/inet, so nothing listens at port 25: add it "
@@ -125,12 +128,12 @@ def _listen(drafting: Drafting, wanted: Wanted) -> None:
             why = "The address has a listener of its own, which starts without it."
             drafting.set("inet_interfaces", narrowed, why)
         boot.listen_regardless(drafting, address)
-        return
+        return False
     if own_service in services:
-        return
+        return False
     why = "Containers reach this node by that address; loopback stays for the node's own mail."
     drafting.set("inet_interfaces", _with_address(drafting, address), why)
-    boot.wait_for_docker(drafting, wanted.unit, wanted.bridge)
+    return True
 
 
 def _with_address(drafting: Drafting, address: str) -> str:

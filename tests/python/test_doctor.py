@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from pyservice.configurator.checks import Controller
 from pyservice.configurator.dialogue import Dialogue, SilenceError
 from pyservice.configurator.doctor import Diagnosis, examine
 from pyservice.configurator.evidence import MailLog
-from pyservice.configurator.findings import CATALOGUE, KNOWN
+from pyservice.configurator.findings import CATALOGUE, KNOWN, Finding
 from pyservice.configurator.node import Bridge, Node
 from pyservice.configurator.walk import Order
 from pyservice.errors import ConfigurationError, SetupError
@@ -360,6 +361,44 @@ def test_jenkins(changes: dict[str, object], expected: list[str]) -> None:
     """What a controller is set to is compared with where the node's Postfix is."""
     controller = Controller(**(vars(RIGHT) | changes))
     assert [found.id for found in checks.of_jenkins(controller, "172.22.91.1")] == expected
+
+
+def test_jenkins_as_it_was_read() -> None:
+    """The settings that `notify-email jenkins` reads are those that are looked at."""
+    server = {"smtpHost": "172.22.91.1", "smtpPort": "25"}
+    location = {"url": "https://ci.example.com/", "adminAddress": "ci@example.com"}
+    found = checks.controller_of({"mailer": server, "emailExt": server, "location": location})
+    assert found == replace(RIGHT, is_pinned=None)
+    fresh = checks.controller_of({"mailer": None, "emailExt": None, "location": {}})
+    assert [one.id for one in checks.of_jenkins(fresh, "172.22.91.1")] == [
+        "mailer-elsewhere",
+        "jenkins-url-missing",
+        "admin-address-missing",
+    ]
+
+
+def test_cures_that_can_be_run() -> None:
+    """--fix runs commands of ours that are whole, and no other program."""
+    runnable = {
+        known.id
+        for known in CATALOGUE
+        if Finding(known.id, known.severity, "", known.cure.format_map(Blanks())).command
+    }
+    assert runnable == {
+        "refused",
+        "relay-denied",
+        "bare-newline",
+        "mailer-elsewhere",
+        "address-drifted",
+        "email-ext-elsewhere",
+    }
+
+
+class Blanks(dict[str, str]):
+    """Something for every field."""
+
+    def __missing__(self, _name: str) -> str:
+        return "x"
 
 
 def test_another_instance() -> None:

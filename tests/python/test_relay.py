@@ -1,5 +1,6 @@
 """configurator.relay and what it stands on: what is decided, without a Postfix."""
 
+import inspect
 import json
 import os
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyservice.cli.relay import gathered
 from pyservice.configurator import boot, networks, relay
 from pyservice.configurator.backup import Backup, put
 from pyservice.configurator.draft import Action, Draft, State
@@ -432,3 +434,10 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     put(backup.place / "record.json", "{")
     with pytest.raises(SetupError, match=r"record\.json is damaged: compare"):
         backup.record()
+
+
+@pytest.mark.parametrize("name", inspect.signature(gathered).parameters)
+def test_every_option_is_documented(name: str) -> None:
+    """docs/node.md tells what it is for."""
+    page = Path(__file__).parents[2] / "docs" / "node.md"
+    assert f"`--{name.replace('_', '-')}`" in page.read_text().partition("| option |")[2]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from pyservice.configurator import scripts
+from pyservice.configurator.walk import Order
 from tests.testbed.namespaces import Namespace, ip
 from tests.testbed.network import BRIDGE, Testbed
 from tests.testbed.node import BIN
@@ -47,19 +49,23 @@ def first(found: Json) -> Json:
 @contextmanager
 def postfix_with(testbed: Testbed, **settings: str) -> Iterator[None]:
     """Meanwhile the node's Postfix is set so."""
-    old = testbed.node.run(
-        "postconf", "-c", str(testbed.postfix.config), *settings
-    ).stdout.splitlines()
-    pairs = {n: v.strip() for n, _, v in (line.partition(" =") for line in old)}
-    testbed.postfix.set(**settings)
-    testbed.postfix.stop()
-    testbed.postfix.start()
+    postfix = testbed.postfix
+    told = testbed.node.run("postconf", "-c", str(postfix.config), *settings).stdout
+    old = {n: v.strip() for n, _, v in (line.partition(" =") for line in told.splitlines())}
+
+    def take(values: dict[str, str]) -> None:
+        postfix.set(**values)
+        if "inet_interfaces" in values:  # which a reload ignores
+            postfix.stop()
+            postfix.start()
+        else:
+            postfix.reload()
+
+    take(settings)
     try:
         yield
     finally:
-        testbed.postfix.set(**pairs)
-        testbed.postfix.stop()
-        testbed.postfix.start()
+        take(old)
 
 
 @contextmanager
@@ -73,17 +79,31 @@ def a_firewall(testbed: Testbed) -> Iterator[None]:
         ip("-n", testbed.node.name, "route", "delete", *route)
 
 
-def script(testbed: Testbed, machine: Namespace, program: str, *options: str) -> tuple[int, str]:
-    """What a script says that was emitted for a kind of pod."""
+def script(
+    machine: Namespace, program: str, *, address: str | None = None, send_to: str | None = None
+) -> tuple[int, str]:
+    """What a script says that is for a kind of pod."""
     if shutil.which(PROGRAMS[program][0]) is None:
         pytest.skip(f"there is no {PROGRAMS[program][0]}")
-    kind = "--python" if program == "python" else "--shell"
-    command = [str(BIN / "notify-email"), "doctor", *USUAL, "--print-script", kind, *options]
-    made = testbed.node.run(*command)
-    assert made.returncode == 0, made.stderr
-    done = machine.run(*PROGRAMS[program], text=made.stdout)
+    order = Order(
+        sender="jenkins@ci.example.com",
+        recipient=send_to or "postmaster@example.com",
+        is_sent=send_to is not None,
+        timeout=1,
+    )
+    text = scripts.script(order, address, python=program == "python")
+    done = machine.run(*PROGRAMS[program], text=text)
     assert done.stderr == ""
     return done.returncode, done.stdout
+
+
+def test_a_script_is_printed(testbed: Testbed) -> None:
+    """The command prints a script that runs as it is."""
+    printed = [str(BIN / "notify-email"), "doctor", *USUAL, "--print-script"]
+    for kind, program in (("--shell", "bash"), ("--python", "python")):
+        made = testbed.node.run(*printed, kind)
+        done = testbed.container.run(*PROGRAMS[program], text=made.stdout)
+        assert done.returncode == 0, made.stderr + done.stdout + done.stderr
 
 
 def test_a_container(testbed: Testbed) -> None:
@@ -241,7 +261,7 @@ def test_a_slow_greeting(testbed: Testbed) -> None:
     with postfix_with(testbed, **slow):
         assert first(doctor(testbed.container)[1])["id"] == "greeting-slow"
         for program in ("bash", "nc", "python"):
-            code, said = script(testbed, testbed.container, program)
+            code, said = script(testbed.container, program)
             assert code == 1
             assert "Finding greeting-slow: " in said, said
 
@@ -292,35 +312,36 @@ def test_fix_asks(testbed: Testbed) -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_script_that_finds_no_fault(testbed: Testbed, program: str) -> None:
     """In a bare container it finds the node, speaks, sends when told to, and leaves nothing."""
-    code, said = script(testbed, testbed.container, program)
+    code, said = script(testbed.container, program)
     assert code == 0, said
     assert said.endswith("All is well. Nothing was sent: --send-to does.\n")
-    code, said = script(testbed, testbed.container, program, "--send-to", "ada@example.com")
+    code, said = script(testbed.container, program, send_to="ada@example.com")
     assert code == 0, said
     assert "> MAIL FROM:<jenkins@ci.example.com>\n< 250 2.1.0 Ok\n> RCPT TO:<ada@" in said
     [mail] = testbed.wait_for_mails(1)
     assert mail.message["Subject"] == "notify-email doctor"
     queue_id = said.rstrip(".\n").rpartition(" ")[2]
-    assert f"{queue_id}: to=<ada@example.com>" in testbed.node.maillog()
+    line = f"{queue_id}: to=<ada@example.com>"
+    until(lambda: line in testbed.node.maillog(), lambda: f"{line}: {testbed.node.maillog()}")
     until(lambda: not testbed.container.pids(), "nothing of it is left running")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_script_that_finds_a_fault(testbed: Testbed, program: str) -> None:
     """It names what is wrong as the doctor does: denied, filtered, refused, no address."""
-    outsider = script(testbed, testbed.outsider, program)
+    outsider = script(testbed.outsider, program)
     assert outsider[0] == 1
     assert "Finding no-address: " in outsider[1]
-    code, said = script(testbed, testbed.outsider, program, "--address", BRIDGE)
+    code, said = script(testbed.outsider, program, address=BRIDGE)
     assert code == 1
     assert "< 454 4.7.1 <postmaster@example.com>: Relay access denied\n" in said
     assert "\nFinding relay-denied: Postfix relays nothing for 203.0.113." in said
     with a_firewall(testbed):
-        code, said = script(testbed, testbed.container, program)
+        code, said = script(testbed.container, program)
     assert code == 1
     assert "Finding filtered: " in said, said
     assert "iptables -I INPUT -s 172.22.91.0/24 -p tcp --dport 25 -j ACCEPT" in said
     testbed.postfix.stop()
-    code, said = script(testbed, testbed.container, program)
+    code, said = script(testbed.container, program)
     assert code == 1
     assert "Finding refused: " in said, said

@@ -18,9 +18,12 @@ Map<String, String> candidates() {
     }
     // Outside of a container the way out is a router, which may well have a mail server of its own.
     if (isContainer()) {
-        String docker = resolved('host.docker.internal')
+        // Docker and Podman write it there; a name server that is away would cost many seconds.
+        List<String> docker = textOf('/etc/hosts').readLines()*.tokenize().find { words ->
+            words.drop(1).any { name -> name in ['host.docker.internal', 'host.containers.internal'] }
+        }
         if (docker) {
-            found.putIfAbsent(docker, 'host.docker.internal')
+            found.putIfAbsent(docker[0], docker[1])
         }
         gateways().each { gateway -> found.putIfAbsent(gateway.address, "the default gateway of ${gateway.name}".toString()) }
     }
@@ -75,15 +78,6 @@ List<Map> gateways() {
         [address: InetAddress.getByAddress(row[4].decodeHex()).hostAddress, name: row[9], metric: Long.parseLong(row[5], 16)]
     }
     return four.sort { route -> route.metric } + six.sort { route -> route.metric }
-}
-
-String resolved(String name) {
-    try {
-        return InetAddress.getByName(name).hostAddress
-    } catch (UnknownHostException ignored) {
-        // Only Docker has that name.
-    }
-    return null
 }
 
 String textOf(String path) {

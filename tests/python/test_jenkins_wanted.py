@@ -1,0 +1,150 @@
+"""configurator/jenkins: what is wanted and what differs, without a controller."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyservice.cli.jenkins import jenkins_app
+from pyservice.configurator.jenkins import mailing, planning
+from pyservice.configurator.jenkins.connection import source
+from pyservice.configurator.jenkins.planning import Candidate, Found
+from pyservice.configurator.jenkins.wanted import Library, Wanted
+from pyservice.errors import ConfigurationError, SetupError
+from pyservice.settings import Settings
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_a_literal_can_not_be_ended(values: dict[str, str]) -> None:
+    """Whatever the values are, the quotation marks hold letters, digits, +, / and = only."""
+    line = source("read", values).partition("\n")[0]
+    assert re.fullmatch(r"asked = .*\('[A-Za-z0-9+/=]*'\.decodeBase64\(\), 'UTF-8'\)\)", line)
+
+
+@pytest.mark.parametrize(
+    ("text", "remote", "version"),
+    [
+        ("https://git.example.com/a.git@v1.0", "https://git.example.com/a.git", "v1.0"),
+        ("git@git.example.com:a/b.git@v1", "git@git.example.com:a/b.git", "v1"),
+        ("ssh://git@example.com/a.git@feature/x", "ssh://git@example.com/a.git", "feature/x"),
+    ],
+)
+def test_a_library(text: str, remote: str, version: str) -> None:
+    """The last at sign is the version's."""
+    assert Library.parse(text) == Library(remote, version)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://git.example.com/a.git", "git@git.example.com:a.git", "https://me@example.com", "@v1"],
+)
+def test_a_library_without_a_version(text: str) -> None:
+    """It is refused with an example, also where the URL has an at sign of its own."""
+    with pytest.raises(ConfigurationError, match=r"such as https://git\.example\.com"):
+        Library.parse(text)
+
+
+def test_a_library_with_a_password() -> None:
+    """It is refused, and the password not repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        Library.parse("https://me:s3cret@example.com/a.git@v1")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "option"),
+    [
+        ({"address": "a b"}, "--address"),
+        ({"address": "x'; evil()"}, "--address"),
+        ({"port": 0}, "--port"),
+        ({"charset": "UTF 8"}, "--charset"),
+        ({"default_suffix": "example.com"}, "--default-suffix"),
+        ({"transport": "pigeon"}, "--transport"),
+        ({"admin_address": "nobody"}, "--admin-address"),
+        ({"reply_to": "a@example.com, b@example.com"}, "--reply-to"),
+        ({"service_url": "ftp://x"}, "--service-url"),
+    ],
+)
+def test_what_is_mistyped(values: dict[str, Any], option: str) -> None:
+    """The option is named, with what it is to be."""
+    with pytest.raises(ConfigurationError, match=f"^{option} is to be "):
+        Wanted(**values)
+
+
+def test_a_token_is_not_shown() -> None:
+    """Not in a repr, and to the script that only reads no more than its digest goes."""
+    wanted = Wanted(token="s3cret-token")
+    assert "s3cret-token" not in repr(wanted) + repr(wanted.asked)
+
+
+@pytest.mark.parametrize("url", ["ci.example.com", "https://a:b@ci.example.com", "https://ci/?a=b"])
+def test_the_url_of_jenkins(url: str) -> None:
+    """It is an address without a user, a password or a query."""
+    with pytest.raises(ConfigurationError, match="jenkins_url"):
+        Settings.load(jenkins_url=url)
+
+
+def found(*candidates: Candidate) -> Found:
+    nothing: dict[str, Any] = {}
+    sections = ("mailer", "location", "emailExt", "variables", "library", "credential")
+    return Found(dict.fromkeys(sections, nothing), candidates, signsIn=False, casc=())
+
+
+def test_the_first_that_greets_is_the_one() -> None:
+    """What comes first and does not greet is passed over; a given address needs no greeting."""
+    silent = Candidate("192.0.2.1", "the variable NODE_IP", error="ConnectException")
+    greeting = Candidate("172.22.91.1", "the default gateway of eth0", greeting="220 hello")
+    assert planning.address(Wanted(), found(silent, greeting)) == "172.22.91.1"
+    assert planning.address(Wanted(address="192.0.2.7"), found(silent)) == "192.0.2.7"
+    with pytest.raises(SetupError, match=r"It tried 192\.0\.2\.1 \(the variable NODE_IP\)"):
+        planning.address(Wanted(), found(silent))
+    with pytest.raises(SetupError, match=r"hand status\.hostIP in as NODE_IP"):
+        planning.address(Wanted(), found())
+
+
+def test_an_ipv6_address_in_a_url() -> None:
+    """It stands in brackets."""
+    settings = Wanted(service_url="auto").settings("fd00::1")
+    assert settings["variables"]["NOTIFY_EMAIL_URL"] == "http://[fd00::1]:8525"
+
+
+@pytest.mark.parametrize(
+    ("html", "told"),
+    [
+        (
+            '<div class="error"><p>Failed to send out e-mail</p><pre>java.net.ConnectException: '
+            "Connection refused\n\tat java.base/sun.nio.ch.Net.pollConnect(Native Method)\n"
+            "Caused: com.sun.mail.util.MailConnectException: Couldn&#039;t connect to host, port: "
+            "172.22.91.1, 25</pre></div>",
+            "ConnectException: Connection refused. Nothing listens there",
+        ),
+        (
+            '<div class="error"><p>Failed</p><pre>com.sun.mail.smtp.SMTPAddressFailedException: '
+            "554 5.7.1 &lt;a@b.org&gt;: Relay access denied\n\tat x</pre></div>",
+            "554 5.7.1 <a@b.org>: Relay access denied. Postfix takes no mail from this container",
+        ),
+        ('<div class="error">Something &amp; else</div>', "Something & else."),
+    ],
+)
+def test_a_failed_test_mail(html: str, told: str) -> None:
+    """Of Jenkins' page the reason is told, without a stack trace, and what helps."""
+    with pytest.raises(SetupError) as caught:
+        mailing.understand(html, "172.22.91.1:25", "a@b.org")
+    assert told in str(caught.value)
+    assert "\tat" not in str(caught.value)
+
+
+def test_every_option_is_documented() -> None:
+    """docs/jenkins.md names each option that says how Jenkins shall be."""
+    page = (Path(__file__).parents[2] / "docs" / "jenkins.md").read_text()
+    callback = jenkins_app.registered_commands[0].callback
+    assert callback is not None
+    options = inspect.signature(callback).parameters.keys() - {"config"}
+    for name in options:
+        option = {"as_json": "json", "email_ext": "no-email-ext"}.get(name, name.replace("_", "-"))
+        is_setting = f"NOTIFY_EMAIL_{name.upper()}" in page
+        assert is_setting or f"--{option}" in page, option
