@@ -96,12 +96,6 @@ def _refuse(state: State, wanted: Wanted) -> None:
                 f"inet_protocols = {kind}, so Postfix can't serve {wrong[0]}: "
                 "set it to `all`, or give an address of that kind."
             )
-    is_there = wanted.address in state.addresses
-    if wanted.restart and not wanted.boot_safe and not is_there:
-        raise SetupError(
-            f"No interface of this machine has {wanted.address}, and Postfix would not start with "
-            "it: start Docker first, or give --boot-safe."
-        )
 
 
 def _listen(drafting: Drafting, wanted: Wanted) -> bool:
@@ -131,6 +125,11 @@ def _listen(drafting: Drafting, wanted: Wanted) -> bool:
         return False
     if own_service in services:
         return False
+    if wanted.restart and wanted.address not in drafting.state.addresses:
+        raise SetupError(
+            f"No interface of this machine has {address}, and Postfix would not start with it: "
+            "start Docker first, or give --boot-safe."
+        )
     why = "Containers reach this node by that address; loopback stays for the node's own mail."
     drafting.set("inet_interfaces", _with_address(drafting, address), why)
     return True

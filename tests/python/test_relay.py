@@ -166,6 +166,9 @@ def test_an_address_that_is_not_there() -> None:
         drafted(now)
     assert drafted(now, restart=False).plan.in_sync
     assert drafted(now, boot_safe=True).services
+    safe = {"smtp/inet": SMTP, "172.22.91.1:25/inet": SMTP.replace("smtp ", "172.22.91.1:25 ", 1)}
+    listening = state(inet_interfaces="loopback-only", mynetworks="172.22.0.0/16", services=safe)
+    assert drafted(replace(listening, addresses=())).plan.in_sync
 
 
 def test_boot_safe() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.testbed.errors import TestbedError
-from tests.testbed.namespaces import Completed, Namespace, ip
+from tests.testbed.namespaces import Completed, Namespace
 from tests.testbed.waiting import until
 
 FOLDER = "/usr/local/src"
@@ -58,8 +58,7 @@ class Machine(Namespace):
         self._first: int | None = None
         self._cgroup = _cgroup2() / self.name
         try:
-            ip("-n", self.name, "link", "add", "docker0", "type", "bridge")
-            self.address("docker0", f"{bridge}/24")
+            self.add_bridge("docker0", f"{bridge}/24")
             self._cgroup.mkdir()
             self._boot(folder)
         except BaseException:

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_interface
 from pathlib import Path
 
 from tests.testbed.errors import TestbedError
@@ -50,10 +51,15 @@ class Namespace:
         ip("-n", self.name, "address", "add", network, "dev", device)
         ip("-n", self.name, "link", "set", device, "up")
 
+    def add_bridge(self, device: str, network: str) -> None:
+        """Make a bridge, with an address of this machine's on it."""
+        ip("-n", self.name, "link", "add", device, "address", _hardware(network), "type", "bridge")
+        self.address(device, network)
+
     def join(self, device: str, network: str, other: "Namespace", port: str) -> None:
         """Lay a cable (a veth pair) from a new device in here to a new one in another machine."""
         end = ("type", "veth", "peer", "name", port, "netns", other.name)
-        ip("link", "add", device, "netns", self.name, *end)
+        ip("link", "add", device, "netns", self.name, "address", _hardware(network), *end)
         ip("-n", other.name, "link", "set", port, "up")
         self.address(device, network)
 
@@ -155,6 +161,15 @@ def clear_leftovers() -> None:
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
         if _OWNED.match(left.name) and not _owner_lives(left.name):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _hardware(network: str) -> str:
+    """The hardware address for one of a network, made of it as Docker does.
+
+    A bridge left alone has its lowest port's, which changes as containers come and go, and a new
+    device a random one: whoever remembered the one before can't reach it for half a minute.
+    """
+    return "02:42:" + ip_interface(network).packed[-4:].hex(":")
 
 
 def _remove(name: str, started: list[subprocess.Popen[bytes]]) -> None:

@@ -105,8 +105,7 @@ class Testbed:
 
     def _make_relay(self) -> None:
         self.relay = self._namespace("relay")
-        ip("-n", self.relay.name, "link", "add", "lan", "type", "bridge")
-        self.relay.address("lan", f"{RELAY}/24")
+        self.relay.add_bridge("lan", f"{RELAY}/24")
         self._sunk = self.folder / "sunk"
         self._sunk.mkdir()
         self.start_relay()

@@ -31,8 +31,7 @@ class Node(Namespace):
         self.url = f"http://{bridge}:{PORT}"
         self._service: subprocess.Popen[bytes] | None = None
         folder.mkdir()
-        ip("-n", self.name, "link", "add", BRIDGE_DEVICE, "type", "bridge")
-        self.address(BRIDGE_DEVICE, f"{bridge}/24")
+        self.add_bridge(BRIDGE_DEVICE, f"{bridge}/24")
 
     def attach(self, container: Namespace, address: str) -> None:
         """Join a container to the bridge, which becomes its default gateway.
