@@ -41,7 +41,7 @@ def look(postfix: Postfix, wanted: relay.Wanted) -> State:
         SetupError: it can't be read.
     """
     configuration = postfix.read()
-    addresses = own_addresses()
+    addresses = _own_addresses()
     is_running = postfix.is_running()
     is_there = wanted.address in addresses
     return State(
@@ -51,11 +51,6 @@ def look(postfix: Postfix, wanted: relay.Wanted) -> State:
         addresses=addresses,
         files=_contents(relay.files(wanted, postfix.folder)),
     )
-
-
-def own_addresses() -> tuple[Address, ...]:
-    """This machine's."""
-    return tuple(a.ip for i in machine.read().interfaces for a in i.addresses)
 
 
 def apply(postfix: Postfix, wanted: relay.Wanted, show: Show, say: Say) -> Outcome:
@@ -136,7 +131,7 @@ def revert(postfix: Postfix, show: Show, say: Say, *, restart: bool = True) -> O
 
 def prove(configuration: Configuration, address: Address) -> Proof:
     """Whether strangers are refused."""
-    state = State(configuration, True, True, own_addresses())
+    state = State(configuration, True, True, _own_addresses())
     return proof.refuses_strangers(address, state.addresses, state.mynetworks)
 
 
@@ -235,6 +230,10 @@ def _is_ours(drafting: Drafting, name: str, entry: Entry, now: str | None) -> bo
         return True
     drafting.note(f"{name} was changed since the last apply, to {now!r}: it stays so.")
     return False
+
+
+def _own_addresses() -> tuple[Address, ...]:
+    return tuple(own.ip for own in machine.own_addresses())
 
 
 def _contents(paths: tuple[Path, ...]) -> dict[Path, str]:

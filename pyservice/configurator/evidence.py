@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from pyservice.configurator.dialogue import printable
-from pyservice.configurator.machine import Address, read
+from pyservice.configurator.machine import own_addresses
 from pyservice.configurator.postfix import Postfix
 from pyservice.errors import SetupError
 
@@ -154,16 +154,12 @@ def own_address(towards: str) -> str:
 
 def is_local(address: str) -> bool:
     """Whether one of this machine's interfaces has an address."""
-    return any(str(own.ip) == address for own in _own_addresses())
+    return any(str(own.ip) == address for own in own_addresses())
 
 
 def network_around(client: str) -> str:
     """The network to let in for a client: that of the interface it is at, else itself alone."""
-    for own in _own_addresses():
+    for own in own_addresses():
         if ip_address(client) in own.network:
             return str(own.network)
     return str(ip_network(client))
-
-
-def _own_addresses() -> list[Address]:
-    return [address for interface in read().interfaces for address in interface.addresses]

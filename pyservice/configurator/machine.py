@@ -86,6 +86,11 @@ def read(environment: Mapping[str, str] = os.environ) -> Facts:
     )
 
 
+def own_addresses() -> tuple[Address, ...]:
+    """This machine's addresses, each with its network."""
+    return tuple(address for interface in _interfaces() for address in interface.addresses)
+
+
 def host_name(hosts: str) -> tuple[str, str] | None:
     """The first of HOST_NAMES with its address, from the text of /etc/hosts.
 
