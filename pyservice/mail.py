@@ -28,6 +28,9 @@ MAX_NAME = 100
 MAX_HEADER_LINE = 998
 """Octets, without the line end (RFC 5322, section 2.1.1)."""
 
+OWN_ID_PREFIX = "notify-email."
+"""Of Message-IDs: by it our mails are found in Postfix' log."""
+
 MAX_WORD = 60
 """Characters without a space that a header can't fold at; longer ones are encoded."""
 
@@ -50,6 +53,16 @@ class Addressing:
     """With its angle brackets."""
     date: datetime
     """Aware."""
+
+
+def message_id(report_id: str, host: str) -> str:
+    """A mail's Message-ID: made at acceptance, it never changes, and can be told from others."""
+    return f"<{OWN_ID_PREFIX}{report_id}@{host}>"
+
+
+def is_own_message_id(value: str) -> bool:
+    """Whether a Message-ID, with its angle brackets, is one of ours."""
+    return value.startswith(f"<{OWN_ID_PREFIX}")
 
 
 def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes:

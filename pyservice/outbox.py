@@ -22,7 +22,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pyservice.entries import SCHEMA_VERSION, Entry, Event, events, metadata, reports
-from pyservice.errors import ConfigurationError, ConflictError, NotFoundError
+from pyservice.errors import ConfigurationError, ConflictError, NotFoundError, SetupError
+from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
@@ -116,7 +117,7 @@ class Outbox:
             id=entry_id,
             owner=owner,
             digest=digest,
-            message_id=f"<{entry_id}@{self._host}>",
+            message_id=message_id(entry_id, self._host),
             report=report,
             people=people,
             created=now,
@@ -266,6 +267,24 @@ class Outbox:
         # SQLite has one writer; waiting here costs less than its busy handler's sleeps.
         with self._writing, self._engine.begin() as connection:
             yield connection
+
+
+def waiting(file: Path) -> int:
+    """How many mails of an outbox, whose service may be running, Postfix has not got yet.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    engine = sa.create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+    query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
+    try:
+        with engine.connect() as read:
+            return int(read.execute(query).scalar_one())
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise SetupError(f"The outbox {file} can't be read: {cause}.") from None
+    finally:
+        engine.dispose()
 
 
 def _note(write: sa.Connection, entry_id: str, at: float, state: str, note: str) -> None:

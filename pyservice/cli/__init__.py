@@ -12,8 +12,10 @@ import typer
 from pyservice import __version__
 from pyservice.cli import service
 from pyservice.cli.doctor import doctor
+from pyservice.cli.drain import drain
 from pyservice.cli.jenkins import jenkins_app
 from pyservice.cli.jenkins_emit import emit_app
+from pyservice.cli.log import share_log
 from pyservice.cli.node import node
 from pyservice.cli.relay import relay_app
 from pyservice.errors import ConfigurationError, SetupError
@@ -43,6 +45,8 @@ app.command()(service.serve)
 app.command()(service.demo)
 app.command()(node)
 app.command()(doctor)
+app.command()(share_log)
+app.command()(drain)
 app.add_typer(service.token_app, name="token")
 app.add_typer(relay_app, name="relay")
 jenkins_app.add_typer(emit_app, name="emit")

@@ -25,6 +25,7 @@ _SYSTEM_PATH = os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin"
 _PATIENCE = 120
 """Seconds for one command: a stop waits for deliveries that are on their way."""
 _SAID = re.compile(r"^(?:\S*/)?post\S*: (?P<text>(?:fatal|error): .+)$", re.MULTILINE)
+_QUEUE_LENGTH = re.compile(r"^-- \S+ Kbytes in (?P<count>\d+) Requests?\.$", re.MULTILINE)
 _TWICE = re.compile(r"overriding earlier entry: (?P<name>\w+)=")
 
 
@@ -169,6 +170,20 @@ class Postfix:
         elif self.is_running():
             self._postfix("stop")
 
+    def queued(self) -> int:
+        """How many mails wait in its queue.
+
+        Raises:
+            SetupError: it can't be asked, such as while it is stopped.
+        """
+        told = self._demand("postqueue", "-c", str(self.folder), "-p").stdout
+        found = _QUEUE_LENGTH.search(told)
+        return int(found["count"]) if found else 0
+
+    def flush(self) -> None:
+        """Let it try all of them now."""
+        self._demand("postqueue", "-c", str(self.folder), "-f")
+
     def renew_units(self) -> None:
         """Let systemd read its units again, where it starts this instance."""
         if self.unit is not None:
@@ -212,8 +227,17 @@ class Postfix:
             raise SetupError(f"`postfix {verb}` failed: {_reason(said)}")
 
 
+def is_installed() -> bool:
+    """Whether this machine has Postfix' commands."""
+    return _found("postconf") is not None
+
+
+def _found(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path=_SYSTEM_PATH)
+
+
 def _program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path=_SYSTEM_PATH)
+    found = _found(name)
     if found is None:
         cure = "install Postfix (apt install postfix, dnf install postfix)"
         if name == "systemctl":

@@ -41,7 +41,7 @@ def test_accepted(client: TestClient, report: Json) -> None:
     assert response.status_code == 202
     answer = response.json()
     assert answer["state"] == "received"
-    assert answer["message_id"] == f"<{answer['id']}@ci.example.com>"
+    assert answer["message_id"] == f"<notify-email.{answer['id']}@ci.example.com>"
     assert answer["recipients"] == ["ada@example.com"]
     assert answer["status_url"] == f"/v1/reports/{answer['id']}"
     assert answer["preview_url"] == f"/v1/reports/{answer['id']}/preview"

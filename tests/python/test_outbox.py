@@ -50,7 +50,7 @@ def test_an_entry_comes_back_as_it_was(outbox: Outbox) -> None:
     assert is_new
     assert (entry.report, entry.people, entry.state) == (REPORT, PEOPLE, "received")
     assert entry.pending == ("ada@example.com", "b@x.org")
-    assert entry.message_id == f"<{entry.id}@ci.example.com>"
+    assert entry.message_id == f"<notify-email.{entry.id}@ci.example.com>"
     assert outbox.get(entry.id, owner="ci")[0] == entry
 
 

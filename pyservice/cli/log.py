@@ -1,0 +1,54 @@
+"""`share-log`: the part of Postfix' log that the service may read."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyservice.cli import show
+from pyservice.errors import SetupError
+from pyservice.log_sharing import FILE, Sharing
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+
+
+def share_log(
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Postfix' log.  [default: /var/log/mail.log or maillog, else the journal]"
+        ),
+    ] = None,
+    to: Annotated[Path, typer.Option(help="What the service reads.")] = FILE,
+    once: Annotated[bool, typer.Option("--once", help="Pass on what is there, and end.")] = False,
+) -> None:
+    """Pass on the lines of Postfix' log that are about the service's own mails.
+
+    Postfix' log names everybody who gets mail from this node. With this the service, which may
+    not read it, sees what became of its own mails: they are known by their Message-ID. It goes on
+    where it was stopped, and through rotations.
+
+    \b
+    Examples:
+      notify-email share-log                       until it is stopped; a unit does this
+      notify-email share-log --log /var/log/mail.log --to /tmp/ours.log --once
+    """
+    sharing = Sharing(log, to)
+    if once:
+        show.facts({"Passed on": f"{sharing.step()} lines to {to}"})
+        return
+    show.facts({"Sharing": f"Postfix' log of our own mails, in {to}"})
+    troubled = ""
+    while True:
+        try:
+            sharing.step()
+            troubled = ""
+        except SetupError as error:
+            # A full disk, say: nothing is lost, so go on trying, and say it once.
+            if str(error) != troubled:
+                troubled = str(error)
+                print(f"notify-email: {error} Trying again.", file=sys.stderr, flush=True)
+        time.sleep(PAUSE)

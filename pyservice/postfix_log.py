@@ -1,0 +1,263 @@
+"""Postfix' log: read on from where one was, through rotations, and what its lines tell of a mail.
+
+Postfix writes to a file (its own maillog_file, or syslog's) or, where there is no syslog daemon as
+on a plain Debian 12, to the journal.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pyservice.errors import SetupError
+
+USUAL_FILES = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
+"""Debian's and Red Hat's."""
+CHUNK = 1 << 20
+"""Bytes that are read at once, so that a day's log is not held in memory."""
+
+Mark = Mapping[str, str | int]
+"""How far a log was read: JSON, to be kept and given back."""
+
+_T = TypeVar("_T")
+
+_LINE = re.compile(
+    r"^.{0,80}? postfix\S*?/[\w/-]+\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): (?P<told>.*)"
+)
+_MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(?P<message_id>.*)")
+_DELIVERY = re.compile(
+    r"to=<(?P<recipient>.*?)>, (?:orig_to=<.*?>, )?relay=(?P<relay>[^,]*), .*?"
+    r"\bstatus=(?P<status>\w+) \((?P<reply>.*)\)$"
+)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One attempt of Postfix to hand a mail on, for one recipient."""
+
+    recipient: str
+    relay: str
+    """The relay host with its address and port, or `none`."""
+    status: str
+    """`sent` (the relay host took it), `deferred`, `bounced` or `expired`."""
+    reply: str
+    """In the words of the relay host, or of Postfix."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line about one queue ID."""
+
+    queue_id: str
+    told: str
+    """What follows the queue ID."""
+
+    @property
+    def message_id(self) -> str | None:
+        """With its angle brackets; only `cleanup` tells it, once a mail."""
+        found = _MESSAGE_ID.fullmatch(self.told)
+        return found["message_id"] if found else None
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """What `smtp` and its like tell."""
+        found = _DELIVERY.match(self.told)
+        return Delivery(**found.groupdict()) if found else None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the mail has left the queue: its ID may be another mail's from now on."""
+        return self.told == "removed"
+
+    @classmethod
+    def of(cls, text: str) -> "Line | None":
+        """None: it is about no mail in the queue."""
+        found = _LINE.match(text)
+        return cls(found["queue_id"], found["told"]) if found else None
+
+
+class Log(Protocol):
+    """A log that is read on."""
+
+    def lines(self) -> list[str]:
+        """Complete lines that came since the last call; ask again until there are none."""
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was read."""
+
+
+class FileLog:
+    """A log file, its followers after a rotation, and what is still written to the one before."""
+
+    def __init__(self, file: Path, mark: Mark | None = None) -> None:
+        """Begin where it ends now or, with a mark, where that says; an empty one: at its start.
+
+        Raises:
+            SetupError: it can't be read; names the cure.
+        """
+        self._file = file
+        self._older: _Tail | None = None
+        try:
+            self._tail = _Tail(file)
+            if mark is None:
+                self._tail.skip()
+            elif mark.get("inode") == self._tail.inode:
+                self._tail.skip(int(mark.get("offset", 0)))
+            else:
+                self._older = _rotated(file, mark)
+        except FileNotFoundError:
+            raise SetupError(
+                f"There is no {file}: where does Postfix log (postconf maillog_file)? Name it."
+            ) from None
+        except OSError as error:
+            raise SetupError(
+                f"{file} can't be read ({(error.strerror or str(error)).lower()}): run this as "
+                "root, or as a user in the group adm."
+            ) from None
+
+    def lines(self) -> list[str]:
+        """Complete lines that came since the last call; ask again until there are none."""
+        # Who writes may go on with the old file for a moment after it was renamed.
+        found = self._older.lines() if self._older else []
+        if found:
+            return found
+        found = self._tail.lines()
+        if not found and self._is_replaced():
+            try:
+                following = _Tail(self._file)
+            except OSError:
+                return []  # not there yet
+            self._older, self._tail = self._tail, following
+            return self._tail.lines()
+        return found
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was read."""
+        return {"inode": self._tail.inode, "offset": self._tail.offset}
+
+    def _is_replaced(self) -> bool:
+        try:
+            return self._file.stat().st_ino != self._tail.inode
+        except OSError:
+            return False
+
+
+class _Tail:
+    """A file that stays open under whatever name, read in whole lines."""
+
+    def __init__(self, file: Path) -> None:
+        self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+        self.inode = os.fstat(self._descriptor).st_ino
+        self.offset = 0
+
+    def skip(self, to: int | None = None) -> None:
+        self.offset = self._size if to is None else min(to, self._size)
+
+    def lines(self) -> list[str]:
+        if self._size < self.offset:
+            self.offset = 0  # emptied in place, as logrotate's copytruncate does
+        chunk = os.pread(self._descriptor, CHUNK, self.offset)
+        whole = chunk[: chunk.rfind(b"\n") + 1]
+        if not whole and len(chunk) == CHUNK:
+            whole = chunk  # no line of Postfix' is that long
+        self.offset += len(whole)
+        return whole.decode("utf-8", "replace").splitlines()
+
+    @property
+    def _size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+
+def _rotated(file: Path, mark: Mark) -> _Tail | None:
+    """The file of a mark under its new name (mail.log.1), unless it is compressed by now."""
+    for other in file.parent.glob(f"{file.name}*"):
+        if other.stat().st_ino == mark.get("inode"):
+            tail = _Tail(other)
+            tail.skip(int(mark.get("offset", 0)))
+            return tail
+    return None
+
+
+class JournalLog:
+    """The journal's mail facility, as journalctl shows it."""
+
+    def __init__(self, mark: Mark | None = None) -> None:
+        """Begin where it ends now or, with a mark, where that says; an empty one: at its start.
+
+        Raises:
+            SetupError: there is no journal here, or it can't be read.
+        """
+        self._cursor = str(mark["cursor"]) if mark and "cursor" in mark else None
+        # Any entry's cursor says where its end is: Postfix may not have logged anything yet.
+        last = [entry["__CURSOR"] for entry in self._entries("--lines=1")]
+        if not last:
+            raise SetupError(
+                "The journal is empty or can't be read: run this as root, or as a user in the "
+                "group systemd-journal; or name Postfix' log file."
+            )
+        if mark is None:
+            self._cursor = last[0]
+
+    def lines(self) -> list[str]:
+        """Complete lines that came since the last call; ask again until there are none."""
+        found = []
+        since = [f"--after-cursor={self._cursor}"] if self._cursor else []
+        for entry in self._entries("SYSLOG_FACILITY=2", *since):
+            self._cursor = entry["__CURSOR"]
+            who = f"{entry.get('SYSLOG_IDENTIFIER', '')}[{entry.get('SYSLOG_PID', 0)}]"
+            found.append(f"journal {who}: {entry.get('MESSAGE', '')}")
+        return found
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was read."""
+        return {"cursor": self._cursor or ""}
+
+    def _entries(self, *arguments: str) -> Iterator[dict[str, str]]:
+        program = shutil.which("journalctl")
+        if program is None:
+            raise SetupError("There is no journalctl here: name Postfix' log file.")
+        done = subprocess.run(  # noqa: S603 - journalctl
+            [program, "--output=json", "--no-pager", "--quiet", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            raise SetupError(f"journalctl failed: {' '.join(done.stderr.split())[:300]}")
+        return map(json.loads, done.stdout.splitlines())
+
+
+def opened(file: Path | None, mark: Mark | None = None) -> Log:
+    """The log of a name; without one the usual file or, where there is none, the journal.
+
+    Raises:
+        SetupError: it can't be read; names the cure.
+    """
+    named = file or next((usual for usual in USUAL_FILES if usual.exists()), None)
+    return JournalLog(mark) if named is None else FileLog(named, mark)
+
+
+def wait_for(log: Log, find: Callable[[Line], _T | None], seconds: float) -> _T | None:
+    """What `find` finds first in the lines that come, for so long at most."""
+    ends = time.monotonic() + seconds
+    while True:
+        for text in log.lines():
+            line = Line.of(text)
+            if line is not None and (found := find(line)) is not None:
+                return found
+        if time.monotonic() > ends:
+            return None
+        time.sleep(0.1)
