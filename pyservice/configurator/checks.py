@@ -35,15 +35,14 @@ def of_strangers(
         parameters: Postfix' settings.
         gateway: the bridge's address on a node, the default gateway of a Postfix in a container.
         port: Postfix' port.
-        published: how that port is opened to the world; None: it isn't, as far as can be seen.
+        published: how strangers come to that port; None: they don't, as far as can be seen.
     """
     mynetworks = parameters.get("mynetworks", "")
     if not networks.is_listed(networks.entries(mynetworks), ip_address(gateway)):
         return []
     tighter = f"!{gateway} {mynetworks}"
-    if published is None:
-        return [KNOWN["gateway-trusted"].found(gateway=gateway, port=port, networks=tighter)]
-    return [KNOWN["open-relay"].found(how=published, gateway=gateway, networks=tighter)]
+    known = KNOWN["open-relay" if published else "gateway-trusted"]
+    return [known.found(how=published, gateway=gateway, port=port, networks=tighter)]
 
 
 def of_bare_newlines(parameters: Mapping[str, str]) -> list[Finding]:

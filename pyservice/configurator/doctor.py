@@ -84,6 +84,6 @@ def _silent(node: Node, order: Order, parameters: Mapping[str, str]) -> Iterable
     if not node.is_container and node.network:
         yield from checks.of_containers(parameters, node.network)
     if node.address:
-        published = None if node.is_container else evidence.published(order.port)
+        published = None if node.is_container else evidence.published(order.port, node.address)
         yield from checks.of_strangers(parameters, node.address, order.port, published)
     yield from checks.of_bare_newlines(parameters)

@@ -23,7 +23,10 @@ _DELIVERY = (
     r"{queue_id}: to=<[^>]*>,.* relay=(?P<relay>[^,]*),.* status=(?P<status>\w+) \((?P<text>.*)\)"
 )
 _REJECTION = r"reject: RCPT from [^\[]*\[(?P<client>[^\]]+)\]: .* to=<{recipient}>"
-_NAT = re.compile(r"dport (?P<port>\d+)\b.*?\b(?:DNAT|REDIRECT|dnat|redirect)\b")
+_NAT = re.compile(r"\b(?:DNAT|REDIRECT|SNAT)\b", re.IGNORECASE)
+_RANGE = r"\d+(?:[:-]\d+)?"
+_PORTS = re.compile(rf"\bdports? (?:\{{ )?(?P<ports>{_RANGE}(?:, ?{_RANGE})*)")
+"""Of iptables-save (`--dport 25`, `--dports 25,500:600`) and nft (`dport { 25, 500-600 }`)."""
 
 
 def settings(config_dir: Path | None) -> Mapping[str, str]:
@@ -102,20 +105,33 @@ def find_log(given: Path | None, parameters: Mapping[str, str]) -> Path:
     return next((file for file in _LOGS if file.exists()), _LOGS[0])
 
 
-def published(port: int) -> str | None:
-    """How this machine takes a port of the world in and changes where it comes from, or None."""
-    return published_by(port, _command_lines(), _nat_rules())
+def published(port: int, gateway: str) -> str | None:
+    """How strangers come to a port of this machine's, perhaps from its own gateway; or None."""
+    return published_by(port, gateway, _command_lines(), _nat_rules())
 
 
-def published_by(port: int, command_lines: Iterable[list[str]], nat_rules: str) -> str | None:
+def published_by(
+    port: int, gateway: str, command_lines: Iterable[list[str]], nat_rules: str
+) -> str | None:
     """The same, of the processes' command lines and what iptables-save or nft prints."""
     for words in command_lines:
         if Path(words[0]).name == "docker-proxy" and _option(words, "-host-port") == str(port):
-            return f"docker-proxy publishes port {port}"
+            host = _option(words, "-host-ip") or "0.0.0.0"  # noqa: S104 - of its own
+            if not ip_address(host).is_loopback:
+                return f"docker-proxy publishes port {port}"
     for line in nat_rules.splitlines():
-        if (found := _NAT.search(line)) and int(found["port"]) == port:
-            return f"a rule redirects port {port} ({' '.join(line.split())[:100]})"
+        rule = " ".join(line.split())
+        if _NAT.search(rule) and _concerns(rule, port, gateway):
+            return f"a rule of the firewall rewrites: {rule[:100]}"
     return None
+
+
+def _concerns(rule: str, port: int, gateway: str) -> bool:
+    """Whether a rule of NAT is about a port, or makes any source the gateway."""
+    if match := _PORTS.search(rule):
+        ranges = [re.split("[:-]", text) for text in match["ports"].split(",")]
+        return any(int(ends[0]) <= port <= int(ends[-1]) for ends in ranges)
+    return bool(re.search(rf"(?:snat to|--to-source) {re.escape(gateway)}(?!\d)", rule))
 
 
 def _option(words: list[str], name: str) -> str | None:

@@ -186,7 +186,8 @@ CATALOGUE = (
     Known(
         "open-relay",
         "error",
-        "Strangers may relay: {how}, so that they come from {gateway}, which is in mynetworks.",
+        "Strangers reach port {port} ({how}), and {gateway} is in mynetworks: whoever's source is "
+        "rewritten to it, as by docker-proxy, may relay.",
         "postconf -e mynetworks={networks} && postfix reload",
     ),
     Known(

@@ -294,20 +294,33 @@ def test_strangers(mynetworks: str, published: str | None, expected: list[str]) 
         assert checks.of_strangers({"mynetworks": setting}, "172.22.91.1", 25, published) == []
 
 
+PROXY = ["/usr/bin/docker-proxy", "-proto", "tcp", "-host-ip"]
+
+
 @pytest.mark.parametrize(
     ("words", "rules", "expected"),
     [
-        (["/usr/bin/docker-proxy", "-host-port", "25"], "", "docker-proxy publishes port 25"),
-        (["/usr/bin/docker-proxy", "-host-port", "2525"], "", None),
+        ([*PROXY, "0.0.0.0", "-host-port", "25"], "", "docker-proxy publishes port 25"),
+        ([*PROXY, "0.0.0.0", "-host-port", "2525"], "", None),
+        ([*PROXY, "127.0.0.1", "-host-port", "25"], "", None),
         (["x"], "-A DOCKER -p tcp -m tcp --dport 25 -j DNAT --to 172.17.0.2:25", "a rule"),
-        (["x"], "  tcp dport 25 dnat to 172.17.0.2:25", "a rule redirects port 25"),
+        (["x"], "-A DOCKER -p tcp -m tcp --dport 2525 -j DNAT --to 172.17.0.2:25", None),
+        (["x"], "-A PREROUTING -p tcp -m multiport --dports 25,587 -j REDIRECT", "a rule"),
+        (["x"], "-A PREROUTING -p tcp -m multiport --dports 20:30 -j REDIRECT", "a rule"),
+        (["x"], "  tcp dport 25 dnat to 172.17.0.2:25", "a rule of the firewall rewrites: tcp dpo"),
+        (["x"], "  tcp dport { 20-22, 25 } dnat to 172.17.0.2", "a rule"),
+        (["x"], "  tcp dport { 20-22, 26 } dnat to 172.17.0.2", None),
+        (["x"], "  ip daddr 203.0.113.1 snat to 172.22.91.1", "a rule"),
+        (["x"], "  ip daddr 203.0.113.1 snat to 172.22.91.10", None),
+        (["x"], "-A INPUT -j SNAT --to-source 172.22.91.1", "a rule"),
         (["x"], "-A PREROUTING -p tcp --dport 2525 -j REDIRECT --to-ports 25", None),
+        (["x"], "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", None),
         (["x"], "-A INPUT -p tcp --dport 25 -j ACCEPT", None),
     ],
 )
 def test_a_published_port(words: list[str], rules: str, expected: str | None) -> None:
-    """Docker's proxy and rules that rewrite a destination publish a port."""
-    found = evidence.published_by(25, [words], rules)
+    """Docker's proxy publishes a port, and so do rules that rewrite destination or source."""
+    found = evidence.published_by(25, "172.22.91.1", [words], rules)
     assert found == expected or (expected and found and found.startswith(expected))
 
 

@@ -4,8 +4,8 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -221,22 +221,79 @@ def test_a_rewritten_source(testbed: Testbed) -> None:
     assert told in first(found)["sentence"]
 
 
-def test_a_published_port(testbed: Testbed) -> None:
-    """A rule that brings the world's port 25 in makes the trusted gateway an error."""
+PROXY = f"""
+import socket, threading
+
+def carry(one, other):
+    while data := one.recv(4096):
+        other.sendall(data)
+    other.shutdown(socket.SHUT_WR)
+
+listening = socket.create_server(("198.51.100.11", 25))
+while True:
+    outer = listening.accept()[0]
+    inner = socket.create_connection(("{BRIDGE}", 25), source_address=("{BRIDGE}", 0))
+    for pair in ((outer, inner), (inner, outer)):
+        threading.Thread(target=carry, args=pair, daemon=True).start()
+"""
+MAIL = "Subject: x\r\n\r\nx\r\n"
+
+
+@contextmanager
+def docker_proxy(testbed: Testbed) -> Iterator[str]:
+    """Meanwhile one like Docker's brings the uplink's port 25 in, as the bridge's address."""
+    file = testbed.folder / "proxy.py"
+    file.write_text(PROXY)
+    started = f"exec -a docker-proxy {sys.executable} {file} -host-ip 198.51.100.11 -host-port 25"
+    process = testbed.node.start("bash", "-c", started, log=testbed.folder / "proxy.log")
+    until(lambda: "198.51.100.11:25" in testbed.node.run("ss", "-Hltn").stdout, "the proxy listens")
+    testbed.outsider.route("198.51.100.11", via=gateway_of(testbed.outsider))
+    try:
+        yield "198.51.100.11"
+    finally:
+        ip("-n", testbed.outsider.name, "route", "delete", "198.51.100.11")
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def a_rewritten_source_of_strangers(testbed: Testbed) -> Iterator[str]:
+    """Meanwhile a rule of nft lets everybody seem to come from the bridge."""
     if shutil.which("nft", path="/usr/sbin:/sbin") is None:
         pytest.skip("there is no nft")
     rules = (
-        "add table ip t; add chain ip t pre { type nat hook prerouting priority -100; }; "
-        f"add rule ip t pre iifname uplink tcp dport 25 dnat to {BRIDGE}:25"
+        "add table ip t; add chain ip t in { type nat hook input priority 100; }; "
+        f"add rule ip t in ip saddr 203.0.113.0/24 tcp dport 25 snat to {BRIDGE}"
     )
     done = testbed.node.run("nft", rules)
     assert done.returncode == 0, done.stderr
     try:
-        code, found = on_the_node(testbed)
+        yield BRIDGE
     finally:
         testbed.node.run("nft", "delete table ip t")
-    assert code == 1
-    assert first(found)["id"] == "open-relay"
+
+
+def gateway_of(outsider: Namespace) -> str:
+    """The node's side of an outsider's cable."""
+    return ip("-n", outsider.name, "route", "show", BRIDGE).split()[2]
+
+
+@pytest.mark.parametrize("opened", [docker_proxy, a_rewritten_source_of_strangers])
+def test_an_open_relay(
+    testbed: Testbed, opened: Callable[[Testbed], AbstractContextManager[str]]
+) -> None:
+    """Where strangers really relay it is an error, and what it says closes that to them alone."""
+    with postfix_with(testbed, mynetworks="127.0.0.0/8, 172.22.0.0/16"), opened(testbed) as host:
+        assert "queued as" in testbed.speak_smtp(testbed.outsider, MAIL, host)[-1]
+        code, found = on_the_node(testbed)
+        assert code == 1
+        assert first(found)["id"] == "open-relay"
+        pasted = testbed.node.run("bash", "-c", first(found)["cure"])
+        assert pasted.returncode == 0, pasted.stderr
+        assert on_the_node(testbed)[0] == 0
+        refused = testbed.speak_smtp(testbed.outsider, MAIL, host)
+        assert refused[-1].startswith("454 4.7.1"), refused
+        assert "queued as" in testbed.speak_smtp(testbed.container, MAIL)[-1]
 
 
 def test_a_sender_that_is_refused(testbed: Testbed) -> None:
