@@ -15,7 +15,9 @@ Who = Literal[">", "<", "*"]
 Why = Literal["refused", "filtered", "slow", "closed"]
 
 _LONGEST = 64 * 1024
-"""Bytes of a reply: what says more speaks no SMTP."""
+"""Bytes of a line: what says more speaks no SMTP."""
+_MOST = 50
+"""Lines of a reply, likewise; Postfix' longest has about fifteen."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Dialogue:
         Raises:
             SilenceError: there is no connection, or no greeting.
         """
+        self.remark(f"connecting to {host} port {port}, for up to {self._timeout:g} s")
         began = time.monotonic()
         bind = (source, 0) if source else None
         try:
@@ -96,6 +99,10 @@ class Dialogue:
         self.local = self._socket.getsockname()[0]
         self._keep("*", f"connected from {self.local} to {host} port {port}")
         return self._listen()
+
+    def remark(self, text: str) -> None:
+        """Tell what goes on beside the conversation."""
+        self._keep("*", text)
 
     def say(self, *lines: str) -> Reply:
         """Say something and wait for the reply; only a mail has several lines.
@@ -135,7 +142,7 @@ class Dialogue:
     def _listen(self) -> Reply:
         began, reply = time.monotonic(), list[str]()
         ends = began + self._timeout
-        while True:
+        while len(reply) < _MOST:
             text = self._line(ends)
             seconds = time.monotonic() - began
             self._keep("<", text, 0.0 if reply else seconds)
@@ -163,7 +170,9 @@ class Dialogue:
     def _receive(self, ends: float) -> bytes:
         if self._socket is None:
             raise ConnectionResetError
-        self._socket.settimeout(max(ends - time.monotonic(), 0.001))
+        if (left := ends - time.monotonic()) <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
         return self._socket.recv(4096)
 
     def _lost(self, error: OSError) -> SilenceError:

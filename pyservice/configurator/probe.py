@@ -43,6 +43,7 @@ class Dialogue:
 
     def __init__(self, address, port, timeout):
         self.timeout = timeout
+        show("*", "connecting to %s port %s, for up to %g s" % (address, port, timeout))
         try:
             self.socket = socket.create_connection((address, port), timeout)
         except ConnectionRefusedError:
@@ -59,7 +60,7 @@ class Dialogue:
     def listen(self):
         """The code, 0 for what is no SMTP, and all of the reply on one line."""
         ends, texts = time.time() + self.timeout, []
-        while True:
+        while len(texts) < 50:
             line = self.line(ends)
             show("<", line)
             texts.append(line[4:] if texts else line)
@@ -73,6 +74,8 @@ class Dialogue:
     def line(self, ends):
         while b"\n" not in self.unread and len(self.unread) < 65536:
             try:
+                if time.time() >= ends:
+                    raise TimeoutError
                 self.socket.settimeout(max(ends - time.time(), 0.001))
                 received = self.socket.recv(4096)
             except OSError as error:

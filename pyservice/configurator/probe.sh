@@ -119,6 +119,7 @@ bits() {
 # ---- The conversation: the server is read from 3 and written to 4
 
 connect() {
+  printf '* connecting to %s port %s, for up to %s s\n' "$address" "$port" "$timeout"
   if [ -n "${BASH_VERSION:-}" ]; then
     # Other shells can't even parse it.
     eval 'coproc NET { through_bash 2>&1; }; exec 3<&"${NET[0]}" 4>&"${NET[1]}"; net=$NET_PID'
@@ -184,10 +185,15 @@ hear() {
 
 # Sets code (of the reply, or: silent, nonsense) and text (all of the reply).
 listen() {
-  text='' since=$(now)
+  text='' since=$(now) lines=0
   while hear; do
     case $line in
-      [0-9][0-9][0-9]-*) printf '< %s\n' "$line" && text="$text${line#????} " ;;
+      [0-9][0-9][0-9]-*)
+        printf '< %s\n' "$line"
+        text="$text${line#????} " code=nonsense lines=$((lines + 1))
+        [ "$lines" -lt 50 ] || return
+        [ $(($(now) - since)) -le "$timeout" ] || break
+        ;;
       [0-9][0-9][0-9] | [0-9][0-9][0-9]' '*)
         printf '< %s\n' "$line"
         code=${line%"${line#???}"} text="$code $text${line#????}"

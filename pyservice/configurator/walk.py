@@ -100,6 +100,9 @@ class Walk:
             self._follow(self.queue_id)
 
     def _route(self) -> str:
+        for option in self._node.candidates:
+            if option.is_chosen:
+                self.dialogue.remark(f"{option.address} ({option.source}): {option.reason}")
         if self._node.address:
             return self._node.address
         if self._node.is_container:
@@ -122,6 +125,7 @@ class Walk:
         except SilenceError as silence:
             raise self._no_greeting(silence, address, is_here=is_here) from silence
         if greeting.code == 0:
+            self.dialogue.close()
             raise self._not_postfix(address, greeting.text)
         self._is_postfix = "Postfix" in greeting.text
         if greeting.code != 220:
@@ -202,6 +206,7 @@ class Walk:
             self.notes.append(missing.found(queue_id=queue_id, text=self._no_log))
             return
         seconds = self._order.timeout
+        self.dialogue.remark(f"waiting in the log for the relay's answer, for up to {seconds:g} s")
         delivery = self._log.delivery(queue_id, seconds=seconds)
         if delivery is None:
             self.notes.append(KNOWN["unanswered"].found(queue_id=queue_id, seconds=f"{seconds:g}"))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +138,51 @@ def test_a_late_greeting_that_comes(scripted: Scripted, monkeypatch: pytest.Monk
     found = diagnosis(scripted(converse))
     assert found.is_well
     assert [f.severity for f in found.findings if f.id == "greeting-slow"] == ["note"]
+
+
+def endless(text: bytes, seconds: float) -> Callable[[socket.socket], None]:
+    """A server that says the same again and again, until nobody listens any more."""
+
+    def converse(connection: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection.sendall(text)
+                time.sleep(seconds)
+
+    return converse
+
+
+@pytest.mark.parametrize(
+    ("server", "known"),
+    [
+        (endless(b"220-x\r\n" * 1000, 0), "not-postfix"),
+        (endless(b"x" * 9999, 0), "not-postfix"),
+        (endless(b"220-x\r\n", 0.1), "greeting-slow"),
+    ],
+)
+def test_a_server_that_never_ends(
+    scripted: Scripted, server: Callable[[socket.socket], None], known: str
+) -> None:
+    """A reply has a last line and a limit of time, whatever a server does; so have the scripts'."""
+    began = time.monotonic()
+    port = scripted(server)
+    found = diagnosis(port)
+    assert errors(found) == [known]
+    assert len(found.lines) < 60
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
+def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list[str]) -> None:
+    """A script, too, ends in time with its finding."""
+    order = Order("a@example.com", "b@example.com", port=scripted(endless(b"220-x\r\n", 0)))
+    text = scripts.script(order, "127.0.0.1", python=program[-1] == "-")
+    done = subprocess.run(
+        program, input=text, capture_output=True, text=True, timeout=9, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Finding not-postfix: " in done.stdout
+    assert done.stdout.count("\n") < 70
 
 
 def test_lines_wait_for_their_replies(scripted: Scripted) -> None:

@@ -169,6 +169,11 @@ def test_filtered(testbed: Testbed) -> None:
     with a_firewall(testbed):
         code, found = doctor(testbed.container)
     assert code == 1
+    assert [line["text"] for line in found["dialogue"]] == [
+        f"{BRIDGE} (default gateway): the node is the way out of eth0",
+        f"connecting to {BRIDGE} port 25, for up to 1 s",
+        f"{BRIDGE} port 25: no answer",
+    ]
     assert first(found)["id"] == "filtered"
     assert " -s 172.22.91.0/24 -p tcp --dport 25 " in first(found)["cure"]
 
