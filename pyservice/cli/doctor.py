@@ -119,7 +119,7 @@ def _at_jenkins(address: str | None, port: int) -> list[Finding]:
     """What is wrong with Jenkins' settings: by where its controller itself meets Postfix."""
     from pyservice.configurator.jenkins import applying  # noqa: PLC0415 - late as in cli/jenkins
 
-    found = applying.read(connect(None, {}, WAIT), make_wanted({"port": port}))
+    found = applying.read(connect({"wait": WAIT}), make_wanted({"port": port}))
     seen = found.greeting.address if found.greeting else address
     return checks.of_jenkins(checks.controller_of(found.settings), seen, port) if seen else []
 

@@ -9,91 +9,44 @@ import typer
 
 from pyservice.cli import show
 from pyservice.cli.jenkins_options import (
-    Address,
-    Admin,
-    Charset,
+    CONNECTION,
+    WANTED,
     Check,
-    EmailExt,
-    Inventory,
     Json,
-    LibraryCredentials,
-    LibraryOf,
-    ReplyTo,
-    ServiceToken,
-    ServiceUrl,
-    SmtpPort,
-    Suffix,
-    TokenFile,
-    Transport,
-    Url,
-    User,
-    Wait,
     connect,
     make_wanted,
+    takes,
 )
-from pyservice.cli.service import Config
 from pyservice.configurator.plan import Plan
+from pyservice.errors import ConfigurationError
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
     from pyservice.configurator.jenkins.connection import Controller
     from pyservice.configurator.jenkins.wanted import Wanted
 
-__all__ = ["connect", "jenkins_app", "make_wanted"]
-
 jenkins_app = typer.Typer(
     help="Point Jenkins' mail at the Postfix of its node.", no_args_is_help=True
 )
+
+Inventory = Annotated[Path | None, typer.Option(help="Many controllers: a TOML file.")]
 
 
 def _command(*, applies: bool, text: str) -> Callable[..., None]:
     """`plan` and `apply` have the same options."""
 
+    @takes(connection=CONNECTION, asked=WANTED)
     def command(
-        config: Config = None,
-        jenkins_url: Url = None,
-        jenkins_user: User = None,
-        jenkins_token_file: TokenFile = None,
-        wait: Wait = 60,
+        connection: dict[str, Any],
+        asked: dict[str, Any],
         inventory: Inventory = None,
-        address: Address = None,
-        port: SmtpPort = None,
-        charset: Charset = None,
-        reply_to: ReplyTo = None,
-        default_suffix: Suffix = None,
-        admin_address: Admin = None,
-        email_ext: EmailExt = None,
-        service_url: ServiceUrl = None,
-        transport: Transport = None,
-        library: LibraryOf = None,
-        library_credentials: LibraryCredentials = None,
-        service_token_file: ServiceToken = None,
         check: Check = False,
         as_json: Json = False,
     ) -> None:
-        asked = {
-            "address": address,
-            "port": port,
-            "charset": charset,
-            "reply_to": reply_to,
-            "default_suffix": default_suffix,
-            "admin_address": admin_address,
-            "email_ext": email_ext,
-            "service_url": service_url,
-            "transport": transport,
-            "library": library,
-            "library_credentials": library_credentials,
-            "service_token_file": service_token_file,
-        }
-        connection = {
-            "jenkins_url": jenkins_url,
-            "jenkins_user": jenkins_user,
-            "jenkins_token_file": jenkins_token_file,
-        }
         if inventory is not None:
-            _many(inventory, config, connection, asked, wait, applies, check, as_json)
+            _many(inventory, connection, asked, applies, check, as_json)
             return
-        done = _one(connect(config, connection, wait), make_wanted(asked), applies, as_json)
+        done = _one(connect(connection), make_wanted(asked), applies, as_json)
         raise typer.Exit(2 if check and not applies and not done.in_sync else 0)
 
     command.__doc__ = text
@@ -107,7 +60,7 @@ jenkins_app.command("plan")(
 
     What you don't ask for stays as it is, but for Mailer's server: its host, its port and no TLS.
 
-    \\b
+    \b
     Examples:
       notify-email jenkins plan --url https://ci.example.com --user admin
       notify-email jenkins plan --check --inventory controllers.toml
@@ -126,19 +79,12 @@ jenkins_app.command("apply")(
 
 
 @jenkins_app.command()
-def status(
-    config: Config = None,
-    jenkins_url: Url = None,
-    jenkins_user: User = None,
-    jenkins_token_file: TokenFile = None,
-    wait: Wait = 60,
-    check: Check = False,
-    as_json: Json = False,
-) -> None:
+@takes(connection=CONNECTION)
+def status(connection: dict[str, Any], check: Check = False, as_json: Json = False) -> None:
     """Show how Jenkins' mail is set, and what the controller sees of its node."""
     from pyservice.configurator.jenkins import applying  # noqa: PLC0415
 
-    controller = connect(config, _connection(jenkins_url, jenkins_user, jenkins_token_file), wait)
+    controller = connect(connection)
     found = applying.read(controller, make_wanted({}))
     host = found.value("mailer", "smtpHost")
     seen = found.greeting.address if found.greeting else None
@@ -168,13 +114,10 @@ def status(
 
 
 @jenkins_app.command("test-mail")
+@takes(connection=CONNECTION)
 def send_test_mail(
     to: Annotated[str, typer.Option(help="Whom to send it to.")],
-    config: Config = None,
-    jenkins_url: Url = None,
-    jenkins_user: User = None,
-    jenkins_token_file: TokenFile = None,
-    wait: Wait = 60,
+    connection: dict[str, Any],
     postfix_log: Annotated[
         Path | None, typer.Option(help="Postfix' log, to follow the mail to its queue ID.")
     ] = None,
@@ -182,7 +125,7 @@ def send_test_mail(
     """Let Jenkins send its own test mail, by the settings that it has."""
     from pyservice.configurator.jenkins import applying, mailing  # noqa: PLC0415
 
-    controller = connect(config, _connection(jenkins_url, jenkins_user, jenkins_token_file), wait)
+    controller = connect(connection)
     found = applying.read(controller, make_wanted({}))
     offset = mailing.size(postfix_log) if postfix_log else 0
     print(mailing.send(controller, found, to), flush=True)
@@ -193,10 +136,6 @@ def send_test_mail(
             raise typer.Exit(1)
         print(f"Postfix: {delivery.queue_id}, {delivery.status} ({delivery.told}).")
         raise typer.Exit(1 if delivery.status == "bounced" else 0)
-
-
-def _connection(url: str | None, user: str | None, file: Path | None) -> dict[str, Any]:
-    return {"jenkins_url": url, "jenkins_user": user, "jenkins_token_file": file}
 
 
 def _one(controller: "Controller", wanted: "Wanted", applies: bool, as_json: bool) -> Plan:
@@ -220,22 +159,21 @@ def _one(controller: "Controller", wanted: "Wanted", applies: bool, as_json: boo
 
 
 def _resolved(proposal: Any) -> "Wanted":
-    """With the address that was found."""
+    """With the address that was found, and without a plugin that is not there."""
     from dataclasses import replace  # noqa: PLC0415
 
     from pyservice.configurator.jenkins import planning  # noqa: PLC0415
 
     found = planning.address(proposal.wanted, proposal.found)
-    wanted: Wanted = replace(proposal.wanted, address=found)
-    return wanted
+    has_email_ext = proposal.found.settings["emailExt"] is not None
+    wanted: Wanted = proposal.wanted
+    return replace(wanted, address=found, email_ext=wanted.email_ext and has_email_ext)
 
 
 def _many(
     inventory: Path,
-    config: Path | None,
     connection: dict[str, Any],
     asked: dict[str, Any],
-    wait: float,
     applies: bool,
     check: bool,
     as_json: bool,
@@ -243,25 +181,27 @@ def _many(
     from pyservice.configurator.jenkins import applying  # noqa: PLC0415
     from pyservice.configurator.jenkins import inventory as inventories  # noqa: PLC0415
 
+    if connection["jenkins_url"] is not None:
+        raise ConfigurationError("--jenkins-url is one controller, and --inventory names many.")
     controllers = inventories.read(inventory)
-    flags = {name: value for name, value in asked.items() if value is not None}
-    here = {name: value for name, value in connection.items() if value is not None}
+    flags = {name: value for name, value in (connection | asked).items() if value is not None}
 
     def one(name: str) -> Plan:
-        values = dict(controllers[name])
-        own = {key: values.pop(key) for key in connection if key in values}
-        controller = connect(config, here | own, wait)
-        proposal = applying.propose(controller, make_wanted(values | flags))
+        values = controllers[name] | flags
+        reached = {option: values.pop(option) for option in CONNECTION if option in values}
+        controller = connect(reached)
+        proposal = applying.propose(controller, make_wanted(values))
         if applies:
             applying.apply(controller, proposal)
         return proposal.plan
 
-    results = inventories.over_all(list(controllers), one, stop_after_first=applies)
+    results = []
+    for result in inventories.over_all(list(controllers), one, stop_after_first=applies):
+        results.append(result)
+        if not as_json:
+            print(result.line(applied=applies), flush=True)
     if as_json:
         print(json.dumps([result.as_json() for result in results], indent=2))
-    else:
-        for result in results:
-            print(result.line(applied=applies))
     if any(result.error for result in results):
         raise typer.Exit(1)
     drifted = any(result.plan and not result.plan.in_sync for result in results)

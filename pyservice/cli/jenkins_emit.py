@@ -1,85 +1,74 @@
 """`jenkins emit`: what Jenkins does by itself when it starts."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyservice.cli import jenkins_options as options
+from pyservice.cli.jenkins_options import SERVER, SETTINGS, make_wanted, takes
+
+if TYPE_CHECKING:
+    from pyservice.configurator.jenkins.wanted import Wanted
 
 emit_app = typer.Typer(
     help="Write what Jenkins does by itself when it starts.", no_args_is_help=True
 )
 
-Watch = Annotated[int, typer.Option(min=0, help="Seconds between two looks; 0: only at the start.")]
+Watch = Annotated[
+    int, typer.Option(min=0, max=86400, help="Seconds between two looks; 0: only at the start.")
+]
 
 
 @emit_app.command("init-groovy")
-def init_groovy(
-    address: options.Address = None,
-    port: options.SmtpPort = None,
-    email_ext: options.EmailExt = None,
-    watch: Watch = 0,
-) -> None:
+@takes(asked=SERVER)
+def init_groovy(asked: dict[str, Any], watch: Watch = 0) -> None:
     """A script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
-    asked = {"address": address, "port": port, "email_ext": email_ext}
-    print(emitting.init_groovy(options.make_wanted(asked), watch), end="")
+    print(emitting.init_groovy(make_wanted(asked), watch), end="")
 
 
 @emit_app.command()
+@takes(asked=SETTINGS)
 def jcasc(
-    address: options.Address = None,
-    port: options.SmtpPort = None,
-    email_ext: options.EmailExt = None,
-    charset: options.Charset = None,
-    reply_to: options.ReplyTo = None,
-    default_suffix: options.Suffix = None,
-    admin_address: options.Admin = None,
-    service_url: options.ServiceUrl = None,
-    transport: options.Transport = None,
-    library: options.LibraryOf = None,
-    library_credentials: options.LibraryCredentials = None,
-    service_token_file: options.ServiceToken = None,
+    asked: dict[str, Any],
     read_file: Annotated[
         Path | None, typer.Option(help="A file with the address, read at each reload.")
+    ] = None,
+    token_from: Annotated[
+        str | None, typer.Option(help="The variable or secret with the service's token.")
     ] = None,
 ) -> None:
     """YAML for the configuration-as-code plugin; without an address it takes NODE_IP's."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
-    wanted = options.make_wanted(
-        {
-            "address": address,
-            "port": port,
-            "email_ext": email_ext,
-            "charset": charset,
-            "reply_to": reply_to,
-            "default_suffix": default_suffix,
-            "admin_address": admin_address,
-            "service_url": service_url,
-            "transport": transport,
-            "library": library,
-            "library_credentials": library_credentials,
-            "service_token_file": service_token_file,
-        }
-    )
-    print(emitting.jcasc(wanted, str(read_file) if read_file else None), end="")
+    file = str(read_file) if read_file else None
+    print(emitting.jcasc(_plugins_named(asked), file, token_from), end="")
 
 
 @emit_app.command("helm-values")
+@takes(asked=SETTINGS)
 def helm_values(
-    address: options.Address = None,
-    port: options.SmtpPort = None,
-    email_ext: options.EmailExt = None,
+    asked: dict[str, Any],
     watch: Watch = 0,
     read_file: Annotated[
         bool, typer.Option("--read-file", help="By JCasC and a file that an init container writes.")
     ] = False,
+    token_from: Annotated[
+        str | None, typer.Option(help="The Secret with the service's token: NAME/KEY.")
+    ] = None,
+    node: Annotated[str | None, typer.Option(help="The node that Jenkins is pinned to.")] = None,
 ) -> None:
     """Values for the Jenkins Helm chart, with the node's address handed in as NODE_IP."""
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
-    wanted = options.make_wanted({"address": address, "port": port, "email_ext": email_ext})
-    print(emitting.helm_values(wanted, watch=watch, read_file=read_file), end="")
+    wanted = _plugins_named(asked) if read_file else make_wanted(asked)
+    values = emitting.helm_values(
+        wanted, watch=watch, read_file=read_file, token_from=token_from, node=node
+    )
+    print(values, end="")
+
+
+def _plugins_named(asked: dict[str, Any]) -> "Wanted":
+    """JCasC ends Jenkins' start at a plugin that is not there, so email-ext is to be asked for."""
+    return make_wanted(asked | {"email_ext": bool(asked["email_ext"])})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -359,11 +360,11 @@ def test_the_init_script(controller: StandIn) -> None:
     assert "192.0.2.9:2525, before to smtp.example.com" in controller.log()
 
 
-def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn, token_file: str) -> None:
+def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn) -> None:
     """JCasC takes it, with the address from a file that it reads again at each reload."""
     address = controller.home / "smtp-host"
-    address.write_text("192.0.2.1\n")
-    options = [*EVERYTHING, "--service-token-file", token_file]
+    address.write_text("192.0.2.1")
+    options = [*EVERYTHING, "--email-ext", "--token-from", "NOTIFY_EMAIL_TOKEN"]
     emitted = run(None, "emit", "jcasc", "--read-file", str(address), *options)
     assert emitted.returncode == 0, emitted.stderr
     controller.casc(yaml.safe_load(emitted.stdout))
@@ -371,23 +372,84 @@ def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn, token_file: str) 
     assert found["mailer"]["smtpHost"] == found["emailExt"]["smtpHost"] == "192.0.2.1"
     assert found["variables"]["NOTIFY_EMAIL_URL"] == "http://192.0.2.1:8525"
     assert found["library"]["refreshTimeMinutes"] == 1440
-    address.write_text("192.0.2.2\n")
+    assert found["credential"] == {"isWanted": False}  # it is there
+    address.write_text("192.0.2.2")
     controller.control(ask, reload=True)
     told = json.loads(run(controller, "status", "--json").stdout)
     assert told["settings"]["mailer"]["smtpHost"] == "192.0.2.2"
 
 
-def test_helm_values(controller: StandIn) -> None:
-    """They carry the init script or JCasC's file, and the node's address as NODE_IP."""
-    values = yaml.safe_load(run(None, "emit", "helm-values", "--watch", "60").stdout)["controller"]
-    assert values["containerEnv"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "status.hostIP"
+def as_helm_has_it(emitted: Done) -> tuple[Any, Any]:
+    """Values, and their JCasC as the chart's templates leave it."""
+    assert emitted.returncode == 0, emitted.stderr
+    values = yaml.safe_load(emitted.stdout)
+    controller = values["controller"]
+    template = controller.get("JCasC", {"configScripts": {}})["configScripts"].get("notify-email")
+    text = re.sub(r'{{ "{{" }}|{{', lambda one: "{{" if one[0] != "{{" else "!", template or "{}")
+    casc = yaml.safe_load(text)
+    if "jenkinsAdminEmail" in controller:
+        location = yaml.safe_load(f"adminAddress: {controller['jenkinsAdminEmail']}\n")
+        casc.setdefault("unclassified", {})["location"] = location
+    return values, casc
+
+
+def test_helm_values_with_the_init_script(controller: StandIn) -> None:
+    """The script has the mail server, JCasC all else; no setting is in both, nor a token."""
+    options = (*EVERYTHING, "--node", "node-1", "--token-from", "notify-email/token")
+    emitted = run(None, "emit", "helm-values", "--watch", "60", *options)
+    values, casc = as_helm_has_it(emitted)
+    own = values["controller"]
+    assert own["nodeSelector"] == {"kubernetes.io/hostname": "node-1"}
+    assert own["additionalExistingSecrets"] == [{"name": "notify-email", "keyName": "token"}]
+    assert own["containerEnv"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "status.hostIP"
     script = run(None, "emit", "init-groovy", "--watch", "60").stdout
-    assert values["initScripts"]["notify-email"] == script
-    values = yaml.safe_load(run(None, "emit", "helm-values", "--read-file").stdout)
-    inner = yaml.safe_load(values["controller"]["JCasC"]["configScripts"]["notify-email"])
+    assert own["initScripts"]["notify-email"] == script
+    [[domain]] = [casc["credentials"]["system"]["domainCredentials"]]
+    assert domain["credentials"][0]["usernamePassword"]["password"] == "${notify-email-token}"
+    controller.control(ask, absent=["email-ext"])
+    controller.casc(casc)
+    found = settings(controller)
+    assert found["mailer"] | {"charset": "UTF-8", "smtpHost": None} == found["mailer"]
+    assert found["mailer"]["replyToAddress"] == "ops@example.com"
+    assert found["location"]["adminAddress"] == "Jenkins <jenkins@example.com>"
+    assert found["library"]["remote"] == LIBRARY
+
+
+def test_helm_values_with_a_file() -> None:
+    """An init container writes the node's address, and JCasC reads it."""
+    values, casc = as_helm_has_it(run(None, "emit", "helm-values", "--read-file"))
     file = "${readFile:/run/notify-email/smtp-host}"
-    assert inner["unclassified"]["mailer"]["smtpHost"] == file
+    assert casc["unclassified"]["mailer"]["smtpHost"] == file
+    assert "email-ext" not in casc["unclassified"]
+    assert "initScripts" not in values["controller"]
     assert values["persistence"]["mounts"][0]["mountPath"] == "/run/notify-email"
+    [container] = values["controller"]["customInitContainers"]
+    assert container["command"][2] == 'printf %s "$NODE_IP" > /run/notify-email/smtp-host'
+
+
+def test_values_in_yaml_are_only_values(controller: StandIn) -> None:
+    """Whatever YAML, JCasC or Helm would read in them, Jenkins has what was asked for."""
+    odd = "'\"\\u0027 ${HOME} ^${x} $y {{ .Values }} {{{ #: - é 漢 |"
+    asked = {
+        "--admin-address": f'"{odd[3:]}" <a@example.com>',
+        "--reply-to": '"#: ${HOME} {{ x }}" <b@example.com>',
+        "--service-url": f"http://x/{odd}",
+        "--library": f"https://git.example.com/{odd}.git@v1",
+        "--library-credentials": odd,
+    }
+    options = ("--address", "192.0.2.1", *(word for pair in asked.items() for word in pair))
+    emitted = run(None, "emit", "jcasc", *options)
+    assert emitted.returncode == 0, emitted.stderr
+    _, casc = as_helm_has_it(run(None, "emit", "helm-values", *options))
+    for configuration in (yaml.safe_load(emitted.stdout), casc):
+        controller.renew(ask)
+        controller.casc(configuration)
+        found = settings(controller)
+        assert found["location"]["adminAddress"] == asked["--admin-address"]
+        assert found["mailer"]["replyToAddress"] == asked["--reply-to"]
+        assert found["variables"]["NOTIFY_EMAIL_URL"] == asked["--service-url"]
+        assert found["library"]["remote"] + "@v1" == asked["--library"]
+        assert found["library"]["credentialsId"] == odd
 
 
 def test_an_inventory(controller: StandIn, server: tuple[str, ...], tmp_path: Path) -> None:

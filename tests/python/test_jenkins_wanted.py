@@ -60,6 +60,9 @@ def test_a_library_with_a_password() -> None:
     [
         ({"address": "a b"}, "--address"),
         ({"address": "x'; evil()"}, "--address"),
+        ({"address": "fe80::1%'; evil()"}, "--address"),
+        ({"service_url": "http://x/\ny"}, "--service-url"),
+        ({"admin_address": " a@example.com"}, "--admin-address"),
         ({"port": 0}, "--port"),
         ({"charset": "UTF 8"}, "--charset"),
         ({"default_suffix": "example.com"}, "--default-suffix"),

@@ -4,17 +4,21 @@ They hold no secret: a token is named, never written down.
 """
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from textwrap import indent
 from typing import Any
 
 from pyservice.configurator.jenkins.connection import read_script
-from pyservice.configurator.jenkins.wanted import AUTO, CREDENTIAL, LIBRARY, Wanted
+from pyservice.configurator.jenkins.wanted import AUTO, CREDENTIAL, LIBRARY, SERVER, Wanted, is_host
 from pyservice.errors import ConfigurationError
 from pyservice.settings import PORT
 
 _NODE_IP = "${NODE_IP}"
 _SHARED = "/run/notify-email"
+_VARIABLE = "NOTIFY_EMAIL_TOKEN"
+_SECRET = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.0123456789")
 
 
@@ -39,54 +43,85 @@ def init_groovy(wanted: Wanted, watch: int = 0) -> str:
     return text
 
 
-def jcasc(wanted: Wanted, read_file: str | None = None) -> str:
+def jcasc(wanted: Wanted, read_file: str | None = None, token_from: str | None = None) -> str:
     """The same as YAML for the configuration-as-code plugin.
 
     Args:
-        wanted: all but the token, which is to come from the variable NOTIFY_EMAIL_TOKEN; an
-            address that is `auto` becomes the variable NODE_IP.
+        wanted: an address that is `auto` becomes the variable NODE_IP.
         read_file: a file that holds the address, which JCasC reads anew at each reload.
+        token_from: the variable or secret of JCasC that holds the service's token; None: no
+            credential, unless there is a token, which is then to come from NOTIFY_EMAIL_TOKEN.
+
+    Raises:
+        ConfigurationError: `read_file` or `token_from` is none.
     """
-    return "\n".join(_yaml(_configuration(wanted, read_file))) + "\n"
+    return "\n".join(_yaml(_configuration(wanted, read_file, token_from, server=True))) + "\n"
 
 
-def helm_values(wanted: Wanted, *, watch: int = 0, read_file: bool = False) -> str:
-    """Values for the Jenkins Helm chart: the init script, or JCasC with an init container.
+def helm_values(
+    wanted: Wanted,
+    *,
+    watch: int = 0,
+    read_file: bool = False,
+    token_from: str | None = None,
+    node: str | None = None,
+) -> str:
+    """Values for the Jenkins Helm chart: the mail server by the init script, all else by JCasC.
 
     Args:
-        wanted: as for the other two.
+        wanted: as for `jcasc`.
         watch: as for `init_groovy`.
-        read_file: JCasC that reads the address from a file, which an init container writes.
+        read_file: the mail server by JCasC, too, from a file that an init container writes.
+        token_from: the Kubernetes Secret with the service's token, and its key: `NAME/KEY`.
+        node: the name of the node that Jenkins is pinned to.
+
+    Raises:
+        ConfigurationError: `token_from` or `node` is none.
     """
-    if read_file:
-        file = f"{_SHARED}/smtp-host"
-        write = f'printf %s "$NODE_IP" > {file}'
-        mount = {"name": "notify-email", "mountPath": _SHARED}
-        return "\n".join(
-            _yaml(
-                {
-                    "controller": {
-                        "JCasC": {"configScripts": {"notify-email": jcasc(wanted, file)}},
-                        "customInitContainers": [
-                            {
-                                "name": "notify-email",
-                                "image": "busybox:1.37",
-                                "command": ["sh", "-c", write],
-                                "env": [_host_ip()],
-                                "volumeMounts": [mount],
-                            }
-                        ],
-                    },
-                    "persistence": {
-                        "volumes": [{"name": "notify-email", "emptyDir": {}}],
-                        "mounts": [mount | {"readOnly": True}],
-                    },
-                }
+    controller: dict[str, Any] = {}
+    if node is not None:
+        if not is_host(node):
+            raise ConfigurationError("--node is to be a node's name.")
+        controller["nodeSelector"] = {"kubernetes.io/hostname": node}
+    if token_from is not None:
+        name, _, key = token_from.partition("/")
+        if not (_SECRET.fullmatch(name) and _SECRET.fullmatch(key)):
+            raise ConfigurationError(
+                "--token-from is to be a Secret's name and a key in it, of lower-case letters, "
+                "digits and hyphens: notify-email/token."
             )
-        ) + "\n"  # fmt: skip
-    script = init_groovy(wanted, watch)
-    controller = {"containerEnv": [_host_ip()], "initScripts": {"notify-email": script}}
-    return "\n".join(_yaml({"controller": controller})) + "\n"
+        controller["additionalExistingSecrets"] = [{"name": name, "keyName": key}]
+        token_from = f"{name}-{key}"
+    if wanted.admin_address is not None:
+        # The chart has it in its own JCasC, where it stands as it is, and JCasC takes it but once.
+        [(_, address)] = _escaped({"": wanted.admin_address}).items()
+        controller["jenkinsAdminEmail"] = json.dumps(address, ensure_ascii=False)
+        wanted = replace(wanted, admin_address=None)
+    controller["containerEnv"] = [_host_ip()]
+    values: dict[str, Any] = {"controller": controller}
+    file = f"{_SHARED}/smtp-host" if read_file else None
+    if file is None:
+        script = init_groovy(wanted, watch)
+        controller["initScripts"] = {"notify-email": _untemplated(script)}
+    else:
+        mount = {"name": "notify-email", "mountPath": _SHARED}
+        controller["customInitContainers"] = [
+            {
+                "name": "notify-email",
+                "image": "busybox:1.37",
+                "command": ["sh", "-c", f'printf %s "$NODE_IP" > {file}'],
+                "env": [_host_ip()],
+                "volumeMounts": [mount],
+            }
+        ]
+        values["persistence"] = {
+            "volumes": [{"name": "notify-email", "emptyDir": {}}],
+            "mounts": [mount | {"readOnly": True}],
+        }
+    if configuration := _configuration(wanted, file, token_from, server=read_file):
+        text = "\n".join(_yaml(configuration)) + "\n"
+        controller["JCasC"] = {"configScripts": {"notify-email": _untemplated(text)}}
+    return "\n".join(_yaml(values)) + "\n"
 
 
 def _host_ip() -> dict[str, Any]:
@@ -94,37 +129,54 @@ def _host_ip() -> dict[str, Any]:
     return {"name": "NODE_IP", "valueFrom": source}
 
 
-def _configuration(wanted: Wanted, read_file: str | None) -> dict[str, Any]:
+def _untemplated(text: str) -> str:
+    """The chart takes scripts for templates of Helm."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _configuration(
+    wanted: Wanted, read_file: str | None, token_from: str | None, *, server: bool
+) -> dict[str, Any]:
     if read_file is not None and not (
         read_file.startswith("/") and set(read_file) <= _PLAIN | {"/"}
     ):
         raise ConfigurationError("--read-file is to be an absolute path of plain characters.")
+    if token_from is not None and not (token_from and set(token_from) <= _PLAIN):
+        raise ConfigurationError("--token-from is to be a variable's name, or a secret's.")
     placeholder = f"${{readFile:{read_file}}}" if read_file else _NODE_IP
     is_auto = wanted.address == AUTO
     settings = wanted.settings("127.0.0.1" if is_auto else wanted.address)
     address = placeholder if is_auto or read_file else wanted.address
-    mailer = _escaped(settings["mailer"]) | {"smtpHost": address}
-    unclassified: dict[str, Any] = {"mailer": mailer}
-    if "emailExt" in settings:
-        account = _escaped(settings["emailExt"]) | {"smtpHost": address}
+    for section in {"mailer", "emailExt"} & settings.keys():
+        if server:
+            settings[section]["smtpHost"] = address
+        else:
+            settings[section] = {
+                name: value for name, value in settings[section].items() if name not in SERVER
+            }
+    unclassified: dict[str, Any] = {}
+    if settings["mailer"]:
+        unclassified["mailer"] = _escaped(settings["mailer"], address)
+    if settings.get("emailExt"):
+        account = _escaped(settings["emailExt"], address)
         unclassified["email-ext"] = {"mailAccount": account}
     if "location" in settings:
         unclassified["location"] = _escaped(settings["location"])
     if "library" in settings:
         unclassified["globalLibraries"] = {"libraries": [_library(_escaped(settings["library"]))]}
-    configuration: dict[str, Any] = {"unclassified": unclassified}
+    configuration: dict[str, Any] = {"unclassified": unclassified} if unclassified else {}
     if "variables" in settings:
         values = _escaped(settings["variables"])
-        if wanted.service_url == AUTO:
+        if wanted.service_url == AUTO and address == placeholder:
             values["NOTIFY_EMAIL_URL"] = f"http://{address}:{PORT}"
         variables = {"env": [{"key": name, "value": value} for name, value in values.items()]}
         configuration["jenkins"] = {"globalNodeProperties": [{"envVars": variables}]}
-    if wanted.token is not None:
+    if token_from is not None or wanted.token is not None:
         pair = {
             "scope": "SYSTEM",
             "id": CREDENTIAL,
             "username": "jenkins",
-            "password": "${NOTIFY_EMAIL_TOKEN}",
+            "password": f"${{{token_from or _VARIABLE}}}",
         }
         domains = [{"credentials": [{"usernamePassword": pair}]}]
         configuration["credentials"] = {"system": {"domainCredentials": domains}}
@@ -142,10 +194,10 @@ def _library(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _escaped(values: dict[str, Any]) -> dict[str, Any]:
-    """JCasC replaces `${…}` in a value, unless a `^` stands before it."""
+def _escaped(values: dict[str, Any], but: str | None = None) -> dict[str, Any]:
+    """JCasC replaces `${…}` in a value, unless a `^` stands before it; `but` is to be replaced."""
     return {
-        name: value.replace("${", "^${") if isinstance(value, str) else value
+        name: value.replace("${", "^${") if isinstance(value, str) and value != but else value
         for name, value in values.items()
     }
 

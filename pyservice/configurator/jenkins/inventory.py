@@ -1,7 +1,7 @@
 """Many controllers: one first, then the rest, and what each of them lacks."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,6 @@ class Result:
         """One line of the report of drift."""
         if self.plan is None:
             return f"{self.name:<20}failed: {self.error}"
-        if self.error is not None:
-            return f"{self.name:<20}not applied: {self.error}"
         if self.plan.in_sync:
             return f"{self.name:<20}in sync"
         what = ", ".join(change.what for change in self.plan.changes)
@@ -54,6 +52,12 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
         raise ConfigurationError(f"{file}: unknown: {', '.join(content)}.")
     if not controllers:
         raise ConfigurationError(f"{file} has no [controllers.NAME].")
+    tables = {"defaults": defaults, "controllers": controllers}
+    if isinstance(controllers, dict):
+        tables |= {f"controllers.{name}": values for name, values in controllers.items()}
+    for name, values in tables.items():
+        if not isinstance(values, dict):
+            raise ConfigurationError(f"{file}: `{name}` is to be a table: [{name}].")
     for name, values in controllers.items():
         if "jenkins_url" not in values:
             raise ConfigurationError(f"{file}: [controllers.{name}] lacks `jenkins_url`.")
@@ -62,22 +66,25 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
 
 def over_all(
     names: list[str], one: Callable[[str], Plan], *, stop_after_first: bool
-) -> list[Result]:
+) -> Iterator[Result]:
     """Do something to each, the first one alone: if that fails, the others are left as they are.
 
     Args:
         names: the controllers.
         one: plans, and applies, for a controller.
         stop_after_first: whether a failure of the first one spares the others.
+
+    Yields:
+        What became of each, when it is done.
     """
-    results: list[Result] = []
+    left: str | None = None
     for name in names:
-        if stop_after_first and len(results) == 1 and results[0].error is not None:
-            left = f"{names[0]} failed, so this one was left as it is"
-            results += [Result(other, error=left) for other in names[1:]]
-            break
+        if left is not None:
+            yield Result(name, error=left)
+            continue
         try:
-            results.append(Result(name, plan=one(name)))
+            yield Result(name, plan=one(name))
         except (SetupError, ConfigurationError) as error:
-            results.append(Result(name, error=str(error)))
-    return results
+            yield Result(name, error=str(error))
+            if stop_after_first and name == names[0]:
+                left = f"{name} failed, so this one was left as it is"

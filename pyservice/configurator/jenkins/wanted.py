@@ -1,7 +1,7 @@
 """How Jenkins' mail shall be: what somebody asked for, checked, and nothing else."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -16,6 +16,8 @@ CREDENTIAL = "notify-email-token"
 LIBRARY = "notify-email"
 CACHED_MINUTES = 1440
 """How long a controller uses its copy of the library: a pinned version does not change."""
+SERVER = ("smtpHost", "smtpPort", "useSsl", "useTls")
+"""Of Mailer's settings those that say which server it uses, and email-ext has the same."""
 TRANSPORTS = ("auto", "controller", "httpRequest", "shell")
 
 Settings = dict[str, dict[str, Any]]
@@ -42,6 +44,7 @@ class Library:
             ConfigurationError: it is none, or there is a password in it.
         """
         remote, _, version = text.rpartition("@")
+        _require(_is_clean(remote), "--library", "a repository's URL, @ and a version")
         parts = urlsplit(remote)
         if not _VERSION.fullmatch(version) or not remote or (parts.scheme and not parts.path):
             raise ConfigurationError(
@@ -85,6 +88,11 @@ class Wanted:
         Raises:
             ConfigurationError: names the option and what it must be.
         """
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, str):
+                option = "--" + one.name.replace("_", "-")
+                _require(_is_clean(value), option, "text of one line, without spaces around it")
         _require(is_host(self.address), "--address", "an IP address, a host's name, or `auto`")
         _require(1 <= self.port <= 65535, "--port", "a TCP port")
         _require(_fits(_CHARSET, self.charset), "--charset", "a name such as UTF-8")
@@ -163,7 +171,12 @@ def is_host(text: str) -> bool:
         ip_address(text)
     except ValueError:
         return bool(_HOST.fullmatch(text))
-    return True
+    return "%" not in text  # what follows may be anything
+
+
+def _is_clean(text: str) -> bool:
+    """Jenkins trims what it is given; and what no one can see is a slip."""
+    return text == text.strip() and text.isprintable()
 
 
 def _fits(pattern: re.Pattern[str], text: str | None) -> bool:

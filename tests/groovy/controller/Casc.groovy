@@ -4,6 +4,7 @@ import com.cloudbees.plugins.credentials.CredentialsScope
 import com.cloudbees.plugins.credentials.SystemCredentialsProvider
 import com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl
 import groovy.json.JsonSlurper
+import hudson.PluginManager
 import hudson.plugins.emailext.ExtendedEmailPublisher
 import hudson.plugins.emailext.MailAccount
 import hudson.slaves.EnvironmentVariablesNodeProperty
@@ -27,7 +28,8 @@ class Casc {
     void apply(File source) {
         Map root = resolved(new JsonSlurper().parse(source)) as Map
         section(root, 'unclassified', 'jenkins', 'credentials')
-        Map unclassified = section(root.unclassified, 'mailer', 'location', 'globalLibraries', 'email-ext')
+        List known = ['mailer', 'location', 'globalLibraries', 'email-ext'] - PluginManager.absent
+        Map unclassified = section(root.unclassified, *known)
         set(Mailer.descriptor(), section(unclassified.mailer, 'smtpHost', 'smtpPort', 'charset', 'defaultSuffix',
             'replyToAddress', 'useSsl', 'useTls'))
         set(JenkinsLocationConfiguration.get(), section(unclassified.location, 'adminAddress', 'url'))
@@ -114,7 +116,7 @@ class Casc {
             if (escape) {
                 return whole.substring(1)
             }
-            return name.startsWith('readFile:') ? new File(name - 'readFile:').text.trim() : System.getenv(name) ?: ''
+            return name.startsWith('readFile:') ? new File(name - 'readFile:').text : System.getenv(name) ?: ''
         }
     }
 
