@@ -40,6 +40,7 @@ ON_A_NODE = re.findall(
 OURS = r"\b" + PREFIX + r"(\w+)"
 BRIDGE = "172.22.91.1"
 LOG = "/var/log/mail.log"
+SHARED = "/var/lib/notify-email-log/postfix.log"
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -171,6 +172,7 @@ def test_a_node_by_the_book(dist: Path) -> None:
         wait_until_ready(machine)
         assert mailed(machine, token, expect="200")["state"] == "accepted"
 
+        shares_from_the_journal(machine, dist.parent / "journald.log")
         began = time.monotonic()
         machine.systemctl("stop", "notify-email")
         assert time.monotonic() - began < 10
@@ -192,13 +194,33 @@ def shares_our_lines_only(machine: Machine, message_id: str) -> None:
     begin = "Nov 25 12:40:03 node1 postfix/cleanup[7]: "
     logged = f"{begin}4Xa: message-id={message_id}\n{begin}4Xb: message-id=<other@example.com>\n"
     machine.script(f"cat >>{LOG} <<'END'\n{logged}END\n")
-    read = ("runuser", "-u", "notify-email", "--", "cat")
-    shared = "/var/lib/notify-email-log/postfix.log"
+    wait_for_shared(machine, logged.partition("\n")[0] + "\n")
+    assert "Permission denied" in machine.run("runuser", "-u", "notify-email", "cat", LOG).stderr
+
+
+def shares_from_the_journal(machine: Machine, log: Path) -> None:
+    """Where there is no log file the lines come from the journal, from its beginning on."""
+    # As systemd's own tmpfiles.d/systemd.conf has it.
+    machine.script(
+        "install -d -g systemd-journal -m 2755 /run/log/journal; rm -rf /var/log/journal"
+    )
+    machine.start("/lib/systemd/systemd-journald", log=log)
+    wait_for(lambda: machine.run("test", "-S", "/run/systemd/journal/dev-log").returncode == 0)
+    for told in ("4Xc: message-id=<notify-email.1@ci.example.com>", "4Xd: message-id=<1@b>"):
+        sent = ("logger", "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", told)
+        assert machine.run(*sent).returncode == 0
+    machine.script(f"rm {LOG} {SHARED}*\nsystemctl restart notify-email-log")
+    ours = "message-id=<notify-email.1@ci.example.com>"
+    wait_for_shared(machine, f"journal postfix/cleanup[7]: 4Xc: {ours}\n")
+
+
+def wait_for_shared(machine: Machine, wanted: str) -> None:
+    """Until the service's user reads that and nothing else."""
+    read = ("runuser", "-u", "notify-email", "cat", SHARED)
     wait_for(
-        lambda: machine.run(*read, shared).stdout == logged.partition("\n")[0] + "\n",
+        lambda: machine.run(*read).stdout == wanted,
         lambda: machine.systemctl("status", "notify-email-log"),
     )
-    assert "Permission denied" in machine.run(*read, LOG).stderr
 
 
 def wait_until_ready(machine: Machine) -> None:
