@@ -14,9 +14,9 @@ from pyservice.configurator import checks, scripts
 from pyservice.configurator import doctor as doctors
 from pyservice.configurator import node as nodes
 from pyservice.configurator.dialogue import Line
-from pyservice.configurator.findings import Finding
+from pyservice.configurator.findings import KNOWN, Finding
 from pyservice.configurator.walk import Order
-from pyservice.errors import ConfigurationError
+from pyservice.errors import ConfigurationError, SetupError
 from pyservice.settings import Settings
 
 WAIT = 10.0
@@ -119,9 +119,17 @@ def _at_jenkins(address: str | None, port: int) -> list[Finding]:
     """What is wrong with Jenkins' settings: by where its controller itself meets Postfix."""
     from pyservice.configurator.jenkins import applying  # noqa: PLC0415 - late as in cli/jenkins
 
-    found = applying.read(connect({"wait": WAIT}), make_wanted({"port": port}))
+    try:
+        found = applying.read(connect({"wait": WAIT}), make_wanted({"port": port}))
+    except SetupError as error:
+        return [KNOWN["jenkins-silent"].found(text=error)]
+    more: list[Finding] = []
+    if found.greeting is None:
+        tried = "; ".join(f"{one.address}: {one.error}" for one in found.candidates)
+        more.append(KNOWN["controller-cut-off"].found(tried=tried or "it knows no address"))
     seen = found.greeting.address if found.greeting else address
-    return checks.of_jenkins(checks.controller_of(found.settings), seen, port) if seen else []
+    controller = checks.controller_of(found.settings)
+    return more + (checks.of_jenkins(controller, seen, port) if seen else [])
 
 
 def _say(line: Line) -> None:

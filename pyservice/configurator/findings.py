@@ -205,6 +205,20 @@ CATALOGUE = (
         "notify-email relay apply --harden",
     ),
     Known(
+        "jenkins-silent",
+        "error",
+        "Jenkins can't be asked for its settings. {text}",
+        "notify-email jenkins status --jenkins-url URL",
+        "anywhere",
+    ),
+    Known(
+        "controller-cut-off",
+        "error",
+        "No Postfix greets Jenkins' controller. It tried {tried}",
+        "notify-email doctor --print-script | kubectl exec -i POD -- bash",
+        "anywhere",
+    ),
+    Known(
         "mailer-elsewhere",
         "error",
         "Jenkins' Mailer sends to {host}, and this node's Postfix is at {address}:{port}.",

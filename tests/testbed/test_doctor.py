@@ -1,6 +1,8 @@
 """`notify-email doctor` and its scripts, on a node and in containers with the real Postfix."""
 
 import json
+import re
+import shlex
 import shutil
 import socket
 import sys
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 
 from pyservice.configurator import scripts
+from pyservice.configurator.findings import KNOWN
 from pyservice.configurator.walk import Order
-from tests.testbed.namespaces import Namespace, ip
+from tests.controller.standin import READER_TOKEN, TOKEN, StandIn
+from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.network import BRIDGE, Testbed
 from tests.testbed.node import BIN
 from tests.testbed.waiting import until
@@ -369,6 +373,100 @@ def test_fix_asks(testbed: Testbed) -> None:
     assert done.returncode == 1
     assert "Run `notify-email relay apply" in done.stdout
     assert set_now.stdout == "mynetworks = 127.0.0.0/8\n"
+
+
+class Jenkins:
+    """The stand-in in a container, looked at by the doctor on the node."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        """Start it."""
+        self._node, address = testbed.node, "172.22.91.8"
+        self.container = testbed.add_container(testbed.node, address)
+        self.standin = StandIn(testbed.folder / "looked-at", self.container.start, address)
+        self._instance = ("--config-dir", str(testbed.postfix.config))
+        self.standin.wait(self._ask)
+
+    def _ask(self, url: str, text: str) -> str:
+        asked = ("curl", "-sS", "--fail", "--noproxy", "*", "-m", "10", "--data-binary", "@-", url)
+        done = self._node.run(*asked, text=text)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self, *command: str, text: str = "", **settings: str) -> Completed:
+        """`notify-email …` on the node; settings are NOTIFY_EMAIL_JENKINS_…."""
+        given = {"URL": self.standin.url, "USER": "admin", "TOKEN": TOKEN} | settings
+        return self._node.run(
+            *(str(BIN / "notify-email"), *command),
+            env={f"NOTIFY_EMAIL_JENKINS_{name}": value for name, value in given.items()},
+            text=text,
+            timeout=60,
+        )
+
+    def doctor(self, *options: str, text: str = "", **settings: str) -> Completed:
+        """`doctor --jenkins`."""
+        command = ("doctor", *USUAL, *self._instance, "--jenkins", *options)
+        return self.run(*command, text=text, **settings)
+
+    def groovy(self, script: str) -> None:
+        """Run something in it."""
+        self.standin.control(self._ask, run=script)
+
+    def errors(self, **settings: str) -> list[str]:
+        """The errors' ids."""
+        told = self.doctor("--json", **settings)
+        found = json.loads(told.stdout)["findings"]
+        return [finding["id"] for finding in found if finding["severity"] == "error"]
+
+
+@pytest.fixture(scope="module")
+def jenkins(_network: Testbed) -> Iterator[Jenkins]:
+    """One that was just installed."""
+    made = Jenkins(_network)
+    yield made
+    made.standin.stop()
+
+
+UNSET = ["jenkins-url-missing", "admin-address-missing"]
+
+
+def test_jenkins(testbed: Testbed, jenkins: Jenkins) -> None:
+    """A new Jenkins points elsewhere in each way; --fix cures what needs no answer of a person."""
+    assert jenkins.errors() == ["mailer-elsewhere", "email-ext-elsewhere", *UNSET]
+    fixed = jenkins.doctor("--fix", "--yes")
+    assert fixed.stdout.count("Applied, and read back.") == 1, fixed.stdout + fixed.stderr
+    assert "Yours to run: notify-email jenkins apply --admin-address ADDRESS" in fixed.stdout
+    assert jenkins.errors() == UNSET
+    for id_ in UNSET:
+        cure = KNOWN[id_].cure
+        if script := re.match(r'echo "(.*)" \| java -jar jenkins-cli.jar', cure):
+            jenkins.groovy(script[1].replace("URL", jenkins.standin.url))
+        else:
+            words = shlex.split(cure.replace("ADDRESS", "jenkins@ci.example.com"))
+            assert jenkins.run(*words[1:]).returncode == 0
+    assert jenkins.doctor().returncode == 0
+    jenkins.groovy("hudson.tasks.Mailer.descriptor().smtpHost = '172.22.92.1'")
+    assert jenkins.errors() == ["address-drifted"]
+    assert jenkins.doctor("--fix", text="y\n").returncode == 0
+
+
+def test_a_controller_behind_a_firewall(testbed: Testbed, jenkins: Jenkins) -> None:
+    """What the node does not meet, since it comes from loopback, the controller does."""
+    rule = ("INPUT", "-i", "docker0", "-p", "tcp", "--dport", "25", "-j", "REJECT")
+    assert testbed.node.run("iptables", "-A", *rule).returncode == 0
+    try:
+        assert "controller-cut-off" in jenkins.errors()
+    finally:
+        testbed.node.run("iptables", "-D", *rule)
+
+
+def test_a_jenkins_that_does_not_answer(jenkins: Jenkins) -> None:
+    """The walk is told all the same, and the token never."""
+    for settings in ({"TOKEN": "wrong"}, {"USER": "reader", "TOKEN": READER_TOKEN}):
+        done = jenkins.doctor(**settings)
+        assert done.returncode == 1
+        assert "< 250 2.1.5 Ok" in done.stdout
+        assert "Finding jenkins-silent: Jenkins can't be asked" in done.stdout
+        assert settings["TOKEN"] not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
