@@ -13,6 +13,7 @@ from pyservice.cli.jenkins_options import connect, make_wanted
 from pyservice.configurator import checks, scripts
 from pyservice.configurator import doctor as doctors
 from pyservice.configurator import node as nodes
+from pyservice.configurator import workload as workloads
 from pyservice.configurator.dialogue import Line
 from pyservice.configurator.findings import KNOWN, Finding
 from pyservice.configurator.walk import Order
@@ -47,6 +48,10 @@ def doctor(
     jenkins: Annotated[
         bool, typer.Option("--jenkins", help="Look at Jenkins' settings, too: see JENKINS_URL.")
     ] = False,
+    workload: Annotated[
+        typer.FileText | None,
+        typer.Option(help="What `kubectl get statefulset NAME -o json` prints; - for stdin."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     fix: Annotated[
         bool, typer.Option("--fix", help="Run the command that cures an error, after asking.")
@@ -70,6 +75,7 @@ def doctor(
       notify-email doctor
       notify-email doctor --send-to me@example.com
       notify-email doctor --fix
+      kubectl get statefulset jenkins -o json | notify-email doctor --workload -
       notify-email doctor --print-script | kubectl exec -i POD -- sh
     """
     if fix and as_json:
@@ -87,18 +93,19 @@ def doctor(
         nodes.look(address)  # whether it can be one
         print(scripts.script(order, address, python=python), end="")
         return
-    found = _examine(address, order, jenkins=jenkins, as_json=as_json)
+    more = workloads.examine(_text(workload)) if workload else []
+    found = _examine(address, order, more, jenkins=jenkins, as_json=as_json)
     if fix and _cure(found, yes=yes):
-        found = _examine(address, order, jenkins=jenkins, as_json=False)
+        found = _examine(address, order, more, jenkins=jenkins, as_json=False)
     if not found.is_well:
         raise typer.Exit(1)
 
 
 def _examine(
-    address: str | None, order: Order, *, jenkins: bool, as_json: bool
+    address: str | None, order: Order, more: list[Finding], *, jenkins: bool, as_json: bool
 ) -> doctors.Diagnosis:
     node = nodes.look(address)
-    more = _at_jenkins(node.address, order.port) if jenkins else []
+    more = [*(_at_jenkins(node.address, order.port) if jenkins else ()), *more]
     if as_json:
         found = doctors.examine(node, order, more=more)
         print(json.dumps(found.as_json(), indent=2))
@@ -156,6 +163,13 @@ def _cure(found: doctors.Diagnosis, *, yes: bool) -> bool:
             subprocess.run([sys.executable, "-m", "pyservice.cli", *finding.command], check=False)  # noqa: S603
             was_run = True
     return was_run
+
+
+def _text(file: typer.FileText) -> str:
+    try:
+        return file.read()
+    except ValueError:
+        return ""  # no text, so no workload
 
 
 def _plain(text: str, option: str) -> str:

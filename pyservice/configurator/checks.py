@@ -55,7 +55,7 @@ def of_bare_newlines(parameters: Mapping[str, str]) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Controller:
-    """What a Jenkins controller is set to, and where it stands."""
+    """What a Jenkins controller is set to."""
 
     smtp_host: str | None
     """Mailer's; None or empty: not set, which Jenkins takes for localhost."""
@@ -65,15 +65,10 @@ class Controller:
     email_ext_port: int = 25
     url: str | None = None
     admin_address: str | None = None
-    is_pinned: bool | None = None
-    """Whether it stays on its node; None: not known."""
 
 
 def controller_of(settings: Mapping[str, Mapping[str, Any] | None]) -> Controller:
-    """A controller by its settings as `jenkins.planning.Found` has them.
-
-    Whether it is pinned to a node they do not tell.
-    """
+    """A controller by its settings as `jenkins.planning.Found` has them."""
     mailer, email_ext = settings.get("mailer") or {}, settings.get("emailExt")
     location = settings.get("location") or {}
     return Controller(
@@ -110,8 +105,6 @@ def of_jenkins(controller: Controller, address: str, port: int = 25) -> list[Fin
         found.append(KNOWN["jenkins-url-missing"].found())
     if not controller.admin_address or _NOBODY in controller.admin_address:
         found.append(KNOWN["admin-address-missing"].found())
-    if controller.is_pinned is False:
-        found.append(KNOWN["controller-not-pinned"].found())
     return found
 
 

@@ -259,9 +259,10 @@ CATALOGUE = (
     Known(
         "controller-not-pinned",
         "note",
-        "The controller may move to another node, whose bridge may have another address.",
-        "kubectl patch WORKLOAD --type merge -p "
-        """'{{"spec":{{"template":{{"spec":{{"nodeName":"NODE"}}}}}}}}'""",
+        "{workload} may move to another node, whose bridge may have another address.",
+        "kubectl patch {workload} --namespace {namespace} --type merge -p "
+        """'{{"spec":{{"template":{{"spec":{{"nodeSelector":"""
+        """{{"kubernetes.io/hostname":"{node}"}}}}}}}}}}'""",
         "anywhere",
     ),
 )

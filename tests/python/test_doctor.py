@@ -1,5 +1,6 @@
 """configurator/doctor.py and what it is made of: the conversation, the checks, the catalogue."""
 
+import json
 import re
 import shlex
 import socket
@@ -8,13 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pyservice.cli.doctor import _plain
-from pyservice.configurator import checks, evidence, scripts
+from pyservice.configurator import checks, evidence, scripts, workload
 from pyservice.configurator.checks import Controller
 from pyservice.configurator.dialogue import Dialogue, SilenceError
 from pyservice.configurator.doctor import Diagnosis, examine
@@ -391,7 +391,7 @@ def test_bare_newlines(parameters: dict[str, str], is_found: bool) -> None:
 
 
 RIGHT = Controller(
-    "172.22.91.1", 25, True, "172.22.91.1", 25, "https://ci.example.com/", "ci@example.com", True
+    "172.22.91.1", 25, True, "172.22.91.1", 25, "https://ci.example.com/", "ci@example.com"
 )
 
 
@@ -412,8 +412,6 @@ RIGHT = Controller(
             {"admin_address": "address not configured yet <nobody@nowhere>"},
             ["admin-address-missing"],
         ),
-        ({"is_pinned": False}, ["controller-not-pinned"]),
-        ({"is_pinned": None}, []),
     ],
 )
 def test_jenkins(changes: dict[str, object], expected: list[str]) -> None:
@@ -427,13 +425,94 @@ def test_jenkins_as_it_was_read() -> None:
     server = {"smtpHost": "172.22.91.1", "smtpPort": "25"}
     location = {"url": "https://ci.example.com/", "adminAddress": "ci@example.com"}
     found = checks.controller_of({"mailer": server, "emailExt": server, "location": location})
-    assert found == replace(RIGHT, is_pinned=None)
+    assert found == RIGHT
     fresh = checks.controller_of({"mailer": None, "emailExt": None, "location": {}})
     assert [one.id for one in checks.of_jenkins(fresh, "172.22.91.1")] == [
         "mailer-elsewhere",
         "jenkins-url-missing",
         "admin-address-missing",
     ]
+
+
+def affinity(*terms: list[dict[str, object]]) -> dict[str, object]:
+    """A required affinity: any of the terms, each of which is all of its expressions."""
+    selector = {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": selector}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+def on(*names: str, key: str = "kubernetes.io/hostname") -> dict[str, object]:
+    """An expression of such a term."""
+    return {"key": key, "operator": "In", "values": list(names)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_found"),
+    [
+        ({}, True),
+        ({"nodeSelector": {"disk": "ssd"}}, True),
+        ({"nodeSelector": {"kubernetes.io/hostname": "node-1"}}, False),
+        ({"nodeName": "node-1"}, False),
+        (affinity([on("node-1")]), False),
+        (affinity([on("node-1"), on("ssd", key="disk")]), False),
+        (affinity([on("node-1", "node-2")]), True),
+        (affinity([on("node-1")], [on("node-2")]), True),
+        (affinity([on("node-1")], [on("ssd", key="disk")]), True),
+        ({"affinity": {"nodeAffinity": {}}}, True),
+    ],
+)
+def test_a_workload(spec: dict[str, object], is_found: bool) -> None:
+    """It is pinned only if there is no second node that a pod of it may go to; so is the cure's."""
+    metadata = {"name": "jenkins", "namespace": "ci"}
+    inner = {"containers": [], **spec}
+    whole = {"kind": "StatefulSet", "metadata": metadata, "spec": {"template": {"spec": inner}}}
+    found = workload.examine(json.dumps(whole))
+    assert [finding.id for finding in found] == ["controller-not-pinned"] * is_found
+    for finding in found:
+        words = shlex.split(finding.cure)
+        expected = ["kubectl", "patch", "statefulset/jenkins", "--namespace", "ci"]
+        assert words[:5] == expected
+        inner |= json.loads(words[-1])["spec"]["template"]["spec"]
+        assert workload.examine(json.dumps(whole)) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ({"kind": "StatefulSet", "name": "jenkins"}, "statefulset/jenkins"),
+        ({"kind": "ReplicaSet", "name": "jenkins-5f6d"}, "deployment/jenkins"),
+        ({"kind": "DaemonSet", "name": "jenkins"}, None),
+        (None, None),
+    ],
+)
+def test_a_pod(owner: dict[str, str] | None, expected: str | None) -> None:
+    """Where the scheduler put it this time pins it not; the cure is for what makes it."""
+    metadata = {"name": "jenkins-0", "labels": {"pod-template-hash": "5f6d"}}
+    pod = {
+        "kind": "Pod",
+        "metadata": metadata | ({"ownerReferences": [owner]} if owner else {}),
+        "spec": {"nodeName": "node-7"},
+    }
+    found = workload.examine(json.dumps(pod))
+    assert [shlex.split(one.cure)[2] for one in found] == [expected] * bool(expected)
+    assert all('"kubernetes.io/hostname":"node-7"' in one.cure for one in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "kind: Pod",
+        "[]",
+        '{"kind": "Pod"}',
+        '{"kind": "Deployment", "metadata": {"name": "x;"}, "spec": {"template": {"spec": {}}}}',
+        '{"kind": "Deployment", "metadata": {"name": "x"}, "spec": {"template": {"spec": []}}}',
+    ],
+)
+def test_what_is_no_workload(text: str) -> None:
+    """Something else is refused with what was wanted."""
+    with pytest.raises(ConfigurationError, match="kubectl get statefulset NAME -o json"):
+        workload.examine(text)
 
 
 def test_cures_that_can_be_run() -> None:
