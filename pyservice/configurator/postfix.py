@@ -6,25 +6,18 @@ Which instance is told by its configuration directory, as Postfix' own commands 
 
 import os
 import re
-import shutil
 import subprocess
-import tty
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pyservice.configurator.commands import demand, find, on_a_terminal, reason
 from pyservice.errors import SetupError
 
 Say = Callable[[str], None]
 """Gets one sentence about what goes on now."""
 
-_SYSTEM_PATH = os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin"
-"""Postfix' commands lie in /usr/sbin, which an ordinary user's PATH lacks."""
-_PATIENCE = 120
-"""Seconds for one command: a stop waits for deliveries that are on their way."""
-_SAID = re.compile(r"^(?:\S*/)?post\S*: (?P<text>(?:fatal|error): .+)$", re.MULTILINE)
 _QUEUE_LENGTH = re.compile(r"^-- \S+ Kbytes in (?P<count>\d+) Requests?\.$", re.MULTILINE)
 _TWICE = re.compile(r"overriding earlier entry: (?P<name>\w+)=")
 
@@ -131,7 +124,7 @@ class Postfix:
 
     def build_map(self, table: str) -> None:
         """Compile a lookup table, such as `hash:/etc/postfix/sasl_passwd`; its text stays out."""
-        self._demand("postmap", "-c", str(self.folder), table)
+        demand("postmap", "-c", str(self.folder), table)
 
     def check(self) -> None:
         """Let Postfix look at its configuration.
@@ -143,7 +136,7 @@ class Postfix:
 
     def is_running(self) -> bool:
         """Whether its master process is there."""
-        return _on_a_terminal([_program("postfix"), "-c", str(self.folder), "status"])[0] == 0
+        return on_a_terminal("postfix", "-c", str(self.folder), "status")[0] == 0
 
     def reload(self) -> None:
         """Let it read its configuration again; connections go on."""
@@ -159,14 +152,14 @@ class Postfix:
         if is_foreign and self.is_running():
             self._postfix("stop")  # systemd would try to start it a second time
         if self.unit is not None:
-            self._demand("systemctl", "restart", self.unit)
+            demand("systemctl", "restart", self.unit)
         else:
             self._postfix("start")
 
     def stop(self) -> None:
         """Stop it, where it runs."""
         if self.unit is not None:
-            self._demand("systemctl", "stop", self.unit)
+            demand("systemctl", "stop", self.unit)
         elif self.is_running():
             self._postfix("stop")
 
@@ -176,116 +169,42 @@ class Postfix:
         Raises:
             SetupError: it can't be asked, such as while it is stopped.
         """
-        told = self._demand("postqueue", "-c", str(self.folder), "-p").stdout
+        told = demand("postqueue", "-c", str(self.folder), "-p").stdout
         found = _QUEUE_LENGTH.search(told)
         return int(found["count"]) if found else 0
 
     def flush(self) -> None:
         """Let it try all of them now."""
-        self._demand("postqueue", "-c", str(self.folder), "-f")
+        demand("postqueue", "-c", str(self.folder), "-f")
 
     def renew_units(self) -> None:
         """Let systemd read its units again, where it starts this instance."""
         if self.unit is not None:
-            self._demand("systemctl", "daemon-reload")
+            demand("systemctl", "daemon-reload")
 
     def _unit_is_active(self) -> bool:
         try:
-            self._demand("systemctl", "is-active", "--quiet", self.unit or "")
+            demand("systemctl", "is-active", "--quiet", self.unit or "")
         except SetupError:
             return False
         return True
 
     @cached_property
     def _default_folder(self) -> Path:
-        return Path(self._demand("postconf", "-dh", "config_directory").stdout.strip())
+        return Path(demand("postconf", "-dh", "config_directory").stdout.strip())
 
     def _postconf(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._demand("postconf", "-c", str(self.folder), *arguments)
-
-    def _demand(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        try:
-            done = subprocess.run(  # noqa: S603 - Postfix' own commands and systemctl
-                [_program(program), *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                env=_environment(),
-                timeout=_PATIENCE,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise SetupError(f"{program} did not end within {_PATIENCE} s.") from None
-        if done.returncode:
-            raise SetupError(f"{program} failed: {_reason(done.stderr)}")
-        return done
+        return demand("postconf", "-c", str(self.folder), *arguments)
 
     def _postfix(self, verb: str) -> None:
-        status, said = _on_a_terminal([_program("postfix"), "-c", str(self.folder), verb])
+        status, said = on_a_terminal("postfix", "-c", str(self.folder), verb)
         if status:
-            raise SetupError(f"`postfix {verb}` failed: {_reason(said)}")
+            raise SetupError(f"`postfix {verb}` failed: {reason(said)}")
 
 
 def is_installed() -> bool:
     """Whether this machine has Postfix' commands."""
-    return _found("postconf") is not None
-
-
-def _found(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=_SYSTEM_PATH)
-
-
-def _program(name: str) -> str:
-    found = _found(name)
-    if found is None:
-        cure = "install Postfix (apt install postfix, dnf install postfix)"
-        if name == "systemctl":
-            cure = "is this systemd's machine?"
-        raise SetupError(f"There is no `{name}` on this machine: {cure}.")
-    return found
-
-
-def _on_a_terminal(command: list[str]) -> tuple[int, str]:
-    """Exit code and what it said: only to a terminal does `postfix` tell what it also logs."""
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    try:
-        process = subprocess.Popen(  # noqa: S603 - postfix
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=_environment(),
-        )
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return 1, f"fatal: no end within {_PATIENCE} s"
-        os.set_blocking(ours, False)
-        said = b""
-        with suppress(OSError):  # nothing (more) to read
-            while chunk := os.read(ours, 65536):
-                said += chunk
-        return process.returncode, said.decode("utf-8", "replace")
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, in English, and without the variable that would choose another instance."""
-    kept = {name: value for name, value in os.environ.items() if name != "MAIL_CONFIG"}
-    return kept | {"LC_ALL": "C"}
-
-
-def _reason(said: str) -> str:
-    """What a command said of its failure: the first `fatal:` or `error:`, else all of it."""
-    if found := _SAID.search(said):
-        return found["text"].strip()
-    return " ".join(said.split())[:400] or "it did not say why"
+    return find("postconf") is not None
 
 
 def _pairs(lines: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -325,6 +326,41 @@ def test_it_is_stopped_halfway(machine: Machine) -> None:
     assert process.wait(20) == 128 + signal.SIGTERM, log.read_text()
     assert "The old configuration is in place" in log.read_text()
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+
+
+def test_ctrl_c_twice(machine: Machine) -> None:
+    """Whoever presses it again while all is undone does not stop that."""
+    before = machine.main.read_bytes()
+    command = (*RELAY, "apply", "--config-dir", str(machine.config), *machine.network)
+    pid, terminal = os.forkpty()
+    if pid == 0:
+        os.execvp("ip", ["ip", "netns", "exec", machine.node.name, *command])
+    said = ""
+    for sign, later in (("Restarting", 0), ("bringing the old configuration back", 0.1)):
+        while sign not in said:
+            said += os.read(terminal, 1000).decode()
+        time.sleep(later)  # into a command of Postfix'
+        os.write(terminal, b"\x03")
+    with suppress(OSError):  # it has ended
+        while more := os.read(terminal, 1000):
+            said += more.decode()
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert "The old configuration is back in service." in said
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+    assert machine.said_to("node").startswith("250")
+
+
+def test_a_check_with_much_to_say(machine: Machine) -> None:
+    """Warnings without end don't keep it from going on."""
+    data = machine.config.parent / "data"
+    for number in range(300):
+        (data / f"{'a-file-not-of-postfix-':x<200}{number}").touch()
+    try:
+        machine.applied("--no-restart")
+    finally:
+        for file in data.glob("a-file-*"):
+            file.unlink()
 
 
 def test_applies_do_not_mix(machine: Machine) -> None:
