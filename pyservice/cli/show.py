@@ -1,6 +1,8 @@
 """How the commands print."""
 
 import json
+import sys
+from contextlib import suppress
 
 from pyservice.configurator.plan import Plan
 
@@ -15,3 +17,9 @@ def facts(values: dict[str, str | None]) -> None:
 def plan(found: Plan, *, as_json: bool) -> None:
     """A plan, for a person or for a program."""
     print(json.dumps(found.as_json(), indent=2) if as_json else found.as_text(), flush=True)
+
+
+def say(sentence: str) -> None:
+    """What goes on now. A terminal that is gone must not keep us from undoing."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)

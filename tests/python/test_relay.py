@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyservice.cli.relay import gathered
+from pyservice.cli import app
+from pyservice.cli.relay_options import gathered
 from pyservice.configurator import boot, networks, relay
 from pyservice.configurator.backup import Backup, put
 from pyservice.configurator.draft import Action, Draft, State
@@ -437,6 +438,14 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     put(backup.place / "record.json", "{")
     with pytest.raises(SetupError, match=r"record\.json is damaged: compare"):
         backup.record()
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "status", "revert"])
+def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Each command says that it needs root, since a running Postfix looks stopped without."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SetupError, match=f"sudo notify-email relay {command}"):
+        app(["relay", command], standalone_mode=False)
 
 
 @pytest.mark.parametrize("name", inspect.signature(gathered).parameters)

@@ -169,6 +169,9 @@ def test_the_blogs_file_gains_two_values(machine: Machine) -> None:
     status = machine.relay("status")
     assert "Containers  172.22.91.1:25 greets\n" in status.stdout
     assert "Settings    in sync\n" in status.stdout
+    answer = json.loads(machine.relay("status", "--json").stdout)
+    assert (answer["running"], answer["greets"], answer["in_sync"]) == (True, True, True)
+    assert answer["strangers"]["state"] == "proved"
 
     reverted = machine.relay("revert")
     assert reverted.returncode == 0, reverted.stderr
@@ -328,25 +331,46 @@ def test_it_is_stopped_halfway(machine: Machine) -> None:
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
 
 
-def test_ctrl_c_twice(machine: Machine) -> None:
-    """Whoever presses it again while all is undone does not stop that."""
-    before = machine.main.read_bytes()
+def on_a_terminal(machine: Machine) -> tuple[int, int]:
+    """An apply's process and its terminal."""
     command = (*RELAY, "apply", "--config-dir", str(machine.config), *machine.network)
     pid, terminal = os.forkpty()
     if pid == 0:
         os.execvp("ip", ["ip", "netns", "exec", machine.node.name, *command])
+    return pid, terminal
+
+
+def read_until(terminal: int, sign: str) -> str:
+    """What a terminal shows until then, or until it is closed."""
     said = ""
-    for sign, later in (("Restarting", 0), ("bringing the old configuration back", 0.1)):
+    with suppress(OSError):  # closed
         while sign not in said:
             said += os.read(terminal, 1000).decode()
+    return said
+
+
+def test_ctrl_c_twice(machine: Machine) -> None:
+    """Whoever presses it again while all is undone does not stop that."""
+    before = machine.main.read_bytes()
+    pid, terminal = on_a_terminal(machine)
+    for sign, later in (("Restarting", 0), ("bringing the old configuration back", 0.1)):
+        assert sign in read_until(terminal, sign)
         time.sleep(later)  # into a command of Postfix'
         os.write(terminal, b"\x03")
-    with suppress(OSError):  # it has ended
-        while more := os.read(terminal, 1000):
-            said += more.decode()
+    assert "The old configuration is back in service." in read_until(terminal, "service.")
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
+    assert machine.said_to("node").startswith("250")
+
+
+def test_a_terminal_that_is_gone(machine: Machine) -> None:
+    """Where the connection to the node breaks, what was begun is undone, too."""
+    before = machine.main.read_bytes()
+    pid, terminal = on_a_terminal(machine)
+    read_until(terminal, "Restarting")
     os.close(terminal)
     os.waitpid(pid, 0)
-    assert "The old configuration is back in service." in said
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
     assert machine.said_to("node").startswith("250")
 
