@@ -81,7 +81,6 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
         "Reply-To": _mailboxes(addressing.people.reply_to),
         "Subject": _free_text("Subject", shorten(body.subject, MAX_SUBJECT)),
         "Date": format_datetime(addressing.date),
-        "Message-ID": addressing.message_id,
         "List-Id": list_id(job, sender.address.rpartition("@")[2]),
         "Auto-Submitted": "auto-generated",  # RFC 3834
         "X-Auto-Response-Suppress": "All",  # Exchange's way to say the same
@@ -97,8 +96,10 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
     for name, value in headers.items():
         if value:
             message[name] = value
-    mail = message.as_bytes(policy=_WIRE)
-    _check(mail, {*(name for name, value in headers.items() if value), "Content-Type"})
+    # By hand: the generator would fold it, and some programs that thread mails don't unfold it.
+    mail = f"Message-ID: {addressing.message_id}\r\n".encode() + message.as_bytes(policy=_WIRE)
+    expected = {name for name, value in headers.items() if value} | {"Message-ID", "Content-Type"}
+    _check(mail, expected)
     return mail
 
 

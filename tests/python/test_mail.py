@@ -22,12 +22,12 @@ RENDERER = Renderer()
 SENDER = Mailbox("Jenkins", "jenkins@ci.example.com")
 WHEN = datetime(2026, 11, 23, 18, 19, 17, tzinfo=UTC)
 HEADERS = [
+    "Message-ID",
     "Content-Type",
     "From",
     "To",
     "Subject",
     "Date",
-    "Message-ID",
     "List-Id",
     "Auto-Submitted",
     "X-Auto-Response-Suppress",
