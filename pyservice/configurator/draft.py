@@ -161,9 +161,10 @@ class Drafting:
             self._changes.append(Change("Postfix", "stopped", "running", "It is not running."))
             self.effect("starts Postfix.")
             return Action.RESTART
-        if not self._changes and not self.state.greets:
-            why = "What is written is not in force until a restart."
-            self._changes.append(Change("Postfix", "does not greet with 220", "greets", why))
+        if not self.state.greets and not self._services:
+            if not self._changes:
+                why = "What is written is not in force until a restart."
+                self._changes.append(Change("Postfix", "does not greet with 220", "greets", why))
             return Action.RESTART
         return action
 

@@ -63,7 +63,7 @@ def allow_senders(drafting: Drafting, senders: tuple[str, ...]) -> None:
 def _relay_for_none_but_mynetworks(drafting: Drafting) -> None:
     name = "smtpd_relay_restrictions"
     before = networks.tokens(drafting.effective(name))
-    if "reject_unauth_destination" in before:
+    if {"reject_unauth_destination", "reject"} & set(before):
         return
     after = [
         "reject_unauth_destination" if token == "defer_unauth_destination" else token  # noqa: S105

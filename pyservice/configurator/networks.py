@@ -82,15 +82,19 @@ def is_listed(listed: Iterable[Entry], address: Address) -> bool:
 
 
 def excluded(listed: Iterable[Entry], network: Network) -> list[Entry]:
-    """The exclusions that concern a network."""
-    return [
-        entry
-        for entry in listed
-        if entry.is_excluded
-        and entry.network is not None
-        and entry.network.version == network.version
-        and entry.network.overlaps(network)
-    ]
+    """The exclusions that concern a network: those before an entry that holds all of it."""
+    found = []
+    for entry in listed:
+        if covers([entry], network):
+            break
+        if (
+            entry.is_excluded
+            and entry.network is not None
+            and entry.network.version == network.version
+            and entry.network.overlaps(network)
+        ):
+            found.append(entry)
+    return found
 
 
 def written(network: Network) -> str:

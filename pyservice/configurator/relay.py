@@ -1,6 +1,7 @@
 """From any Postfix to a send-only relay that containers may use: what differs, as a draft. Pure."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from pyservice.configurator import boot, hardening, networks
@@ -141,15 +142,18 @@ def _with_address(drafting: Drafting, address: str) -> str:
     others = [token for token in named if address_or_none(token) != address_or_none(address)]
     if effective in {"all", "loopback-only"} or not others:
         # `loopback-only` beside an address is fatal. With its address alone, Postfix would also
-        # send from it, which no relay host can answer.
-        return f"localhost, {address}"
+        # send from it, which no relay host can answer. And where IPv6 is switched off, `localhost`
+        # is fatal, too, as /etc/hosts goes on to name ::1.
+        is_ipv4 = drafting.effective("inet_protocols") == "ipv4"
+        has_ipv6 = ip_address("::1") in drafting.state.addresses
+        return f"{'localhost' if is_ipv4 or has_ipv6 else '127.0.0.1'}, {address}"
     if len(others) < len(named):
         return effective
     return networks.appended(_written(drafting, "inet_interfaces"), [address])
 
 
 def _admit(drafting: Drafting, wanted: Wanted) -> None:
-    for name in ("smtp/inet", f"{boot.listener(str(wanted.address))}/inet"):
+    for name in ("smtp/inet", "25/inet", f"{boot.listener(str(wanted.address))}/inet"):
         if "-o mynetworks=" in drafting.configuration.services.get(name, ""):
             raise SetupError(
                 f"master.cf sets mynetworks for {name} itself (-o mynetworks=…), so main.cf's does "
@@ -159,10 +163,11 @@ def _admit(drafting: Drafting, wanted: Wanted) -> None:
     missing = []
     for network in wanted.networks:
         gaps = networks.excluded(listed, network)
-        if any(gap.network is not None and _holds(gap.network, network) for gap in gaps):
-            raise SetupError(
-                f"mynetworks excludes {network} ({gaps[0].text}): take that entry out first."
-            )
+        for gap in gaps:
+            if gap.network is not None and _holds(gap.network, network):
+                raise SetupError(
+                    f"mynetworks excludes {network} ({gap.text}): take that entry out first."
+                )
         for gap in gaps:
             drafting.note(f"mynetworks excludes {gap.text[1:]}, and still will.")
         if not networks.covers(listed, network):
@@ -231,7 +236,7 @@ def _hand_on(drafting: Drafting, wanted: Wanted) -> None:
 
 def _authenticate(drafting: Drafting, relayhost: str | None, password: str) -> None:
     host = relayhost or drafting.effective("relayhost")
-    if not host:
+    if len(networks.tokens(host)) != 1:
         raise SetupError("A password for which relay host? Give --relayhost.")
     path = sasl_file(drafting.configuration.folder)
     table = f"{drafting.effective('default_database_type')}:{path}"

@@ -57,7 +57,7 @@ def state(
         ),
         is_running=True,
         greets=True,
-        addresses=(ip_address("127.0.0.1"), ADDRESS, PUBLIC),
+        addresses=(ip_address("127.0.0.1"), ip_address("::1"), ADDRESS, PUBLIC),
     )
 
 
@@ -91,6 +91,16 @@ def test_interfaces(before: str, after: str | None) -> None:
     found = drafted(state(inet_interfaces=before))
     assert found.parameters.get("inet_interfaces") == after
     assert found.action is (Action.RESTART if after else Action.RELOAD)
+
+
+def test_a_machine_without_ipv6() -> None:
+    """There `localhost`, which /etc/hosts goes on to call ::1, would keep Postfix from starting."""
+    now = replace(state(inet_interfaces="loopback-only"), addresses=(ADDRESS,))
+    assert drafted(now).parameters["inet_interfaces"] == "127.0.0.1, 172.22.91.1"
+    now = replace(
+        state(inet_interfaces="loopback-only", inet_protocols="ipv4"), addresses=(ADDRESS,)
+    )
+    assert drafted(now).parameters["inet_interfaces"] == "localhost, 172.22.91.1"
 
 
 def test_narrow() -> None:
@@ -142,6 +152,9 @@ def test_exclusions() -> None:
     assert "mynetworks excludes 172.22.91.1, and still will." in some.plan.notes
     with pytest.raises(SetupError, match=r"mynetworks excludes 172\.22\.0\.0/16"):
         drafted(state(inet_interfaces="all", mynetworks="!172.16.0.0/12, 127.0.0.0/8"))
+    found = drafted(state(inet_interfaces="all", mynetworks="172.22.0.0/16, !172.16.0.0/12"))
+    assert found.plan.in_sync  # the first match decides
+    assert not any("excludes" in note for note in found.plan.notes)
 
 
 def test_protocols() -> None:
@@ -196,6 +209,22 @@ def test_a_postfix_that_is_stopped() -> None:
     assert drafted(now, restart=False).plan.in_sync
 
 
+def test_what_is_written_and_not_in_force() -> None:
+    """It takes a restart, though what changes beside it would take a reload only."""
+    now = replace(IN_SYNC, greets=False)
+    assert drafted(now).action is Action.RESTART
+    assert drafted(now, relayhost="mx").action is Action.RESTART
+    now = replace(state(inet_interfaces="localhost"), greets=False)
+    assert drafted(now, boot_safe=True).action is Action.RELOAD  # of master.cf's new listener
+
+
+def test_a_listener_with_networks_of_its_own() -> None:
+    """It is told, since main.cf's mynetworks would not count there."""
+    line = "25 inet n - y - - smtpd -o mynetworks=127.0.0.0/8"
+    with pytest.raises(SetupError, match="postconf -PX 25/inet/mynetworks"):
+        drafted(state(services={"25/inet": line}))
+
+
 def test_on_request() -> None:
     """relayhost, myhostname and myorigin are set where they are given, and only then."""
     found = drafted(IN_SYNC, relayhost="[mx.example.com]:587", myorigin="example.com", tls="may")
@@ -218,6 +247,8 @@ def test_a_password() -> None:
     """It needs a relay host, is never shown, and does not go out in the clear."""
     with pytest.raises(SetupError, match="Give --relayhost"):
         drafted(IN_SYNC, sasl_password="ci:s3cret")
+    with pytest.raises(SetupError, match="Give --relayhost"):
+        drafted(state(relayhost="mx1, mx2"), sasl_password="ci:s3cret")
     found = drafted(IN_SYNC, sasl_password="ci:s3cret", relayhost="mx")
     assert found.parameters["smtp_tls_security_level"] == "encrypt"
     assert "s3cret" not in found.plan.as_text() + json.dumps(found.plan.as_json()) + repr(found)
@@ -255,6 +286,8 @@ def test_hardening() -> None:
         "smtpd_client_connection_count_limit",
     }
     assert all(change.why for change in found.plan.changes)
+    strict = drafted(state(smtpd_relay_restrictions="permit_mynetworks, reject"), harden=True)
+    assert "smtpd_relay_restrictions" not in strict.parameters
     unlimited = drafted(state(message_size_limit="0"), harden=True)
     assert unlimited.parameters["message_size_limit"] == "26214400"
     old = state(version="3.5.6")
