@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyservice.configurator import machine, proof, relay
-from pyservice.configurator.backup import Backup, Entry, content, put_file
+from pyservice.configurator.backup import Backup, Entry, content, put
 from pyservice.configurator.draft import Action, Draft, Drafting, File, State
 from pyservice.configurator.networks import Address
 from pyservice.configurator.plan import Plan
@@ -69,18 +69,19 @@ def apply(postfix: Postfix, wanted: relay.Wanted, show: Show, say: Say) -> Outco
         action = draft.action if wanted.restart else Action.NOTHING
 
         def verify() -> Outcome:
-            if action is Action.NOTHING or wanted.address not in state.addresses:
-                return Outcome(draft.plan)
-            say(f"Waiting for 220 at {wanted.address}:{proof.PORT} …")
-            greeting = proof.wait_for_greeting(wanted.address)
-            found = prove(postfix.read(), wanted.address)
-            if found.state == "open relay":
-                raise SetupError(f"This would be an open relay: {found.sentence}")
+            greeting = found = None
+            if action is not Action.NOTHING and wanted.address in state.addresses:
+                say(f"Waiting for 220 at {wanted.address}:{proof.PORT} …")
+                greeting = proof.wait_for_greeting(wanted.address)
+                found = prove(postfix.read(), wanted.address)
+                if found.state == "open relay":
+                    raise SetupError(f"This would be an open relay: {found.sentence}")
+            work.backup.keep()
             return Outcome(draft.plan, greeting, found)
 
         work = _Work(postfix, state, draft, action, say)
         outcome = work.carry_out(work.write, verify)
-        work.backup.keep()
+        work.backup.settle()
         return outcome
 
 
@@ -173,7 +174,7 @@ class _Work:
     def write(self) -> None:
         self._say("Writing …")
         for file in self._draft.files:
-            put_file(file)
+            put(file.path, file.content, mode=file.mode)
         for table in self._draft.tables:
             self._postfix.build_map(table)
         self._postfix.write(self._draft.parameters, self._draft.services)

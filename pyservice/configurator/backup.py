@@ -11,12 +11,13 @@ same file system: to go back is to rename, which a full disk allows.
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from pyservice.configurator.draft import Draft, File
+from pyservice.configurator.draft import Draft
 from pyservice.errors import SetupError
 
 NAMES = ("main.cf", "master.cf")
@@ -114,15 +115,22 @@ class Backup:
             for path, before in self._old_files.items():
                 record.files.setdefault(str(path), before)
             self._write(record)
-        except OSError:
+        except BaseException:  # a signal, too
             self._forget()
             raise
 
     def keep(self) -> None:
-        """It worked: the copies of the first apply stay."""
+        """It worked: note how both files are left.
+
+        Raises:
+            OSError: it can't be noted; `restore` is still possible.
+        """
         record = self.record() or Record()
         record.left = self._digests()
         self._write(record)
+
+    def settle(self) -> None:
+        """There is no way back to the state before this apply; the copies of the first one stay."""
         shutil.rmtree(self.place / "previous", ignore_errors=True)
 
     def restore(self) -> None:
@@ -189,7 +197,7 @@ def content(path: Path) -> str | None:
 
 
 def put(path: Path, text: str | None, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all; None: remove it.
+    """Write a file whole or not at all; None: remove it, and the drop-ins' folder if it is empty.
 
     Raises:
         OSError: it can't be written.
@@ -197,6 +205,9 @@ def put(path: Path, text: str | None, *, mode: int = 0o644) -> None:
     if text is None:
         for name in (path.name, *(path.name + suffix for suffix in _COMPILED)):
             path.with_name(name).unlink(missing_ok=True)
+        if path.parent.name.endswith(".service.d"):
+            with suppress(OSError):  # others' drop-ins are in it
+                path.parent.rmdir()
         return
     if path.is_relative_to("/proc"):
         path.write_text(text)
@@ -213,16 +224,6 @@ def put(path: Path, text: str | None, *, mode: int = 0o644) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def put_file(file: File) -> None:
-    """Write or remove one of a draft's files, and the folder that it alone was in."""
-    put(file.path, file.content, mode=file.mode)
-    if file.content is None and file.path.parent.name.endswith(".service.d"):
-        try:
-            file.path.parent.rmdir()
-        except OSError:
-            return  # others' drop-ins are in it
 
 
 def _copy(source: Path, target: Path) -> None:

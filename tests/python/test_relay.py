@@ -11,6 +11,7 @@ import pytest
 
 from pyservice.cli import app
 from pyservice.cli.relay_options import gathered
+from pyservice.configurator import apply as applying
 from pyservice.configurator import boot, networks, relay
 from pyservice.configurator.backup import Backup, put
 from pyservice.configurator.draft import Action, Draft, State
@@ -414,6 +415,7 @@ def backed_up(folder: Path) -> Backup:
     backup.take(drafted(before), {"inet_interfaces": "localhost"}, {})
     (folder / "main.cf").write_text("inet_interfaces = localhost, 172.22.91.1\n")
     backup.keep()
+    backup.settle()
     return backup
 
 
@@ -463,6 +465,45 @@ def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
     backup.restore()
     assert table.read_text() == "mx ci:old\n"
     assert table.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("step", ["_write", "keep"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SystemExit(143)])
+def test_a_record_that_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    """Whether the disk is full or a signal comes, before or after the change, all is as before."""
+    for name in ("main.cf", "master.cf"):
+        (tmp_path / name).write_text(f"# {name}\n")
+    now = replace(state(inet_interfaces="localhost").configuration, folder=tmp_path)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Backup, step, fail)
+    monkeypatch.setattr(Postfix, "read", lambda _: now)
+    monkeypatch.setattr(Postfix, "is_running", lambda _: False)
+    monkeypatch.setattr(Postfix, "check", lambda _: None)
+    monkeypatch.setattr(Postfix, "write", lambda *_: (tmp_path / "main.cf").write_text("new"))
+    postfix, wanted = Postfix(tmp_path), replace(WANTED, restart=False)
+    with pytest.raises((SetupError, SystemExit)):
+        applying.apply(postfix, wanted, lambda _: None, lambda _: None)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["main.cf", "master.cf"]
+    assert (tmp_path / "main.cf").read_text() == "# main.cf\n"
+
+
+def test_a_drop_in_goes_with_its_folder(tmp_path: Path) -> None:
+    """But for a folder with drop-ins of others."""
+    own, shared = tmp_path / "a.service.d", tmp_path / "b.service.d"
+    for folder in (own, shared):
+        put(folder / "notify-email.conf", "[Service]\n")
+    put(shared / "mine.conf", "[Service]\n")
+    for folder in (own, shared):
+        put(folder / "notify-email.conf", None)
+    assert [file.relative_to(tmp_path) for file in tmp_path.glob("*/*")] == [
+        Path("b.service.d/mine.conf")
+    ]
+    assert not own.exists()
 
 
 def test_a_damaged_record(tmp_path: Path) -> None:
