@@ -119,9 +119,8 @@ class StandIn:
         for file in self.home.glob("*.json"):
             if file.name not in {"users.json", "controller.json"}:
                 file.unlink()
-        self.control(
-            ask, absent=[], version="2.516.3", security=True, failing=None, busy=0, restart=True
-        )
+        switches = {"security": True, "crumbs": True, "failing": None, "busy": 0}
+        self.control(ask, absent=[], version="2.516.3", **switches, restart=True)
         self.control(ask)
 
     def stop(self) -> None:

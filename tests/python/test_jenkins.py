@@ -6,13 +6,17 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import yaml
 
+from pyservice.configurator.jenkins.connection import source
+from pyservice.configurator.jenkins.wanted import Wanted
+from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 
 from .conftest import PostfixStandIn, free_port
@@ -59,20 +63,36 @@ def controller(_standin: StandIn) -> StandIn:
 Done = subprocess.CompletedProcess[str]
 
 
-def run(controller: StandIn | None, *arguments: str, **environment: str) -> Done:
-    """`notify-email jenkins …` as the administrator, unless the environment says otherwise."""
+def run(
+    controller: StandIn | None,
+    *arguments: str,
+    plain: Mapping[str, str] = MappingProxyType({}),
+    **environment: str,
+) -> Done:
+    """`notify-email jenkins …` as the administrator, unless the environment says otherwise.
+
+    Args:
+        controller: its JENKINS_URL.
+        arguments: of the command.
+        plain: variables of the environment.
+        environment: settings, without their prefix.
+    """
     own = {"JENKINS_USER": "admin", "JENKINS_TOKEN": TOKEN}
     if controller is not None:
         own["JENKINS_URL"] = controller.url
     settings = {f"NOTIFY_EMAIL_{name}": value for name, value in (own | environment).items()}
-    plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    here = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
         [COMMAND, "jenkins", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env=plain | {"NO_PROXY": "*"} | {name: value for name, value in settings.items() if value},
+        env={
+            name: value
+            for name, value in (here | {"NO_PROXY": "*"} | settings | dict(plain)).items()
+            if value
+        },
     )
     for secret in (TOKEN, READER_TOKEN, PASSWORD, SECRET):
         assert secret not in done.stdout + done.stderr
@@ -100,11 +120,17 @@ def token_file(tmp_path: Path) -> str:
     return str(file)
 
 
+def now(controller: StandIn) -> dict[str, Any]:
+    """Its settings, as our own script reads them."""
+    script = source("address settings read", Wanted(address="127.0.0.1", port=1).asked)
+    found: dict[str, Any] = json.loads(controller.control(ask, run=script)["output"])["settings"]
+    return found
+
+
 def settings(controller: StandIn) -> dict[str, Any]:
     """As the controller has them after a restart: what was not saved is gone."""
     controller.control(ask, restart=True)
-    found: dict[str, Any] = json.loads(run(controller, "status", "--json").stdout)["settings"]
-    return found
+    return now(controller)
 
 
 def test_apply_sets_what_was_asked_for(
@@ -195,7 +221,8 @@ def test_what_was_not_asked_for_stays(
             Jenkins.get().globalNodeProperties[0].envVars,
             GlobalLibraries.get().libraries.collect { [it.name, it.retriever.scm.remote,
                 it.retriever.scm.credentialsId, it.cachingConfiguration?.refreshTimeMinutes] },
-            [credential.scope.name(), credential.description, credential.password.plainText],
+            [credential.scope.name(), credential.description, credential.username,
+                credential.password.plainText],
             mailer.replyToAddress, mailer.useTls])
     """
     variables, libraries, credential, reply_to, tls = json.loads(
@@ -207,22 +234,86 @@ def test_what_was_not_asked_for_stays(
         ["notify-email", LIBRARY, "deploy-key", 5],
         ["other", "https://git.example.com/other.git", None, None],
     ]
-    assert credential == ["GLOBAL", "mine", SECRET]
+    assert credential == ["GLOBAL", "mine", "me", SECRET]
     assert (reply_to, tls) == ("old@example.com", False)
 
 
 def test_a_failure_undoes_what_was_written(
     controller: StandIn, server: tuple[str, ...], token_file: str
 ) -> None:
-    """A full disk at the last step leaves Jenkins as it was before the first."""
+    """A full disk at any step, which most of Jenkins only logs, leaves all as it was."""
     run(controller, "apply", *server, "--library", f"{LIBRARY}@v0.0.9")
     before = settings(controller)
-    controller.control(ask, failing="credentials")
     options = ("--address", "127.0.0.2", *EVERYTHING, "--service-token-file", token_file)
+    for file in (
+        "hudson.tasks.Mailer",
+        "jenkins.model.JenkinsLocationConfiguration",
+        "hudson.plugins.emailext.ExtendedEmailPublisher",
+        "config",
+        "org.jenkinsci.plugins.workflow.libs.GlobalLibraries",
+        "credentials",
+    ):
+        controller.control(ask, failing=file)
+        assert said(run(controller, "apply", *options)) == (
+            f"{controller.url}: IOException: No space left on device; what was written before is "
+            "undone."
+        )
+        controller.control(ask, failing=None)
+        assert now(controller) == before
+        assert settings(controller) == before
+
+
+def test_what_is_not_kept_is_undone(controller: StandIn, server: tuple[str, ...]) -> None:
+    """A setter that passes its value over is found out, and what went before it is undone."""
+    run(controller, "apply", *server)
+    passed_over = (
+        "jenkins.model.JenkinsLocationConfiguration.get().metaClass.setAdminAddress = { it }"
+    )
+    controller.control(ask, run=passed_over)
+    options = ("--charset", "UTF-16", "--admin-address", "jenkins@example.com")
+    told = said(run(controller, "apply", *server, *options))
+    assert told == (
+        f"{controller.url}: Jenkins did not keep adminAddress (location); what was written before "
+        "is undone."
+    )
+    assert settings(controller)["mailer"]["charset"] == "UTF-8"
+
+
+def test_a_credential_keeps_its_kind(
+    controller: StandIn, server: tuple[str, ...], token_file: str
+) -> None:
+    """A secret text stays one, for the Pipelines that use it; what holds no token is left alone."""
+    script = """
+        import com.cloudbees.plugins.credentials.*
+        import org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl
+        def secret = hudson.util.Secret.fromString('old')
+        SystemCredentialsProvider.instance.credentials << new StringCredentialsImpl(
+            CredentialsScope.GLOBAL, 'notify-email-token', 'mine', secret)
+        SystemCredentialsProvider.instance.save()
+    """
+    assert controller.control(ask, run=script)["output"] == ""
+    options = (*server, "--service-token-file", token_file)
+    assert run(controller, "apply", *options).returncode == 0
+    controller.control(ask, restart=True)
+    asked = """
+        import com.cloudbees.plugins.credentials.SystemCredentialsProvider
+        SystemCredentialsProvider.instance.credentials[0].with { one ->
+            print groovy.json.JsonOutput.toJson([scope.name(), description, secret.plainText])
+        }
+    """
+    kept = json.loads(controller.control(ask, run=asked)["output"])
+    assert kept == ["GLOBAL", "mine", SECRET]
+    controller.renew(ask)
+    other = """
+        class Certificate implements com.cloudbees.plugins.credentials.common.StandardCredentials {
+            final String id = 'notify-email-token'
+        }
+        com.cloudbees.plugins.credentials.SystemCredentialsProvider.instance.credentials <<
+            new Certificate()
+    """
+    controller.control(ask, run=other)
     told = said(run(controller, "apply", *options))
-    assert "No space left on device" in told
-    controller.control(ask, failing=None)
-    assert settings(controller) == before
+    assert "the credential notify-email-token is of another kind: change it in Jenkins" in told
 
 
 def test_email_ext_is_left_alone_where_that_is_asked_for(
@@ -260,11 +351,13 @@ def test_values_are_only_values(controller: StandIn, server: tuple[str, ...]) ->
 
 
 def test_a_password_needs_a_crumb(controller: StandIn, server: tuple[str, ...]) -> None:
-    """With a password, and on a Jenkins without security, the crumb and its session are used."""
+    """With a password, and without security, the crumb and its session are used, where it is."""
     assert run(controller, "plan", *server, JENKINS_TOKEN=PASSWORD).returncode == 0
-    controller.control(ask, security=False)
-    nobody = {"JENKINS_TOKEN": "", "JENKINS_USER": ""}
-    assert run(controller, "plan", *server, **nobody).returncode == 0
+    controller.control(ask, crumbs=False)
+    assert run(controller, "plan", *server, JENKINS_TOKEN=PASSWORD).returncode == 0
+    controller.control(ask, security=False, crumbs=True)
+    nobody = run(controller, "plan", *server, JENKINS_TOKEN="", JENKINS_USER="")
+    assert nobody.returncode == 0
 
 
 def test_who_may_not(controller: StandIn) -> None:
@@ -305,6 +398,48 @@ def test_what_is_no_jenkins(controller: StandIn, postfix: PostfixStandIn) -> Non
     controller.control(ask, version="2.204.6")
     told = said(run(controller, "plan"))
     assert told == f"{controller.url} is Jenkins 2.204.6; this needs 2.266 or later: update it."
+
+
+def test_what_stands_before_jenkins(
+    controller: StandIn, server: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A prefix, a proxy that is away for a moment or cuts an answer off: all the same."""
+    with Front(controller.url, away=1, cut=1) as front:
+        done = run(None, "apply", "--url", front.url, *server)
+        assert done.returncode == 0, done.stderr
+        elsewhere = front.url.removesuffix("/ci")
+        with Front(controller.url, redirect=elsewhere) as first:
+            told = said(run(None, "plan", "--url", first.url, *server))
+        assert told == (
+            f"{first.url} leads to {front.url}: set JENKINS_URL to the address that Jenkins itself "
+            "answers at."
+        )
+    pem = tmp_path / "front.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(pem), "-out", f"{pem}.crt"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    pem.write_text(pem.read_text() + Path(f"{pem}.crt").read_text())
+    with Front(controller.url, certificate=pem) as front:
+        told = said(run(None, "plan", "--url", front.url, *server))
+        assert told == (
+            f"The certificate of {front.url} can't be verified: set REQUESTS_CA_BUNDLE to the file "
+            "with your authority's."
+        )
+        bundle = {"REQUESTS_CA_BUNDLE": f"{pem}.crt"}
+        assert run(None, "plan", "--url", front.url, *server, plain=bundle).returncode == 0
+
+
+def test_a_proxy_of_the_environment(controller: StandIn, server: tuple[str, ...]) -> None:
+    """One that is not there is named, and how to go without."""
+    proxy = {"http_proxy": f"http://127.0.0.1:{free_port()}", "NO_PROXY": ""}
+    told = said(run(controller, "plan", *server, "--wait", "0", plain=proxy))
+    assert "by the proxy that the environment names: NO_PROXY=127.0.0.1 goes without." in told
 
 
 def test_jcasc_is_seen(controller: StandIn, server: tuple[str, ...]) -> None:

@@ -131,11 +131,7 @@ class Controller:
 
     def _version(self, answer: requests.Response) -> str:
         if answer.history:
-            where = urlsplit(answer.url)
-            raise SetupError(
-                f"{self.url} leads to {where.scheme}://{where.netloc}{where.path}: set JENKINS_URL "
-                "to the address that Jenkins itself answers at."
-            )
+            raise SetupError(self._elsewhere(answer))
         version: str | None = answer.headers.get("X-Jenkins")
         if version is None:
             raise SetupError(self._no_jenkins(answer.status_code))
@@ -153,22 +149,27 @@ class Controller:
         answer = _response(error)
         if answer is None:
             return self._unreachable(error)
-        status = answer.status_code
-        if status in _NOT_YET:
+        if answer.status_code in _NOT_YET and not answer.history:
             starts = "getting ready" in answer.text
-            state = "is getting ready to work" if starts else f"answers {status}"
+            state = "is getting ready to work" if starts else f"answers {answer.status_code}"
             return AwayError(f"Jenkins at {self.url} {state}.")
+        return SetupError(self._refusal(answer))
+
+    def _refusal(self, answer: requests.Response) -> str:
+        status = answer.status_code
+        if answer.history:
+            return self._elsewhere(answer)
         if status == 401:
             page = f"{self.url}/user/{quote(self.user or '')}/security"
-            return SetupError(
+            return (
                 f"Jenkins at {self.url} does not know the user {self.user} with this API token: "
                 f"make a new one at {page}."
             )
         if status == 403:
-            return SetupError(self._forbidden(answer))
+            return self._forbidden(answer)
         if status == 404 and "X-Jenkins" not in answer.headers and not self.version:
-            return SetupError(self._no_jenkins(status))
-        return SetupError(
+            return self._no_jenkins(status)
+        return (
             f"Jenkins at {self.url} answers {status} {answer.reason} to {urlsplit(answer.url).path}"
             ": its log tells more."
         )
@@ -192,21 +193,36 @@ class Controller:
         )
 
     def _unreachable(self, error: Exception) -> SetupError:
-        text = str(error)
+        text, host = str(error), urlsplit(self.url).hostname
         if isinstance(error, requests.exceptions.SSLError):
             return SetupError(
                 f"The certificate of {self.url} can't be verified: set REQUESTS_CA_BUNDLE to the "
                 "file with your authority's."
             )
-        if any(sign in text for sign in ("NameResolution", "getaddrinfo", "Name or service")):
-            return SetupError(f"There is no host {urlsplit(self.url).hostname}: is the URL right?")
-        if "refused" in text:
-            return AwayError(f"Nothing listens at {self.url}.")
-        if isinstance(error, jenkins.TimeoutException | requests.Timeout) or "timed out" in text:
-            return AwayError(f"{self.url} does not answer in time.")
-        if isinstance(error, requests.ConnectionError):
-            return AwayError(f"{self.url} can't be reached, or broke the connection off.")
-        return SetupError(f"{self.url} can't be asked: {type(error).__name__}.")
+        if isinstance(error, requests.exceptions.ProxyError):
+            away = (
+                f"{self.url} can't be reached by the proxy that the environment names: NO_PROXY="
+                f"{host} goes without."
+            )
+        elif any(sign in text for sign in ("NameResolution", "getaddrinfo", "Name or service")):
+            return SetupError(f"There is no host {host}: is the URL right?")
+        elif "refused" in text:
+            away = f"Nothing listens at {self.url}."
+        elif isinstance(error, jenkins.TimeoutException | requests.Timeout) or "timed out" in text:
+            away = f"{self.url} does not answer in time."
+        elif isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+            away = f"{self.url} can't be reached, or broke the connection off."
+        else:
+            return SetupError(f"{self.url} can't be asked: {type(error).__name__}.")
+        return AwayError(away)
+
+    def _elsewhere(self, answer: requests.Response) -> str:
+        where = urlsplit(answer.url)
+        return (
+            f"{self.url} leads to {where.scheme}://{where.netloc}"
+            f"{where.path.removesuffix('/api/json')}: set JENKINS_URL to the address that Jenkins "
+            "itself answers at."
+        )
 
     def _no_jenkins(self, status: int) -> str:
         return (
@@ -252,6 +268,7 @@ def _response(error: BaseException | None) -> requests.Response | None:
 def _failed(answer: dict[str, Any]) -> str:
     if answer["error"].startswith("Missing"):  # Groovy's exception for a name that is not there
         answer["error"] += " (is one of the plugins too old? update it)"
+    answer["error"] = answer["error"].removeprefix("IllegalStateException: ")  # our own
     stuck = answer.get("stuck")
     if stuck is None:
         return f"Jenkins' settings can't be read: {answer['error']}"

@@ -11,6 +11,7 @@ class Access {
     private Map account = [permissions: []]
 
     static boolean security = true
+    static boolean crumbs = true
 
     static Access of(String authorization) {
         Access access = new Access()

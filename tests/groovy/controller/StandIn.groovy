@@ -94,14 +94,14 @@ class StandIn {
         if (access.user == null) {
             exchange.responseHeaders.set('WWW-Authenticate', 'Basic realm="Jenkins"')
             respond(exchange, 401, Pages.error(401, 'Unauthorized'))
-        } else if (posts && !access.byToken && !hasCrumb(exchange)) {
+        } else if (posts && Access.crumbs && !access.byToken && !hasCrumb(exchange)) {
             respond(exchange, 403, Pages.error(403, 'No valid crumb was included in the request'))
         } else if (!access.may('Overall/Read')) {
             forbid(exchange, access, 'Overall/Read')
         } else if (path == '/api/json') {
             advertise(exchange)
             respond(exchange, 200, new File(Home.folder, 'controller.json').text, 'application/json;charset=utf-8')
-        } else if (path == '/crumbIssuer/api/json') {
+        } else if (path == '/crumbIssuer/api/json' && Access.crumbs) {
             String session = "node0${UUID.randomUUID().toString().replace('-', '')}.node0"
             exchange.responseHeaders.set('Set-Cookie', "JSESSIONID.65437d3d=${session}; Path=/; HttpOnly")
             advertise(exchange)
@@ -143,7 +143,7 @@ class StandIn {
     }
 
     /**
-     * What a test may do to it. Keys: absent (plugins), version, security, busy (seconds that it is starting
+     * What a test may do to it. Keys: absent (plugins), version, security, crumbs, busy (seconds that it is starting
      * yet), failing (a file that can't be saved), run (a script), reload (JCasC), restart.
      *
      * @return JSON: saves, requests (both since the last time), output
@@ -153,6 +153,9 @@ class StandIn {
         asked.version?.with { headers['X-Jenkins'] = it }
         if (asked.containsKey('security')) {
             Access.security = asked.security
+        }
+        if (asked.containsKey('crumbs')) {
+            Access.crumbs = asked.crumbs
         }
         if (asked.containsKey('failing')) {
             Home.failing = asked.failing

@@ -1,13 +1,37 @@
-// Sets what `asked.settings` names and nothing else, in the form that `settings` reads. What fails on its
-// way is undone, the last first.
+// Sets what `asked.settings` names and nothing else, in the form that `settings` reads, and sees that Jenkins
+// has it then. What fails on its way is undone, the last first.
 undo = []
+
+/** What was never written to a full disk need not be written back. */
+void attempt(Closure step, Closure back) {
+    boolean done = false
+    undo << {
+        try {
+            back()
+        } catch (IOException e) {
+            if (done) {
+                throw e
+            }
+        }
+    }
+    step()
+    done = true
+}
 
 /** By Jenkins' own setters: a name that it doesn't have is refused. */
 void set(Object target, Map values, Closure save) {
     Map before = values.collectEntries { name, value -> [name, target[name]] }
-    undo << { before.each { name, value -> target[name] = value }; save() }
-    values.each { name, value -> target[name] = value }
-    save()
+    Closure put = { Map some ->
+        some.each { name, value -> target[name] = value }
+        save()
+    }
+    attempt({ put(values) }) { put(before) }
+}
+
+/** A descriptor's own `save` writes a full disk down in the log, and nobody else learns of it. */
+void keep(Object descriptor) {
+    descriptor.save()
+    new hudson.XmlFile(new File(Jenkins.get().rootDir, "${descriptor.id}.xml")).write(descriptor)
 }
 
 void setVariables(Map wanted) {
@@ -16,16 +40,16 @@ void setVariables(Map wanted) {
         List holders = variables().findAll { one -> one.envVars.containsKey(name) } ?: variables().take(1)
         if (holders) {
             Map before = holders.collectEntries { one -> [one, one.envVars[name]] }
-            undo << {
+            attempt({
+                holders.each { one -> one.envVars[name] = value }
+                Jenkins.get().save()
+            }) {
                 before.each { one, old -> old == null ? one.envVars.remove(name) : one.envVars.put(name, old) }
                 Jenkins.get().save()
             }
-            holders.each { one -> one.envVars[name] = value }
-            Jenkins.get().save()
         } else {
             Object made = new EnvironmentVariablesNodeProperty(new EnvironmentVariablesNodeProperty.Entry(name, value))
-            undo << { properties.remove(made) }
-            properties.add(made)
+            attempt({ properties.add(made) }) { properties.remove(made) }
         }
     }
 }
@@ -51,12 +75,17 @@ void setLibrary(Map wanted) {
     if (wanted.refreshTimeMinutes) {
         options.cachingConfiguration = type("${libs}.LibraryCachingConfiguration").newInstance(wanted.refreshTimeMinutes, '')
     }
-    if (wanted.credentialsId) {
-        set(changed.retriever.scm, [credentialsId: wanted.credentialsId]) { }
+    attempt({
+        if (wanted.credentialsId) {
+            set(changed.retriever.scm, [credentialsId: wanted.credentialsId]) { }
+        }
+        set(changed, options) { }
+        libraries().libraries = current == null ? before + changed : before.collect { one -> one.is(current) ? changed : one }
+        keep(libraries())
+    }) {
+        libraries().libraries = before
+        keep(libraries())
     }
-    undo << { libraries().libraries = before }
-    set(changed, options) { }
-    libraries().libraries = current == null ? before + changed : before.collect { one -> one.is(current) ? changed : one }
 }
 
 /** Into the controller's own store, where its own look-up finds it and no Jenkinsfile does. */
@@ -70,29 +99,38 @@ void setCredential(Map wanted) {
     if (current == null && credential() != null) {
         throw new IllegalStateException("the credential ${asked.credential} comes from another store: change it there")
     }
+    Class pair = type("${plugin}.impl.UsernamePasswordCredentialsImpl")
+    Class text = type('org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl')
+    if (current != null && !(current.getClass() in [pair, text])) {
+        throw new IllegalStateException("the credential ${asked.credential} is of another kind: change it in Jenkins")
+    }
     Object scope = current?.scope ?: type("${plugin}.CredentialsScope").SYSTEM
-    Object made = type("${plugin}.impl.UsernamePasswordCredentialsImpl").newInstance(
-        scope, asked.credential, current?.description ?: 'notify-email', 'jenkins', wanted.password)
-    if (current == null) {
-        undo << { store.removeCredentials(everywhere, made) }
-        store.addCredentials(everywhere, made)
+    Object made
+    if (current == null || current.getClass() == pair) {
+        made = pair.newInstance(
+            scope, asked.credential, current?.description ?: 'notify-email', current?.username ?: 'jenkins', wanted.password)
     } else {
-        undo << { store.updateCredentials(everywhere, made, current) }
-        store.updateCredentials(everywhere, current, made)
+        made = text.newInstance(scope, asked.credential, current.description, hudson.util.Secret.fromString(wanted.password))
+    }
+    attempt({
+        current ? store.updateCredentials(everywhere, current, made) : store.addCredentials(everywhere, made)
+    }) {
+        current ? store.updateCredentials(everywhere, made, current) : store.removeCredentials(everywhere, made)
     }
 }
 
 void setAll(Map wanted) {
     if (wanted.mailer) {
         Object mailer = mailer()
-        set(mailer, wanted.mailer) { mailer.save() } // before 1.25 no setter does
+        set(mailer, wanted.mailer) { keep(mailer) }
     }
     if (wanted.location) {
-        set(JenkinsLocationConfiguration.get(), wanted.location) { }
+        Object location = JenkinsLocationConfiguration.get()
+        set(location, wanted.location) { keep(location) }
     }
     if (wanted.emailExt) {
         Object emailExt = emailExt()
-        set(emailExt.mailAccount, wanted.emailExt) { emailExt.save() }
+        set(emailExt.mailAccount, wanted.emailExt) { keep(emailExt) }
     }
     if (wanted.variables) {
         setVariables(wanted.variables)
@@ -105,9 +143,22 @@ void setAll(Map wanted) {
     }
 }
 
+/** A setter may trim what it gets, or pass it over. */
+void check(Map wanted) {
+    Map found = settings()
+    wanted.each { section, values ->
+        Map expected = section == 'credential' ? [isWanted: true] : values
+        String lost = expected.keySet().find { name -> found[section]?.get(name) != expected[name] }
+        if (lost) {
+            throw new IllegalStateException("Jenkins did not keep ${lost} (${section})")
+        }
+    }
+}
+
 try {
     setAll(asked.settings)
-    tell([settings: settings()])
+    check(asked.settings)
+    tell([done: true])
 } catch (Exception | LinkageError e) {
     String error = "${e.getClass().simpleName}: ${e.message}"
     List stuck = []

@@ -2,6 +2,7 @@ package hudson.tasks
 
 import controller.Home
 import controller.TestMail
+import hudson.model.Descriptor
 import hudson.util.Secret
 import jenkins.model.JenkinsLocationConfiguration
 
@@ -19,7 +20,9 @@ class Mailer {
         instance = null
     }
 
-    static class DescriptorImpl {
+    static class DescriptorImpl extends Descriptor {
+
+        final String id = Mailer.name
 
         private static final List<String> SAVED = [
             'defaultSuffix', 'replyToAddress', 'smtpHost', 'useSsl', 'useTls', 'smtpPort', 'charset',
@@ -114,8 +117,9 @@ class Mailer {
             return JenkinsLocationConfiguration.get().adminAddress
         }
 
-        void save() {
-            Home.save('hudson.tasks.Mailer', SAVED.collectEntries { name -> [name, this.@"$name"] })
+        @Override
+        Object getState() {
+            return SAVED.collectEntries { name -> [name, this.@"$name"] }
         }
 
         /** "Test configuration by sending test e-mail": the form's values, not the saved ones. */

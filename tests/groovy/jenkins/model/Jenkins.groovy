@@ -28,6 +28,10 @@ class Jenkins {
         instance = null
     }
 
+    File getRootDir() {
+        return Home.folder
+    }
+
     void save() {
         Home.save('config', globalNodeProperties*.envVars)
     }

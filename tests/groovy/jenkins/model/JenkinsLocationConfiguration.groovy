@@ -1,13 +1,16 @@
 package jenkins.model
 
 import controller.Home
+import hudson.model.Descriptor
 
 /** Stands in for Jenkins': its URL and its sender. */
-class JenkinsLocationConfiguration {
+class JenkinsLocationConfiguration extends Descriptor {
 
     static final String NOT_CONFIGURED = 'address not configured yet <nobody@nowhere>'
 
     private static JenkinsLocationConfiguration instance
+
+    final String id = JenkinsLocationConfiguration.name
 
     private String adminAddress
     private String jenkinsUrl
@@ -45,8 +48,9 @@ class JenkinsLocationConfiguration {
         save()
     }
 
-    void save() {
-        Home.save('jenkins.model.JenkinsLocationConfiguration', [adminAddress: adminAddress, jenkinsUrl: jenkinsUrl])
+    @Override
+    Object getState() {
+        return [adminAddress: adminAddress, jenkinsUrl: jenkinsUrl]
     }
 
 }

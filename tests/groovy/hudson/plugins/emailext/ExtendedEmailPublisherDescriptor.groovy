@@ -1,9 +1,12 @@
 package hudson.plugins.emailext
 
 import controller.Home
+import hudson.model.Descriptor
 
 /** Stands in for the email-ext plugin's: no setter saves. */
-class ExtendedEmailPublisherDescriptor {
+class ExtendedEmailPublisherDescriptor extends Descriptor {
+
+    final String id = ExtendedEmailPublisher.name
 
     private MailAccount mailAccount = new MailAccount()
 
@@ -19,11 +22,12 @@ class ExtendedEmailPublisherDescriptor {
         this.mailAccount = mailAccount
     }
 
-    void save() {
-        Home.save('hudson.plugins.emailext.ExtendedEmailPublisher', [
+    @Override
+    Object getState() {
+        return [
             smtpHost: mailAccount.smtpHost, smtpPort: mailAccount.smtpPort,
             useSsl  : mailAccount.useSsl, useTls: mailAccount.useTls,
-        ])
+        ]
     }
 
 }

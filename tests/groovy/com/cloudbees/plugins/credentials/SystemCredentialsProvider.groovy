@@ -3,6 +3,8 @@ package com.cloudbees.plugins.credentials
 import com.cloudbees.plugins.credentials.domains.Domain
 import com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl
 import controller.Home
+import hudson.util.Secret
+import org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl
 
 /** Stands in for the credentials plugin's: the credentials of the controller itself. */
 class SystemCredentialsProvider {
@@ -14,8 +16,10 @@ class SystemCredentialsProvider {
 
     SystemCredentialsProvider() {
         Home.load('credentials')?.each { saved ->
-            credentials << new UsernamePasswordCredentialsImpl(
-                saved.scope as CredentialsScope, saved.id, saved.description, saved.username, saved.password)
+            CredentialsScope scope = saved.scope as CredentialsScope
+            credentials << (saved.secret ?
+                new StringCredentialsImpl(scope, saved.id, saved.description, Secret.fromString(saved.secret)) :
+                new UsernamePasswordCredentialsImpl(scope, saved.id, saved.description, saved.username, saved.password))
         }
     }
 
@@ -30,8 +34,8 @@ class SystemCredentialsProvider {
 
     void save() {
         Home.save('credentials', credentials.collect { one ->
-            [scope: one.scope.name(), id: one.id, description: one.description, username: one.username,
-             password: one.password.plainText]
+            [scope: one.scope.name(), id: one.id, description: one.description] + (one.hasProperty('secret') ?
+                [secret: one.secret.plainText] : [username: one.username, password: one.password.plainText])
         })
     }
 

@@ -1,20 +1,22 @@
 package org.jenkinsci.plugins.workflow.libs
 
 import controller.Home
+import hudson.model.Descriptor
 import jenkins.plugins.git.GitSCMSource
 
 /** Stands in for the pipeline-groovy-lib plugin's: the trusted libraries. Setting them saves, always. */
-class GlobalLibraries {
+class GlobalLibraries extends Descriptor {
 
-    private static final String FILE = 'org.jenkinsci.plugins.workflow.libs.GlobalLibraries'
     private static final List<String> OPTIONS = ['defaultVersion', 'implicit', 'allowVersionOverride', 'includeInChangesets']
 
     private static GlobalLibraries instance
 
+    final String id = GlobalLibraries.name
+
     private List<LibraryConfiguration> libraries = []
 
     GlobalLibraries() {
-        libraries = Home.load(FILE)?.collect { saved ->
+        libraries = Home.load(GlobalLibraries.name)?.collect { saved ->
             GitSCMSource source = new GitSCMSource(saved.remote)
             source.credentialsId = saved.credentialsId
             LibraryConfiguration library = new LibraryConfiguration(saved.name, new SCMSourceRetriever(source))
@@ -44,13 +46,14 @@ class GlobalLibraries {
         save()
     }
 
-    void save() {
-        Home.save(FILE, libraries.collect { library ->
+    @Override
+    Object getState() {
+        return libraries.collect { library ->
             OPTIONS.collectEntries { name -> [name, library."$name"] } + [
                 name: library.name, remote: library.retriever.scm.remote, credentialsId: library.retriever.scm.credentialsId,
                 minutes: library.cachingConfiguration?.refreshTimeMinutes,
             ]
-        })
+        }
     }
 
 }
