@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -170,6 +171,8 @@ def test_apply_sets_what_was_asked_for(
     assert run(controller, "apply", *options).stdout.splitlines()[0].endswith("in sync.")
     assert run(controller, "plan", *options, "--check").returncode == 0
     assert controller.control(ask)["saves"] == {}
+    assert SECRET not in controller.log()
+    assert TOKEN not in controller.log()
 
 
 def test_an_in_sync_jenkins_costs_three_requests(
@@ -493,6 +496,24 @@ def test_the_init_script(controller: StandIn) -> None:
         subprocess.run(["sleep", "0.1"], check=True)
     assert controller.control(ask, run=host)["output"] == "192.0.2.9"
     assert "192.0.2.9:2525, before to smtp.example.com" in controller.log()
+
+
+def test_the_init_script_at_bad_days(controller: StandIn) -> None:
+    """A missing plugin ends no start: it is logged once, and the other ones are set."""
+    words = ("--address", "192.0.2.9", "--watch", "1")
+    controller.init_script(run(None, "emit", "init-groovy", *words).stdout)
+    controller.control(ask, absent=["mailer", "email-ext"])
+    logged = len(controller.log())
+    controller.control(ask, restart=True)
+    time.sleep(2.5)
+    [line] = [one for one in controller.log()[logged:].splitlines() if "notify-email" in one]
+    assert line.endswith("Jenkins' mail is left as it is: the Mailer plugin is not installed")
+    controller.control(ask, absent=["email-ext"])
+    for ending in ("before to localhost", "as before"):
+        logged = len(controller.log())
+        controller.control(ask, restart=True)
+        assert controller.log()[logged:].count(f"192.0.2.9:25, {ending}") == 1
+    assert now(controller)["mailer"]["smtpHost"] == "192.0.2.9"
 
 
 def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn) -> None:

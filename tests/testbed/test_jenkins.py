@@ -20,6 +20,12 @@ _POST = (
     "request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read()); "
     "sys.stdout.write(opener.open(request, timeout=20).read().decode())"
 )
+_GREETS = (
+    "import socket, sys; "
+    "server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=socket.AF_INET6)\n"
+    "print('ready', flush=True)\n"
+    "while True: server.accept()[0].sendall(b'220 node ESMTP Postfix\\r\\n')"
+)
 
 
 class Jenkins:
@@ -182,6 +188,29 @@ def test_the_watch_follows_and_brings_back(
     jenkins.move(nodes[1])
     until(lambda: jenkins.host() == nodes[1].bridge, "the watch follows the controller")
     assert "172.22.92.1:25, before to 172.22.91.1" in jenkins.standin.log()[logged:]
+
+
+def test_a_container_with_ipv6_only(jenkins: Jenkins, tmp_path: Path) -> None:
+    """The init script finds the gateway in IPv6's route table, without NODE_IP."""
+    gateway, device = "fd22:91::1", ("dev", "eth0")
+    name = jenkins.container.name
+    ip("-n", jenkins.node.name, "address", "add", f"{gateway}/64", "dev", "docker0", "nodad")
+    ip("-n", name, "address", "add", "fd22:91::9/64", *device, "nodad")
+    ip("-n", name, "route", "delete", "default")
+    ip("-n", name, "-6", "route", "add", "default", "via", gateway, *device)
+    log = tmp_path / "greets"
+    postfix = jenkins.node.start(sys.executable, "-c", _GREETS, gateway, "2525", log=log)
+    try:
+        until(lambda: "ready" in log.read_text(), "something listens at an IPv6 address")
+        emitted = jenkins.run("emit", "init-groovy", "--port", "2525").stdout
+        jenkins.standin.init_script(emitted)
+        jenkins.standin.control(jenkins.ask, restart=True)
+        assert jenkins.host() == "fd22:91:0:0:0:0:0:1"
+    finally:
+        postfix.kill()
+        ip("-n", name, "-6", "address", "delete", "fd22:91::9/64", *device)
+        ip("-n", jenkins.node.name, "-6", "address", "delete", f"{gateway}/64", "dev", "docker0")
+        ip("-n", name, "route", "add", "default", "via", "172.22.91.1", *device)
 
 
 def test_no_secret_among_the_processes(jenkins: Jenkins, tmp_path: Path) -> None:
