@@ -1,6 +1,6 @@
 # Walks the way of a mail from this container to the node's Postfix, and names what is wrong.
 # Made by `notify-email doctor --print-script`: kubectl exec -i POD -- sh < this
-# Needs bash, or another shell with nc and mkfifo. Nothing is written but two pipes.
+# Needs bash, or another shell with nc, mkfifo and coreutils (BusyBox, toybox). Nothing is written but two pipes.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317,SC3025,SC3028,SC3045 # bash's own are guarded
 LC_ALL=C
 export LC_ALL
@@ -140,7 +140,8 @@ connect() {
     exit 2
   fi
   mkfifo "$folder/in" "$folder/out"
-  case $(nc -h 2>&1) in *BusyBox*) v='' ;; *) v=-nv ;; esac
+  # BusyBox' and toybox' know no -v.
+  case $(nc -h 2>&1) in *BusyBox* | *'nc --help'*) v='' ;; *) v=-nv ;; esac
   nc $v "$address" "$port" <"$folder/in" >"$folder/out" 2>&1 &
   net=$!
   exec 4>"$folder/in" 3<"$folder/out"
@@ -156,6 +157,21 @@ through_bash() {
   kill $!
 }
 
+# Time is over: end nc, and tell whether it was connected, since not every nc does. By the kernel's
+# table: address and port in hexadecimal, as in the route table, and state 01.
+expire() {
+  IFS=.
+  # shellcheck disable=SC2086 # it is to be split
+  set -- $address
+  there=$(printf '%02X%02X%02X%02X:%04X' "$4" "$3" "$2" "$1" "$port")
+  unset IFS
+  # A loop of read would take seconds where there are many connections.
+  case $(cat /proc/net/tcp) in
+    *" $there 01 "*) { kill "$net" && echo connected; } >"$folder/out" ;;
+    *) kill "$net" ;;
+  esac
+}
+
 now() { if [ -n "${BASH_VERSION:-}" ]; then echo "$SECONDS"; else date +%s; fi; }
 
 # One line of the server's, without its end; fails if there is none in time.
@@ -164,7 +180,7 @@ hear() {
     IFS= read -r -t "$timeout" line <&3 || [ -n "$line" ] || return 1
   else
     # read -t is not in every shell.
-    (sleep "$timeout" && kill "$net") </dev/null >/dev/null 2>&1 3<&- 4>&- &
+    (sleep "$timeout" && expire) </dev/null >/dev/null 2>&1 3<&- 4>&- &
     dog=$!
     IFS= read -r line <&3 || [ -n "$line" ]
     heard=$?
@@ -199,7 +215,9 @@ listen() {
         code=${line%"${line#???}"} text="$code $text${line#????}"
         return
         ;;
-      connected | *' succeeded!'* | *' open' | *': Connected to '* | *': Version '*)
+      # Of ncat before it connects, and of netcat-traditional as it is ended.
+      'Ncat: Version '* | '') ;;
+      connected | *' succeeded!'* | *' open' | *': Connected to '*)
         [ -n "$connected$asked" ] || printf '* connected to %s port %s\n' "$address" "$port"
         connected=yes
         ;;

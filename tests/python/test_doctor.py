@@ -1,6 +1,7 @@
 """configurator/doctor.py and what it is made of: the conversation, the checks, the catalogue."""
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -183,6 +184,31 @@ def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list
     assert done.returncode == 1, done.stderr
     assert "Finding not-postfix: " in done.stdout
     assert done.stdout.count("\n") < 70
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("Ncat: Connection refused.", "refused"),
+        ("Ncat: No route to host.", "filtered"),
+        ("Ncat: Connected to 192.0.2.1:25.", "not-postfix"),
+    ],
+)
+def test_a_script_and_ncat(tmp_path: Path, said: str, known: str) -> None:
+    """Red Hat's nc tells its version before anything; that is no connection yet."""
+    nc = tmp_path / "nc"
+    nc.write_text(
+        f"#!/bin/sh\necho 'Ncat: Version 7.93 ( https://nmap.org/ncat )'\necho '{said}'\n"
+    )
+    nc.chmod(0o755)
+    text = scripts.script(
+        Order("a@example.com", "b@example.com", timeout=2), "192.0.2.1", python=False
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh"], input=text, capture_output=True, text=True, check=False, env={"PATH": path}
+    )
+    assert f"Finding {known}: " in done.stdout, done.stdout + done.stderr
 
 
 def test_lines_wait_for_their_replies(scripted: Scripted) -> None:
