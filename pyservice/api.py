@@ -167,11 +167,16 @@ def post_report(
     report = Report.parse(body)
     service.renderer.require(report.mail.template)
     people = policy.envelope(report.mail, service.settings)
-    entry, is_new = service.outbox.accept(report, people, owner=owner, key=idempotency_key)
-    if is_new:
-        service.courier.wake()
-    else:
+    hold = service.courier.has_room
+    entry, is_new = service.outbox.accept(
+        report, people, owner=owner, key=idempotency_key, hold=hold
+    )
+    if not is_new:
         response.status_code = 200
+    elif hold:
+        service.courier.hand_over(entry)
+    else:
+        service.courier.wake()
     _log.info(
         "report.accepted" if is_new else "report.repeated",
         id=entry.id,

@@ -1,5 +1,6 @@
 """The wiring: settings → the service, as one ASGI application."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
     tokens = Tokens(settings.tokens_file)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
-    outbox = Outbox(settings.outbox_file, host=host)
+    outbox = Outbox(settings.outbox_url, host=host, node=socket.gethostname())
     courier = Courier(outbox, renderer, settings)
 
     @asynccontextmanager

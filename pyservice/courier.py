@@ -3,13 +3,14 @@
 import random
 import threading
 import time
+from collections import deque
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.entries import Entry
-from pyservice.errors import RenderError
+from pyservice.errors import LostLeaseError, RenderError
 from pyservice.mail import compose
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
@@ -19,7 +20,9 @@ from pyservice.smtp import Connection, Outcome
 WORKERS = 4
 """Connections to Postfix; it sees them as one client, and has a limit for that."""
 IDLE = 5.0
-"""Seconds after which a connection without work is closed."""
+"""Seconds after which a connection without work is closed, and the outbox is asked again."""
+BACKLOG = 64
+"""Entries that are handed over without a look into the outbox; beyond it they wait there."""
 FIRST_DELAY = 5.0
 LONGEST_DELAY = 900.0
 GIVE_UP_AFTER = 5 * 24 * 3600.0
@@ -52,6 +55,8 @@ class Courier:
         self._outbox, self._renderer, self._settings = outbox, renderer, settings
         self._news = threading.Condition()
         self._count = 0
+        self._held: deque[Entry] = deque()
+        """Taken from the outbox, and nobody's yet."""
         self._stopping = False
         self._connections = [
             Connection(settings.smtp_host, settings.smtp_port) for _ in range(WORKERS)
@@ -80,11 +85,26 @@ class Courier:
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
         self._join(1)
+        try:
+            self._outbox.release(*self._held)
+        except SQLAlchemyError as error:  # they are free again when their lease has run out
+            _log.error("outbox.error", reason=str(error.__cause__ or error))
 
     def _join(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a new entry had better be handed over than left in the outbox."""
+        return len(self._held) < BACKLOG and not self._stopping
+
+    def hand_over(self, entry: Entry) -> None:
+        """Send an entry that is held already."""
+        with self._news:
+            self._held.append(entry)
+            self._news.notify()
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -96,7 +116,7 @@ class Courier:
         while not self._stopping:
             seen = self._count
             try:
-                entry = self._outbox.take()
+                entry = self._next()
                 if entry is None:
                     self._rest(connection, seen)
                 else:
@@ -107,12 +127,23 @@ class Courier:
                 time.sleep(1)
         connection.close()
 
+    def _next(self) -> Entry | None:
+        with self._news:
+            if self._held:
+                return self._held.popleft()
+        taken = self._outbox.take(WORKERS)
+        with self._news:
+            self._held.extend(taken[1:])
+            self._news.notify(len(taken[1:]))
+        return taken[0] if taken else None
+
     def _rest(self, connection: Connection, seen: int) -> None:
         """Wait for news, for the next retry, or long enough to hang up."""
         due = self._outbox.next_due()
         wait = IDLE if due is None else min(max(due - time.time(), 0.01), IDLE)
         with self._news:
-            if self._count == seen and not self._stopping and not self._news.wait(wait):
+            is_quiet = self._count == seen and not self._held and not self._stopping
+            if is_quiet and not self._news.wait(wait):
                 connection.close()
 
     def _deliver(self, entry: Entry, connection: Connection) -> None:
@@ -129,8 +160,11 @@ class Courier:
             return
         try:
             self._outbox.sending(entry, mail)
+        except LostLeaseError:
+            _log.warning("mail.lost_lease", id=entry.id)
+            return
         except BaseException:
-            self._outbox.release(entry)
+            self._hold_on(entry)
             raise
         sender = self._settings.sender_mailbox.address
         try:
@@ -142,6 +176,10 @@ class Courier:
             deferred = dict.fromkeys(entry.pending, reply)
             outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
         self._conclude(entry, outcome)
+
+    def _hold_on(self, entry: Entry) -> None:
+        with self._news:
+            self._held.append(entry)
 
     def _conclude(self, entry: Entry, outcome: Outcome) -> None:
         """Settle an attempt. Recipients who were deferred are tried again, and they alone."""

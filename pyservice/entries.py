@@ -12,7 +12,8 @@ from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = "0002"
+"""The newest of migrations/versions."""
 
 metadata = sa.MetaData()
 
@@ -36,9 +37,17 @@ reports = sa.Table(
     sa.Column("uncertain", sa.Integer, nullable=False, default=0),
     sa.Column("queue_id", sa.String),
     sa.Column("error", sa.Text),
+    sa.Column("node", sa.String, nullable=False, server_default=""),
+    sa.Column("holder", sa.String),
+    sa.Column("held_until", sa.Float),
+    sa.Column("ended", sa.Float),
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
-sa.Index("reports_due", reports.c.due)
+for _name, _column in (("due", reports.c.due), ("queue_id", reports.c.queue_id)):
+    # Without those that have ended, which are nearly all.
+    _condition = _column.is_not(None)
+    sa.Index(f"reports_{_name}", _column, sqlite_where=_condition, postgresql_where=_condition)
+sa.Index("reports_ended", reports.c.ended)
 
 events = sa.Table(
     "events",
@@ -49,6 +58,25 @@ events = sa.Table(
     sa.Column("state", sa.String, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
 )
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("report_id", sa.ForeignKey("reports.id"), primary_key=True),
+    sa.Column("recipient", sa.String, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),
+)
+"""What Postfix' log told last of each recipient."""
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("node", sa.String, primary_key=True),
+    sa.Column("mark", sa.Text, nullable=False),
+)
+"""How far each node's log of Postfix was read."""
 
 
 _PLAIN_COLUMNS = (
@@ -65,6 +93,7 @@ _PLAIN_COLUMNS = (
     "uncertain",
     "queue_id",
     "error",
+    "node",
 )
 """Those that an `Entry` has as they are."""
 
@@ -102,6 +131,8 @@ class Entry:
     """How many attempts ended after the final dot without a reply: each may have been taken."""
     queue_id: str | None
     error: str | None
+    node: str
+    """Whose service took it."""
 
     def addressing(self, sender: Mailbox) -> Addressing:
         """What its mail's headers need."""

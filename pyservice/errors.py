@@ -3,6 +3,7 @@
 Exception
 ├── ConfigurationError   an admin must change a setting: the command ends with exit code 2
 ├── SetupError           node, Postfix or Jenkins is not as it must be: exit code 1
+├── LostLeaseError       another service works on a row by now
 ├── RenderError          a template could not be rendered; the mail goes out with the built-in one
 └── RequestError         the caller must change the request: an HTTP 4xx, told as problem+json
     ├── MalformedError       400  not JSON
@@ -30,6 +31,10 @@ class ConfigurationError(Exception):
 
 class SetupError(Exception):
     """The node, its Postfix or Jenkins can't be set up."""
+
+
+class LostLeaseError(Exception):
+    """Another service has taken it."""
 
 
 class RenderError(Exception):

@@ -1,80 +1,83 @@
-"""The durable queue between the API and Postfix: one SQLite file, owned by one process.
+"""The durable queue between the API and Postfix.
 
 A report is committed here before its sender is told 202, its bytes before the first attempt, and
-each outcome before the next: a crash at any moment loses nothing. A row that was being sent when
-the process died is sent again, and its history says that it may be doubled.
+each outcome before the next: a crash at any moment loses nothing. Who works on a row holds it by a
+lease; a row that was being sent when its holder died is sent again, and its history says that it
+may be doubled.
 
-States: received → queued (the bytes are stored) → sending → accepted (Postfix took it),
-or failed (kept for a person). Times are seconds since the epoch, UTC.
+States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
+(kept for a person). Times are seconds since the epoch, UTC.
 """
 
-import fcntl
 import json
-import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
-from pyservice.entries import SCHEMA_VERSION, Entry, Event, events, metadata, reports
-from pyservice.errors import ConfigurationError, ConflictError, NotFoundError, SetupError
+from pyservice.database import Database, reading
+from pyservice.entries import Entry, Event, events, reports
+from pyservice.errors import ConflictError, LostLeaseError, NotFoundError, SetupError
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
+
+LEASE = 60.0
+"""Seconds for which a row is held; who lives renews it before somebody else may take it."""
+
+_log = structlog.get_logger()
 
 
 class Outbox:
     """The queue. Thread-safe; `close` it."""
 
-    def __init__(self, file: Path, *, host: str) -> None:
+    def __init__(self, url: str, *, host: str, node: str) -> None:
         """Open the queue, make it where there is none, and take back what a crash left behind.
 
         Args:
-            file: the SQLite file; its folder is made.
+            url: the database, see `Database`.
             host: the right side of Message-IDs.
+            node: this one's name, for its rows.
 
         Raises:
-            ConfigurationError: the file can't be used, or another process has it.
+            ConfigurationError: it can't be used, or another process has it.
         """
-        self._host = host
-        self._writing = threading.Lock()
-        self._taken: set[str] = set()
-        self._taking = threading.Lock()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise ConfigurationError(
-                f"The outbox {file} belongs to a service that is running. "
-                "Stop it, or give this one its own DATABASE_URL."
-            ) from None
-        except OSError as error:
-            raise ConfigurationError(f"The outbox {file} can't be used: {error}.") from None
-        self._engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
-        sa.event.listen(self._engine, "connect", _prepare)
-        try:
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            metadata.create_all(self._engine)
-            self._recover()
-        except (OSError, sa.exc.SQLAlchemyError) as error:
-            self.close()
-            cause = getattr(error, "orig", None) or error
-            raise ConfigurationError(f"The outbox {file} can't be used: {cause}.") from None
+        self._host, self._node = host, node
+        self._holder = f"{node}/{uuid.uuid4().hex}"
+        self._database = Database(url)
+        self.name = self._database.name
+        """For a person."""
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        if self._database.is_shared:
+            self._keeper.start()
+        else:
+            # Nobody else has the file: whoever held these is dead.
+            self._database.write(
+                lambda write: write.execute(
+                    reports.update().where(reports.c.holder.is_not(None)).values(held_until=0.0)
+                )
+            )
 
     def close(self) -> None:
-        """Release the file."""
-        self._engine.dispose()
-        os.close(self._lock)
+        """Release it."""
+        self._closing.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        self._database.close()
 
     def accept(
-        self, report: Report, people: Envelope, *, owner: str, key: str | None = None
+        self,
+        report: Report,
+        people: Envelope,
+        *,
+        owner: str,
+        key: str | None = None,
+        hold: bool = False,
     ) -> tuple[Entry, bool]:
         """Commit a report; the same one a second time is the first.
 
@@ -83,6 +86,7 @@ class Outbox:
             people: to whom.
             owner: the token's name: keys belong to their token.
             key: the caller's idempotency key; without one the report's digest is the key.
+            hold: it is the caller's to send, as if it had been taken.
 
         Returns:
             The entry, and whether it is new.
@@ -90,33 +94,11 @@ class Outbox:
         Raises:
             ConflictError: the key was used for another report.
         """
-        digest = report.digest()
-        idempotency_key = f"key:{key}" if key else f"report:{digest}"
-        known = sa.select(reports).where(
-            reports.c.owner == owner, reports.c.idempotency_key == idempotency_key
-        )
-        with self._write() as write:
-            found = write.execute(known).mappings().one_or_none()
-            if found is None:
-                return self._add(write, report, people, owner, digest, idempotency_key), True
-        if found["digest"] != digest:
-            raise ConflictError
-        return Entry.of(found), False
-
-    def _add(
-        self,
-        write: sa.Connection,
-        report: Report,
-        people: Envelope,
-        owner: str,
-        digest: str,
-        idempotency_key: str,
-    ) -> Entry:
         now, entry_id = time.time(), str(uuid.uuid4())
         entry = Entry(
             id=entry_id,
             owner=owner,
-            digest=digest,
+            digest=report.digest(),
             message_id=message_id(entry_id, self._host),
             report=report,
             people=people,
@@ -130,10 +112,28 @@ class Outbox:
             uncertain=0,
             queue_id=None,
             error=None,
+            node=self._node,
         )
-        write.execute(reports.insert(), entry.columns() | {"idempotency_key": idempotency_key})
-        _note(write, entry_id, now, "received", "")
-        return entry
+        row = entry.columns()
+        row["idempotency_key"] = f"key:{key}" if key else f"report:{entry.digest}"
+
+        def add(write: sa.Connection) -> Entry | None:
+            lease = self._lease() if hold else {}
+            insert = self._database.insert_if_new(reports).values(row | lease)
+            if write.execute(insert.returning(reports.c.id)).first() is not None:
+                _note(write, entry_id, now, ("received", ""))
+                return None
+            known = sa.select(reports).where(
+                reports.c.owner == owner, reports.c.idempotency_key == row["idempotency_key"]
+            )
+            return Entry.of(write.execute(known).mappings().one())
+
+        known = self._database.write(add)
+        if known is None:
+            return entry, True
+        if known.digest != entry.digest:
+            raise ConflictError
+        return known, False
 
     def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
         """One entry with its history.
@@ -141,44 +141,82 @@ class Outbox:
         Raises:
             NotFoundError: there is none, or it is another token's.
         """
-        with self._engine.connect() as read:
-            entry = self._find(read, entry_id, owner)
-            rows = read.execute(
+        with self._database.read() as read:
+            found = read.execute(sa.select(reports).where(reports.c.id == entry_id))
+            row = found.mappings().one_or_none()
+            if row is None or owner != row["owner"]:
+                raise NotFoundError("There is no such report.")
+            history = read.execute(
                 sa.select(events).where(events.c.report_id == entry_id).order_by("number")
             ).mappings()
-            return entry, tuple(Event(row["at"], row["state"], row["note"]) for row in rows)
+            told = tuple(Event(row["at"], row["state"], row["note"]) for row in history)
+            return Entry.of(row), told
 
-    def take(self) -> Entry | None:
-        """An entry that is due, for this caller alone until `settle` or `release`."""
-        query = sa.select(reports).where(reports.c.due <= time.time()).order_by("due").limit(1)
-        with self._taking, self._engine.connect() as read:
-            # The one process that has the file keeps its own reservations: no commit needed.
-            row = read.execute(query.where(reports.c.id.not_in(self._taken))).mappings().first()
-            if row is None:
-                return None
-            self._taken.add(row["id"])
-            return Entry.of(row)
+    def take(self, limit: int = 1) -> list[Entry]:
+        """Entries that are due, for this process alone until `settle` or `release`.
 
-    def release(self, entry: Entry) -> None:
-        """Give an entry back as it was."""
-        with self._taking:
-            self._taken.discard(entry.id)
+        Args:
+            limit: how many at most.
+        """
+        due = sa.and_(reports.c.due <= time.time(), self._is_free())
+        with self._database.read() as read:
+            if read.execute(sa.select(reports.c.id).where(due).limit(1)).first() is None:
+                return []
+
+        def take(write: sa.Connection) -> list[Entry]:
+            query = sa.select(reports).where(due).order_by("due").limit(limit)
+            rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
+            return [self._taken(write, row) for row in rows]
+
+        return self._database.write(take)
+
+    def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
+        values: dict[str, Any] = {}
+        if row["state"] == "sending":
+            note = "the service stopped while sending: it may be doubled"
+            _note(write, row["id"], time.time(), ("queued", note))
+            values = {"state": "queued", "uncertain": row["uncertain"] + 1}
+        write.execute(
+            reports.update().where(reports.c.id == row["id"]).values(values | self._lease())
+        )
+        return replace(Entry.of(row), **values)
+
+    def release(self, *entries: Entry) -> None:
+        """Give entries back as they were."""
+        mine = reports.c.holder == self._holder
+        ids = reports.c.id.in_([entry.id for entry in entries])
+        free = reports.update().where(ids, mine).values(_FREE)
+        self._database.write(lambda write: write.execute(free))
 
     def next_due(self) -> float | None:
         """When the next entry that nobody has is due."""
-        with self._taking, self._engine.connect() as read:
-            query = sa.select(sa.func.min(reports.c.due))
-            return read.execute(query.where(reports.c.id.not_in(self._taken))).scalar()
+        with self._database.read() as read:
+            query = sa.select(sa.func.min(reports.c.due)).where(
+                reports.c.due.is_not(None), self._is_free()
+            )
+            return read.execute(query).scalar()
 
     def sending(self, entry: Entry, mail: bytes) -> None:
-        """Commit the mail's bytes and that it is on its way, before the first octet is sent."""
+        """Commit the mail's bytes and that it is on its way, before the first octet is sent.
+
+        Raises:
+            LostLeaseError: somebody else has taken it meanwhile.
+        """
         now = time.time()
-        with self._write() as write:
-            if entry.mail is None:
-                _note(write, entry.id, now, "queued", f"{len(mail)} bytes")
-            _note(write, entry.id, now, "sending", f"attempt {entry.attempts + 1}")
-            values = {"state": "sending", "mail": mail, "attempts": entry.attempts + 1}
-            self._update(write, entry.id, values)
+        history = [("sending", f"attempt {entry.attempts + 1}")]
+        values = {"state": "sending", "attempts": entry.attempts + 1}
+        if entry.mail is None:
+            history.insert(0, ("queued", f"{len(mail)} bytes"))
+            values["mail"] = mail
+
+        def commit(write: sa.Connection) -> bool:
+            if not self._update(write, entry, values):
+                return False
+            _note(write, entry.id, now, *history)
+            return True
+
+        if not self._database.write(commit):
+            raise LostLeaseError
 
     def settle(
         self,
@@ -206,7 +244,8 @@ class Outbox:
             uncertain: Postfix may have taken it.
             queue_id: Postfix' queue ID, where it told one.
         """
-        values: dict[str, Any] = {
+        now = time.time()
+        values: dict[str, Any] = _FREE | {
             "state": state,
             "pending": json.dumps(pending),
             "due": due,
@@ -214,83 +253,78 @@ class Outbox:
             "uncertain": entry.uncertain + uncertain,
             "queue_id": queue_id or entry.queue_id,
             "error": error or entry.error,
+            "ended": now if due is None else None,
         }
-        with self._write() as write:
-            _note(write, entry.id, time.time(), state, note)
-            self._update(write, entry.id, values)
-        self.release(entry)
+
+        def commit(write: sa.Connection) -> None:
+            told = note
+            if not self._update(write, entry, values):
+                told = f"{note}; another service has taken it meanwhile, so it may be doubled"
+            _note(write, entry.id, now, (state, told))
+
+        self._database.write(commit)
 
     def check(self) -> None:
-        """Write to the file.
+        """Write to the database.
 
         Raises:
-            OSError: the disk is full, the file read-only or damaged.
+            OSError: the disk is full, the file read-only or damaged, the server away.
         """
-        try:
-            with self._write() as write:
-                write.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except sa.exc.SQLAlchemyError as error:
-            raise OSError(str(getattr(error, "orig", error))) from None
+        self._database.check()
 
-    def _recover(self) -> None:
-        with self._write() as write:
-            left = (
-                write.execute(sa.select(reports.c.id).where(reports.c.state == "sending"))
-                .scalars()
-                .all()
-            )
-            for entry_id in left:
-                note = "the service stopped while sending: it may be doubled"
-                _note(write, entry_id, time.time(), "queued", note)
-                values = {
-                    "state": "queued",
-                    "due": time.time(),
-                    "uncertain": reports.c.uncertain + 1,
-                }
-                self._update(write, entry_id, values)
+    def _keep(self) -> None:
+        """Renew the leases, until `close`."""
+        mine = sa.and_(reports.c.holder == self._holder, reports.c.due.is_not(None))
+        while not self._closing.wait(LEASE / 3):
+            try:
+                self._database.write(
+                    lambda write: write.execute(reports.update().where(mine).values(self._lease()))
+                )
+            except sa.exc.SQLAlchemyError as error:
+                # Others take over what this one holds, if it goes on for too long.
+                _log.error("outbox.error", reason=str(getattr(error, "orig", error)))
 
-    def _find(self, read: sa.Connection, entry_id: str, owner: str | None = None) -> Entry:
-        row = (
-            read.execute(sa.select(reports).where(reports.c.id == entry_id))
-            .mappings()
-            .one_or_none()
-        )
-        if row is None or owner not in {None, row["owner"]}:
-            raise NotFoundError("There is no such report.")
-        return Entry.of(row)
+    def _update(self, write: sa.Connection, entry: Entry, values: dict[str, Any]) -> bool:
+        """Change a row, if it is still held by this process."""
+        mine = sa.and_(reports.c.id == entry.id, reports.c.holder == self._holder)
+        return bool(write.execute(reports.update().where(mine).values(values)).rowcount)
 
-    def _update(self, write: sa.Connection, entry_id: str, values: dict[str, Any]) -> None:
-        write.execute(reports.update().where(reports.c.id == entry_id).values(values))
+    def _lease(self) -> dict[str, Any]:
+        return {"holder": self._holder, "held_until": self._database.now() + LEASE}
 
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        # SQLite has one writer; waiting here costs less than its busy handler's sleeps.
-        with self._writing, self._engine.begin() as connection:
-            yield connection
+    def _is_free(self) -> sa.ColumnElement[bool]:
+        """Nobody has it, or not any more; what this process has it keeps, whatever the clock."""
+        held = reports.c.holder
+        ran_out = sa.and_(held != self._holder, reports.c.held_until < self._database.now())
+        return sa.or_(held.is_(None), ran_out)
 
 
-def waiting(file: Path) -> int:
+_FREE: dict[str, Any] = {"holder": None, "held_until": None}
+
+
+def waiting(url: str) -> int:
     """How many mails of an outbox, whose service may be running, Postfix has not got yet.
 
     Raises:
         SetupError: it can't be read.
     """
-    engine = sa.create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+    where = reading(url)
+    if where is None:
+        return 0
+    engine = sa.create_engine(where)
     query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
     try:
         with engine.connect() as read:
             return int(read.execute(query).scalar_one())
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        raise SetupError(f"The outbox {file} can't be read: {cause}.") from None
+        raise SetupError(f"The outbox {engine.url!r} can't be read: {cause}.") from None
     finally:
         engine.dispose()
 
 
-def _note(write: sa.Connection, entry_id: str, at: float, state: str, note: str) -> None:
-    write.execute(events.insert(), {"report_id": entry_id, "at": at, "state": state, "note": note})
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _note(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
+    rows = [
+        {"report_id": entry_id, "at": at, "state": state, "note": note} for state, note in history
+    ]
+    write.execute(events.insert(), rows)

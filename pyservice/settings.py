@@ -89,7 +89,8 @@ class Settings(BaseModel):
     """The node's Postfix."""
     smtp_port: Port = 25
     database_url: str | None = None
-    """The outbox, `sqlite:///` and a path; without it in the state directory."""
+    """The outbox, `sqlite:///` and a path, or `postgresql+psycopg://…`; without it a file in the
+    state directory."""
     tokens_file: Path | None = None
     """Who may send; without it only this machine may."""
     public_url: str | None = None
@@ -125,9 +126,15 @@ class Settings(BaseModel):
     def _database(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        if value.startswith("postgresql+psycopg://"):
+            if not urlsplit(value).path.strip("/"):
+                raise ValueError("it names no database: postgresql+psycopg://USER@HOST/DATABASE")
+            return value
         path = value.removeprefix("sqlite:///")
         if path in {"", value} or Path(path) == Path(":memory:"):
-            raise ValueError("it is `sqlite:///` and the path of a file")
+            raise ValueError(
+                "it is `sqlite:///` and the path of a file, or `postgresql+psycopg://…`"
+            )
         # SQLAlchemy would take the path for an address: a query begins at ?, % escapes.
         if any(character in "?%\0" for character in path):
             raise ValueError("a path with ?, % or a null byte can't be used")
@@ -176,15 +183,13 @@ class Settings(BaseModel):
         return next(mailboxes(self.sender))
 
     @property
-    def outbox_file(self) -> Path:
-        """The outbox's file.
+    def outbox_url(self) -> str:
+        """The outbox's database.
 
         Raises:
             ConfigurationError: none is set, and there is no usual place.
         """
-        if self.database_url is None:
-            return state_directory() / "outbox.db"
-        return Path(self.database_url.removeprefix("sqlite:///"))
+        return self.database_url or f"sqlite:///{state_directory() / 'outbox.db'}"
 
     @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> Self:

@@ -135,6 +135,9 @@ class Connection:
         self._smtp = smtp
         try:
             code, text = smtp.connect(self._host, self._port)
+            if smtp.sock is not None:
+                # The final dot is sent by itself: else it would wait 40 ms for the body's ACK.
+                smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _patience(smtp, self._timeout)
         except (OSError, UnicodeError, smtplib.SMTPException) as error:
             raise _LostError(f"{where}: {_said(error)}") from error

@@ -41,12 +41,8 @@ def drain(
     from pyservice.outbox import waiting  # noqa: PLC0415
 
     ends = time.monotonic() + timeout
-    file = Settings.load(config).outbox_file
-    left = 0
-    if file.exists():
-        left = _wait("Outbox", lambda: waiting(file), ends)
-    else:
-        show.facts({"Outbox": f"none ({file})"})
+    url = Settings.load(config).outbox_url
+    left = _wait("Outbox", lambda: waiting(url), ends)
     postfix = Postfix(config_dir)
     if config_dir is not None or is_installed():
         postfix.flush()

@@ -38,7 +38,9 @@ def serve(
     ] = None,
     smtp_port: Annotated[int | None, typer.Option(help="Its port.  [default: 25]")] = None,
     tokens_file: Annotated[Path | None, typer.Option(help="Who may send.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="The outbox: sqlite:///PATH.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="The outbox: sqlite:///PATH or postgresql+psycopg://….")
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.  [default: info]")
     ] = None,
@@ -73,7 +75,7 @@ def serve(
         listen=list(settings.listen),
         port=settings.port,
         postfix=f"{settings.smtp_host}:{settings.smtp_port}",
-        outbox=str(settings.outbox_file),
+        outbox=application.state.service.outbox.name,
         tokens=str(settings.tokens_file) if settings.tokens_file else "none: loopback only",
     )
     server.server(application).run(sockets=sockets)

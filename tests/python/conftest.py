@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.testclient import TestClient
@@ -38,6 +42,56 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setattr("pyservice.settings.FILE", tmp_path / "absent.toml")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A server of our own, on a socket in a folder: the URL of its database."""
+    [binaries] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+    folder = Path(tempfile.mkdtemp(prefix="notify-email-postgresql-"))
+    shutil.chown(folder, "postgres", "postgres")
+    as_user = ("runuser", "-u", "postgres", "--")
+    data = folder / "data"
+    made = subprocess.run(
+        [*as_user, binaries / "initdb", "-D", data, "-A", "trust", "--no-sync"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*as_user, binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        ready = [str(binaries / "pg_isready"), "-q", "-h", str(folder)]
+        wait_for(lambda: subprocess.run(ready, check=False).returncode == 0)
+        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def shared_url(postgresql: str) -> str:
+    """An empty database of the server's."""
+    engine = sa.create_engine(postgresql)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return postgresql
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/deep/outbox.db"
+    return str(request.getfixturevalue("shared_url"))
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_the_report_is_committed_before_the_answer(settings: Settings, report: J
     away = settings.model_copy(update={"smtp_port": free_port()})
     with serve(away) as client:
         answer = post(client, report).json()
-        engine = sa.create_engine(f"sqlite:///{settings.outbox_file}")
+        engine = sa.create_engine(settings.outbox_url)
         with engine.connect() as reader:
             query = sa.text("select message_id from reports where id = :id")
             assert reader.execute(query, {"id": answer["id"]}).scalar() == answer["message_id"]

@@ -5,18 +5,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pyservice import outbox as outbox_module
 from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.entries import Entry
-from pyservice.errors import ConfigurationError, ConflictError, NotFoundError
+from pyservice.errors import ConfigurationError, ConflictError, LostLeaseError, NotFoundError
 from pyservice.outbox import Outbox
 from pyservice.policy import Envelope
 from pyservice.report import Report
+
+from .conftest import wait_for
 
 PEOPLE = Envelope(to=(Mailbox("Ada Éxample", "ada@example.com"),), bcc=(Mailbox("", "b@x.org"),))
 REPORT = samples.load("2-failure")
@@ -27,20 +31,21 @@ def other(number: int) -> Report:
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    """An empty one."""
-    opened = Outbox(tmp_path / "deep" / "outbox.db", host="ci.example.com")
+def outbox(database_url: str) -> Iterator[Outbox]:
+    """An empty one, in either kind of database."""
+    opened = Outbox(database_url, host="ci.example.com", node="node1")
     yield opened
     opened.close()
 
 
-def accept(outbox: Outbox, report: Report = REPORT, *, key: str | None = None) -> Entry:
-    return outbox.accept(report, PEOPLE, owner="ci", key=key)[0]
+def accept(
+    outbox: Outbox, report: Report = REPORT, *, key: str | None = None, hold: bool = False
+) -> Entry:
+    return outbox.accept(report, PEOPLE, owner="ci", key=key, hold=hold)[0]
 
 
 def taken(outbox: Outbox) -> Entry:
-    entry = outbox.take()
-    assert entry is not None
+    [entry] = outbox.take()
     return entry
 
 
@@ -95,8 +100,8 @@ def test_what_is_taken_is_taken_once(outbox: Outbox) -> None:
     found: list[str] = []
 
     def work() -> None:
-        while (entry := outbox.take()) is not None:
-            found.append(entry.id)
+        while entries := outbox.take(3):
+            found.extend(entry.id for entry in entries)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -111,9 +116,76 @@ def test_released_entries_are_taken_again(outbox: Outbox) -> None:
     """Nothing is lost when an attempt could not even begin."""
     accept(outbox)
     entry = taken(outbox)
-    assert outbox.take() is None
+    assert outbox.take() == []
     outbox.release(entry)
     assert taken(outbox) == entry
+
+
+def test_what_is_held_at_acceptance_is_taken(outbox: Outbox) -> None:
+    """It is the caller's to send, and goes back like the others."""
+    entry = accept(outbox, hold=True)
+    assert outbox.take() == []
+    outbox.release(entry)
+    assert taken(outbox) == entry
+
+
+@pytest.fixture
+def neighbours(shared_url: str) -> Iterator[tuple[Outbox, Outbox]]:
+    """Two services on one PostgreSQL."""
+    both = tuple(Outbox(shared_url, host="ci.example.com", node=f"node{n}") for n in (1, 2))
+    yield both[0], both[1]
+    for one in both:
+        one.close()
+
+
+def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Each takes what the other hasn't, and sees what the other was told."""
+    one, two = neighbours
+    first = accept(one)
+    assert accept(two).id == first.id
+    accept(two, other(3))
+    ids = {taken(one).id, taken(two).id}
+    assert len(ids) == 2
+    assert one.take() == two.take() == []
+    assert one.next_due() is two.next_due() is None
+    assert two.get(first.id, owner="ci")[0].node == "node1"
+
+
+def test_what_a_dead_neighbour_was_sending_may_be_doubled(
+    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease runs out; whoever comes back from the dead is told that it lost it."""
+    one, two = neighbours
+    monkeypatch.setattr(outbox_module, "LEASE", -1.0)
+    accept(one)
+    entry = taken(one)
+    one.sending(entry, b"bytes")
+    assert one.take() == []  # its own it keeps, whatever the clock says
+    again = taken(two)
+    assert (again.id, again.uncertain, again.mail) == (entry.id, 1, b"bytes")
+    with pytest.raises(LostLeaseError):
+        one.sending(entry, b"bytes")
+    one.settle(entry, state="accepted", note="250 ok")
+    found, history = two.get(entry.id, owner="ci")
+    assert found.state == "queued"
+    assert [event.note for event in history][-2:] == [
+        "the service stopped while sending: it may be doubled",
+        "250 ok; another service has taken it meanwhile, so it may be doubled",
+    ]
+
+
+def test_a_lease_is_renewed(
+    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch, shared_url: str
+) -> None:
+    """A service that lives keeps what it has, however long Postfix takes."""
+    monkeypatch.setattr(outbox_module, "LEASE", 0.3)
+    one, two = Outbox(shared_url, host="x", node="node3"), neighbours[1]
+    accept(one)
+    taken(one)
+    time.sleep(0.6)
+    assert two.take() == []
+    one.close()
+    wait_for(lambda: len(two.take()) == 1)
 
 
 def test_the_way_of_a_mail(outbox: Outbox) -> None:
@@ -136,7 +208,7 @@ def test_the_way_of_a_mail(outbox: Outbox) -> None:
         ("sending", "attempt 2"),
         ("accepted", "250 ok"),
     ]
-    assert outbox.take() is None
+    assert outbox.take() == []
 
 
 def test_not_before_it_is_due(outbox: Outbox) -> None:
@@ -145,14 +217,16 @@ def test_not_before_it_is_due(outbox: Outbox) -> None:
     entry = taken(outbox)
     outbox.sending(entry, b"x")
     outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=9e9)
-    assert outbox.take() is None
+    assert outbox.take() == []
     assert outbox.next_due() == 9e9
 
 
-def test_one_service_has_it(outbox: Outbox, tmp_path: Path) -> None:
+def test_one_service_has_a_file(tmp_path: Path) -> None:
     """A second process is told so, instead of sending everything twice."""
+    first = Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n")
     with pytest.raises(ConfigurationError, match="belongs to a service that is running"):
-        Outbox(tmp_path / "deep" / "outbox.db", host="x")
+        Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n")
+    first.close()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -160,7 +234,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file = tmp_path / "outbox.db"
     file.write_bytes(b"precious" * 1000)
     with pytest.raises(ConfigurationError, match="not a database"):
-        Outbox(file, host="x")
+        Outbox(f"sqlite:///{file}", host="x", node="n")
     assert file.read_bytes() == b"precious" * 1000
 
 
@@ -168,11 +242,12 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     """Is told by name."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="can't be used"):
-        Outbox(tmp_path / "file" / "outbox.db", host="x")
+        Outbox(f"sqlite:///{tmp_path}/file/outbox.db", host="x", node="n")
 
 
-def test_only_the_service_reads_it(outbox: Outbox, tmp_path: Path) -> None:
+def test_only_the_service_reads_it(tmp_path: Path) -> None:
     """Reports hold names, addresses and logs."""
+    Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n").close()
     assert (tmp_path / "deep" / "outbox.db").stat().st_mode & 0o077 == 0
 
 
@@ -187,7 +262,7 @@ from pathlib import Path
 from pyservice import samples
 from tests.python.test_outbox import accept, other, taken
 from pyservice.outbox import Outbox
-outbox = Outbox(Path(sys.argv[1]), host="x")
+outbox = Outbox("sqlite:///" + sys.argv[1], host="x", node="n")
 accept(outbox)
 accept(outbox, other(3))
 entry = taken(outbox)
@@ -208,7 +283,7 @@ def test_after_a_crash(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": "."},
     )
     assert died.returncode == -signal.SIGKILL
-    outbox = Outbox(file, host="x")
+    outbox = Outbox(f"sqlite:///{file}", host="x", node="n")
     entries = {entry.id: entry for entry in (taken(outbox), taken(outbox))}
     assert {entry.report.build.number for entry in entries.values()} == {2, 3}
     again = entries[died.stdout.strip()]

@@ -12,7 +12,7 @@ def test_defaults(tmp_path: Path) -> None:
     """Without any setting the service is this machine's, on the documented port."""
     settings = Settings.load()
     assert (settings.port, settings.smtp_host, settings.smtp_port) == (8525, "127.0.0.1", 25)
-    assert settings.outbox_file == tmp_path / "state" / "outbox.db"
+    assert settings.outbox_url == f"sqlite:///{tmp_path}/state/outbox.db"
     assert settings.sender_mailbox.address.startswith("jenkins@")
     assert settings.listen == ()
 
@@ -108,8 +108,8 @@ def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     settings = Settings.load()
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
-        _ = settings.outbox_file
-    assert Settings.load(database_url="sqlite:///x").outbox_file == Path("x")
+        _ = settings.outbox_url
+    assert Settings.load(database_url="sqlite:///x").outbox_url == "sqlite:///x"
 
 
 @pytest.mark.parametrize(

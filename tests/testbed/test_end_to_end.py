@@ -65,7 +65,7 @@ def says_what_the_build_was(mail: Mail, sample: str) -> None:
     assert message["From"] == "Jenkins <jenkins@ci.example.com>"
     assert message["To"] == "ada@example.com"
     assert abs(datetime.now(UTC) - message["Date"].datetime) < timedelta(minutes=5)
-    assert re.fullmatch(r"<[0-9a-f-]{36}@ci\.example\.com>", message["Message-ID"])
+    assert re.fullmatch(r"<notify-email\.[0-9a-f-]{36}@ci\.example\.com>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     folders = re.findall(r"/job/([^/]+)", build["url"])
