@@ -97,7 +97,9 @@ def status(connection: dict[str, Any], check: Check = False, as_json: Json = Fal
         show.facts(
             {
                 "Jenkins": f"{controller.version} at {controller.url}",
-                "Mailer": f"{host or 'localhost'}:{found.value('mailer', 'smtpPort') or 25}",
+                "Mailer": f"{host or 'localhost'}:{found.value('mailer', 'smtpPort') or 25}"
+                if found.settings["mailer"]
+                else "not installed",
                 "email-ext": found.value("emailExt", "smtpHost"),
                 "Sender": found.value("location", "adminAddress"),
                 "Service": found.value("variables", "NOTIFY_EMAIL_URL"),
@@ -186,11 +188,18 @@ def _many(
     controllers = inventories.read(inventory)
     flags = {name: value for name, value in (connection | asked).items() if value is not None}
 
+    reached, wanted = {}, {}
+    for name, values in controllers.items():
+        given = values | flags
+        reached[name] = {option: given.pop(option) for option in CONNECTION if option in given}
+        try:
+            wanted[name] = make_wanted(given)
+        except ConfigurationError as error:  # before the first of them is changed
+            raise ConfigurationError(f"{inventory}: [controllers.{name}]: {error}") from None
+
     def one(name: str) -> Plan:
-        values = controllers[name] | flags
-        reached = {option: values.pop(option) for option in CONNECTION if option in values}
-        controller = connect(reached)
-        proposal = applying.propose(controller, make_wanted(values))
+        controller = connect(reached[name])
+        proposal = applying.propose(controller, wanted[name])
         if applies:
             applying.apply(controller, proposal)
         return proposal.plan

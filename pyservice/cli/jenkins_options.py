@@ -162,6 +162,8 @@ def connect(connection: dict[str, Any]) -> "Controller":
     """
     given = dict(connection)
     wait = given.pop("wait", CONNECTION["wait"][1])
+    if type(wait) not in {int, float}:
+        raise ConfigurationError(f"`wait` is not to be {wait!r}.")
     settings = Settings.load(given.pop("config", None), **given)
     if settings.jenkins_url is None:
         raise ConfigurationError("Which Jenkins? Give --jenkins-url, or set JENKINS_URL.")

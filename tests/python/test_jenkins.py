@@ -608,6 +608,23 @@ def test_values_in_yaml_are_only_values(controller: StandIn) -> None:
         assert found["library"]["credentialsId"] == odd
 
 
+def test_whose_token_an_inventory_uses(
+    controller: StandIn, server: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A controller's own token file goes before the environment's token, a flag before both."""
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text(TOKEN)
+    wrong.write_text("wrong")
+    file = tmp_path / "controllers.toml"
+    one = f'[controllers.ci]\njenkins_url = "{controller.url}"\njenkins_token_file = '
+    command = ("plan", *server, "--inventory", str(file))
+    file.write_text(f'{one}"{right}"\n')
+    assert run(None, *command, JENKINS_TOKEN="wrong").returncode == 0
+    file.write_text(f'{one}"{wrong}"\n')
+    assert "does not know the user admin" in run(None, *command).stdout
+    assert run(None, *command, "--jenkins-token-file", str(right)).returncode == 0
+
+
 def test_an_inventory(controller: StandIn, server: tuple[str, ...], tmp_path: Path) -> None:
     """The first controller goes first; where it fails, the others are left as they are."""
     file = tmp_path / "controllers.toml"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from pyservice.cli.jenkins import jenkins_app
 from pyservice.configurator.jenkins import mailing, planning
@@ -139,6 +140,46 @@ def test_a_failed_test_mail(html: str, told: str) -> None:
         mailing.understand(html, "172.22.91.1:25", "a@b.org")
     assert told in str(caught.value)
     assert "\tat" not in str(caught.value)
+
+
+def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
+    """Where Postfix sends it on to another address it is found by the one it was sent to."""
+    log = tmp_path / "mail.log"
+    log.write_text(
+        "Nov 25 12:00:00 node1 postfix/smtp[7]: 57B8298404C: to=<ops@example.com>, "
+        "orig_to=<Ada@example.com>, relay=r[192.0.2.5]:25, delay=0.1, dsn=2.0.0, status=sent "
+        "(250 2.0.0 Ok)\n"
+    )
+    found = mailing.follow(log, 0, "ada@example.com", seconds=0)
+    assert found == mailing.Delivery("57B8298404C", "sent", "250 2.0.0 Ok")
+    assert mailing.follow(log, 0, "ops@example.org", seconds=0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("controllers = 5", "`controllers` is to be a table: [controllers]."),
+        ("[controllers]\nci = 5", "`controllers.ci` is to be a table: [controllers.ci]."),
+        ("[controllers.ci]\nport = 25", "[controllers.ci] lacks `jenkins_url`."),
+        ("[other]", "unknown: other."),
+        ("[defaults]", "has no [controllers.NAME]."),
+        ("{ci}adress = 'x'", "[controllers.ci]: There is no option `adress`: see"),
+        ("{ci}port = '25'", "[controllers.ci]: `port` is not to be '25'."),
+        ("{ci}library = 5", "[controllers.ci]: `library` is not to be 5."),
+        ("{ci}transport = 'pigeon'", "[controllers.ci]: --transport is to be one of auto, "),
+        ("{ci", "can't be read: "),
+    ],
+)
+def test_an_inventory_with_a_slip(tmp_path: Path, text: str, told: str) -> None:
+    """It is named, before any controller is asked."""
+    file = tmp_path / "controllers.toml"
+    first = "[controllers.first]\njenkins_url = 'http://127.0.0.1:1'\n"
+    ci = f"{first}[controllers.ci]\njenkins_url = 'http://ci.example.com'\n"
+    file.write_text(text.replace("{ci}", ci))
+    done = CliRunner().invoke(jenkins_app, ["apply", "--inventory", str(file)])
+    assert isinstance(done.exception, ConfigurationError)
+    assert told in str(done.exception)
+    assert done.stdout == ""
 
 
 def test_every_option_is_documented() -> None:

@@ -46,7 +46,8 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file} can't be read: {error}.") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ConfigurationError(f"{file} can't be read: {reason}.") from None
     defaults, controllers = content.pop("defaults", {}), content.pop("controllers", {})
     if content:
         raise ConfigurationError(f"{file}: unknown: {', '.join(content)}.")

@@ -104,7 +104,9 @@ def follow(log: Path, offset: int, recipient: str, seconds: float = PATIENCE) ->
         SetupError: the log can't be read.
     """
     wanted = re.compile(
-        r": (?P<id>[0-9A-Za-z]+): to=<" + re.escape(recipient) + r">,.* status=(?P<status>\w+)"
+        r": (?P<id>[0-9A-Za-z]+): (?:to=<[^>]*>, orig_)?to=<"
+        + re.escape(recipient)
+        + r">,.* status=(?P<status>\w+)"
         r" \((?P<told>.*)\)",
         re.IGNORECASE,
     )
