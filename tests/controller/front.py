@@ -22,6 +22,7 @@ class Front:
         redirect: str | None = None,
         away: int = 0,
         cut: int = 0,
+        noise: bytes = b"",
     ) -> None:
         """Listen.
 
@@ -31,6 +32,7 @@ class Front:
             redirect: lead there, whatever is asked.
             away: how many scripts are answered by 503.
             cut: how many answers to scripts end in the middle.
+            noise: what is printed before a script's own answer.
         """
         front = self
 
@@ -44,6 +46,7 @@ class Front:
                 pass
 
         self.behind, self.redirect, self.away, self.cut = behind, redirect, away, cut
+        self.noise = noise
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,7 +87,7 @@ class Front:
                 answer = _OPENER.open(request)
             except urllib.error.HTTPError as error:
                 answer = error
-            text = answer.read()
+            text = (self.noise if is_script else b"") + answer.read()
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in _OWN}
             if is_script and self.cut:
                 self.cut -= 1

@@ -406,8 +406,8 @@ def test_what_is_no_jenkins(controller: StandIn, postfix: PostfixStandIn) -> Non
 def test_what_stands_before_jenkins(
     controller: StandIn, server: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """A prefix, a proxy that is away for a moment or cuts an answer off: all the same."""
-    with Front(controller.url, away=1, cut=1) as front:
+    """A prefix, a proxy that is away for a moment or cuts an answer off, warnings: all the same."""
+    with Front(controller.url, away=1, cut=1, noise=b"WARNING: old API\n{}\n") as front:
         done = run(None, "apply", "--url", front.url, *server)
         assert done.returncode == 0, done.stderr
         elsewhere = front.url.removesuffix("/ci")
