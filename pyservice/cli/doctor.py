@@ -54,9 +54,11 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Run the command that cures an error, after asking.")
+        bool, typer.Option("--fix", help="Run the commands that cure what was found, after asking.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --fix: do not ask.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --fix: cure the errors without asking.")
+    ] = False,
     print_script: Annotated[
         bool, typer.Option("--print-script", help="Print a script that does it in a bare pod.")
     ] = False,
@@ -150,19 +152,30 @@ def _show(finding: Finding) -> None:
 
 
 def _cure(found: doctors.Diagnosis, *, yes: bool) -> bool:
-    """Run our own commands among the errors' cures; whether one was run."""
-    is_container, was_run = nodes.look().is_container, False
-    cures = {finding.cure: finding for finding in found.findings if finding.is_error}
-    for cure, finding in cures.items():
-        if finding.command is None:
+    """Run the cures that are commands of ours, each once; whether one was run."""
+    is_container, done, was_run = nodes.look().is_container, set[str](), False
+    for finding in found.findings:
+        cure, command = finding.cure, finding.command
+        if cure in done or (command is None and not finding.is_error):
+            continue
+        done.add(cure)
+        if command is None:
             print(f"\nYours to run: {cure}")
         elif is_container and finding.place == "node":
             print(f"\nTo be run on the node, and this is a container: {cure}")
-        elif yes or typer.confirm(f"\nRun `{cure}`?"):
+        # A note is no fault: nobody has it changed without having read it.
+        elif finding.is_error if yes else _is_confirmed(f"\nRun `{cure}`?"):
             sys.stdout.flush()
-            subprocess.run([sys.executable, "-m", "pyservice.cli", *finding.command], check=False)  # noqa: S603
+            subprocess.run([sys.executable, "-m", "pyservice.cli", *command], check=False)  # noqa: S603
             was_run = True
     return was_run
+
+
+def _is_confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
 
 
 def _text(file: typer.FileText) -> str:

@@ -97,8 +97,15 @@ CATALOGUE = (
         "error",
         "Nothing in here tells the node's address: neither NODE_IP nor a default gateway that is "
         "the node.",
-        "notify-email doctor --address \"$(kubectl get pod POD -o jsonpath='{{.status.hostIP}}')\"",
+        "notify-email doctor --print-script --address "
+        "\"$(kubectl get pod POD -o jsonpath='{{.status.hostIP}}')\" | kubectl exec -i POD -- bash",
         "anywhere",
+    ),
+    Known(
+        "postfix-missing",
+        "error",
+        "There is no Postfix: nothing listens on port {port}, at {address} or at localhost.",
+        "apt-get install postfix || dnf install postfix",
     ),
     Known(
         "postfix-down",

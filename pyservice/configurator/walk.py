@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
-from pyservice.configurator import evidence, networks
+from pyservice.configurator import commands, evidence, networks
 from pyservice.configurator.dialogue import Dialogue, Line, Reply, SilenceError
 from pyservice.configurator.evidence import MailLog
 from pyservice.configurator.findings import KNOWN, Finding
@@ -139,8 +139,10 @@ class Walk:
         where = {"address": address, "port": self._order.port}
         match silence.why:
             case "refused":
-                is_down = is_here and not _listens("127.0.0.1", self._order.port)
-                return FoundError("postfix-down" if is_down else "refused", **where)
+                if not is_here or _listens("127.0.0.1", self._order.port):
+                    return FoundError("refused", **where)
+                is_there = commands.find("postfix") is not None
+                return FoundError("postfix-down" if is_there else "postfix-missing", **where)
             case "filtered":
                 network = evidence.network_around(evidence.own_address(address))
                 return FoundError("filtered", text=silence.text, network=network, **where)

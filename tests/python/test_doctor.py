@@ -121,6 +121,13 @@ def test_nobody_listens_on_the_node() -> None:
     assert errors(found) == ["postfix-down"]
 
 
+def test_no_postfix_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none is installed, none is to be started."""
+    monkeypatch.setattr("pyservice.configurator.commands.find", lambda _program: None)
+    order = Order("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
+    assert errors(examine(a_node(is_container=False), order)) == ["postfix-missing"]
+
+
 def test_a_server_that_greets_late(scripted: Scripted) -> None:
     """A greeting that does not come in time is an error."""
     found = diagnosis(scripted(lambda _connection: time.sleep(1)))

@@ -25,6 +25,7 @@ need mvn maven
 need chromium chromium
 need systemd-analyze systemd
 need nft nftables
+need iptables iptables
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 has_jdk_17 || missing+=(default-jdk-headless)
 

@@ -77,15 +77,22 @@ def postfix_with(testbed: Testbed, **settings: str) -> Iterator[None]:
         take(old)
 
 
+def paste(machine: Namespace, found: Json) -> str:
+    """What the first finding's cure prints, run as it stands in a shell of the node."""
+    done = machine.run("bash", "-c", first(found)["cure"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @contextmanager
 def a_firewall(testbed: Testbed) -> Iterator[None]:
-    """Meanwhile the node drops what comes from the container."""
-    route = ("blackhole", "172.22.91.2/32")
-    ip("-n", testbed.node.name, "route", "add", *route)
+    """Meanwhile the node drops what comes from the containers, unless a rule before says else."""
+    rule = ("INPUT", "-i", "docker0", "-p", "tcp", "--dport", "25", "-j", "DROP")
+    assert testbed.node.run("iptables", "-A", *rule).returncode == 0
     try:
         yield
     finally:
-        ip("-n", testbed.node.name, "route", "delete", *route)
+        testbed.node.run("iptables", "-F")
 
 
 def installed() -> list[str]:
@@ -152,19 +159,35 @@ def test_all_the_way(testbed: Testbed) -> None:
     assert notes == ["gateway-trusted", "bare-newline"]
 
 
-def test_a_note_on_bare_newlines_is_true(testbed: Testbed) -> None:
-    """This Postfix does end a mail at a dot between bare newlines."""
-    said = """
+def test_notes(testbed: Testbed) -> None:
+    """A bare newline does end a mail, until the note is cured; so is that of the gateway."""
+    node = testbed.add_node("172.22.94.1")
+    pod = testbed.add_container(node, "172.22.94.2")
+    assert "queued as" in pod.run(sys.executable, "-c", SMUGGLED).stdout
+    instance = ("--config-dir", str(node.postfix.config))
+    command = (str(BIN / "notify-email"), "doctor", *USUAL, *instance, "--fix")
+    fixed = node.run(*command, text="y\n", timeout=60)
+    assert "Note bare-newline: " in fixed.stdout
+    assert "queued as" not in pod.run(sys.executable, "-c", SMUGGLED).stdout
+    found = doctor(node, *instance)[1]
+    assert [finding["id"] for finding in found["findings"]] == ["gateway-trusted"]
+    paste(node, found)
+    found = doctor(node, *instance)[1]
+    assert found["findings"] == []
+    assert doctor(pod)[0] == 0
+
+
+SMUGGLED = """
 import socket, sys
-connection = socket.create_connection(("172.22.91.1", 25), 5)
+connection = socket.create_connection(("172.22.94.1", 25), 5)
 connection.recv(999)
+connection.settimeout(1)
 for line in ("EHLO x\\r\\n", "MAIL FROM:<a@example.com>\\r\\n", "RCPT TO:<b@example.com>\\r\\n",
              "DATA\\r\\n", "Subject: x\\r\\n\\r\\nx\\n.\\n"):
     connection.sendall(line.encode())
     reply = connection.recv(9999)
 print(reply.decode())
 """
-    assert "queued as" in testbed.container.run(sys.executable, "-c", said).stdout
 
 
 def test_not_served(testbed: Testbed) -> None:
@@ -182,12 +205,40 @@ def test_stopped(testbed: Testbed) -> None:
     code, found = on_the_node(testbed)
     assert code == 1
     assert first(found)["id"] == "postfix-down"
+    paste(testbed.node, found)
+    assert on_the_node(testbed)[0] == 0
+
+
+IMAP = """
+import socket
+listening = socket.create_server(("", 25))
+while True:
+    listening.accept()[0].sendall(b"* OK IMAP\\r\\n")
+"""
+
+
+def test_not_postfix(testbed: Testbed) -> None:
+    """Another program at port 25 is told, and which one it is."""
+    testbed.postfix.stop()
+    other = testbed.node.start(sys.executable, "-c", IMAP, log=testbed.folder / "other.log")
+    testbed.node.wait_for_port(25, listening=True)
+    try:
+        for code, found in (on_the_node(testbed), doctor(testbed.container)):
+            assert code == 1
+            assert first(found)["id"] == "not-postfix"
+            assert first(found)["sentence"].endswith("is not Postfix: * OK IMAP")
+            assert f"pid={other.pid}," in paste(testbed.node, found)
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_filtered(testbed: Testbed) -> None:
     """A firewall is told, with the rule that lets the container's network in."""
     with a_firewall(testbed):
         code, found = doctor(testbed.container)
+        paste(testbed.node, found)
+        assert doctor(testbed.container)[0] == 0
     assert code == 1
     assert [line["text"] for line in found["dialogue"]] == [
         f"{BRIDGE} (default gateway): the node is the way out of eth0",
@@ -207,6 +258,36 @@ def test_no_bridge_address(testbed: Testbed) -> None:
     assert code == 1
     assert first(found)["id"] == "bridge-without-address"
     assert first(found)["cure"] == "systemctl restart docker"
+
+
+BARE = (
+    "import sys; from pyservice.configurator import machine; machine._MARKER_FILES = (); "
+    "from pyservice.cli import main; main()"
+)
+
+
+def test_no_bridge(testbed: Testbed) -> None:
+    """A machine without a bridge is told so, even where these tests run in a container."""
+    node = testbed.add_node()
+    node.postfix.stop()
+    ip("-n", node.name, "link", "delete", "docker0")
+    done = node.run(sys.executable, "-c", BARE, "doctor", *USUAL, "--json")
+    assert done.returncode == 1
+    assert first(json.loads(done.stdout))["id"] == "no-bridge"
+
+
+KUBECTL = """
+kubectl() { if [ "$1" = get ]; then echo %s; else shift 4; "$@"; fi; }
+"""
+
+
+def test_no_address(testbed: Testbed) -> None:
+    """The cure for a pod that can't know its node looks at once from within the pod."""
+    found = doctor(testbed.outsider)[1]
+    assert first(found)["id"] == "no-address"
+    command = KUBECTL % BRIDGE + f"PATH={BIN}:$PATH\n" + first(found)["cure"]
+    done = testbed.container.run("bash", "-c", command)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_denied(testbed: Testbed) -> None:
@@ -334,7 +415,9 @@ def test_a_sender_that_is_refused(testbed: Testbed) -> None:
 def test_a_full_disk(testbed: Testbed) -> None:
     """A queue without space is told."""
     with postfix_with(testbed, queue_minfree="2000000000000"):
-        assert first(doctor(testbed.container)[1])["id"] == "disk-full"
+        found = on_the_node(testbed)[1]
+        assert first(found)["id"] == "disk-full"
+        assert "Filesystem" in paste(testbed.node, found)
 
 
 def test_a_slow_greeting(testbed: Testbed) -> None:
@@ -360,23 +443,27 @@ def test_a_relay_that_does_not_take_it(testbed: Testbed, reply: str, known: str)
     assert first(found)["id"] == known
     assert reply in first(found)["sentence"]
     assert found["queue_id"] in first(found)["sentence"]
+    if known == "deferred":
+        testbed.relay_answers(None)
+        paste(testbed.node, found)
+        testbed.wait_for_mails(1)
 
 
-def test_fix(testbed: Testbed) -> None:
+FAULTS = [
+    ("relay-denied", "mynetworks", "127.0.0.0/8"),
+    ("refused", "inet_interfaces", "localhost"),
+]
+
+
+@pytest.mark.parametrize(("known", "name", "value"), FAULTS)
+def test_fix(testbed: Testbed, known: str, name: str, value: str) -> None:
     """Asked to fix, it runs the cure and looks again: all is well."""
     command = [str(BIN / "notify-email"), "doctor", *USUAL, "--fix", "--yes"]
     instance = ["--config-dir", str(testbed.postfix.config)]
-    before = testbed.node.run("postconf", "-c", instance[1], "mynetworks").stdout
-    testbed.postfix.set(mynetworks="127.0.0.0/8")
-    testbed.postfix.reload()
-    try:
+    with postfix_with(testbed, **{name: value}):
         fixed = testbed.node.run(*command, *instance, timeout=60)
-    finally:
-        testbed.postfix.set(mynetworks=before.partition("=")[2].strip())
-        testbed.postfix.stop()
-        testbed.postfix.start()
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
-    assert "Finding relay-denied" in fixed.stdout
+    assert f"Finding {known}" in fixed.stdout
     assert "All is well." in fixed.stdout
 
 
