@@ -18,10 +18,15 @@ _NOBODY = "nobody@nowhere"
 def of_containers(parameters: Mapping[str, str], network: str) -> list[Finding]:
     """Whether Postfix relays for any of a containers' network; no finding where a table decides."""
     mynetworks = parameters.get("mynetworks", "")
-    listed = networks.entries(mynetworks)
     theirs = ip_network(network, strict=False)
-    if any(e.network is None or (not e.is_excluded and e.network.overlaps(theirs)) for e in listed):
-        return []
+    for entry in networks.entries(mynetworks):
+        if entry.network is None:
+            return []
+        if entry.network.overlaps(theirs):
+            if not entry.is_excluded:
+                return []
+            if entry.network.prefixlen <= theirs.prefixlen:
+                break  # all of them, whatever comes after
     seen, text = f"the containers' network {network}", f"mynetworks = {mynetworks}"
     return [KNOWN["relay-denied"].found(seen=seen, network=network, text=text)]
 
