@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,16 @@ def test_a_library_without_a_version(text: str) -> None:
         Library.parse(text)
 
 
-def test_a_library_with_a_password() -> None:
-    """It is refused, and the password not repeated."""
+@pytest.mark.parametrize("user", ["https://me:s3cret@", "https://s3cret@", "ssh://git:s3cret@"])
+def test_a_library_with_a_password(user: str) -> None:
+    """It is refused and not repeated; one that Jenkins has already is not shown."""
     with pytest.raises(ConfigurationError) as caught:
-        Library.parse("https://me:s3cret@example.com/a.git@v1")
+        Library.parse(f"{user}example.com/a.git@v1")
     assert "s3cret" not in str(caught.value)
+    settings = {"library": {"remote": f"{user}example.com/a.git"}}
+    answer = {"settings": settings, "candidates": [], "signsIn": False, "casc": []}
+    remote = Found.parse(answer).value("library", "remote")
+    assert remote == f"{user.partition('://')[0]}://…@example.com/a.git"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +114,15 @@ def test_the_first_that_greets_is_the_one() -> None:
         planning.address(Wanted(), found(silent))
     with pytest.raises(SetupError, match=r"hand status\.hostIP in as NODE_IP"):
         planning.address(Wanted(), found())
+
+
+def test_what_stays_is_told_in_a_note() -> None:
+    """A login of Mailer's is not taken away, and a branch is no pinned version."""
+    greeting = Candidate("172.22.91.1", "given", greeting="220 hello")
+    wanted = Wanted(library=Library("https://git.example.com/a.git", "main"))
+    notes = " ".join(planning.plan(wanted, replace(found(greeting), signsIn=True), "").notes)
+    assert "Mailer has a user's name and a password; the node's Postfix asks for none." in notes
+    assert "main is no pinned version" in notes
 
 
 def test_an_ipv6_address_in_a_url() -> None:

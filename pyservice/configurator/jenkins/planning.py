@@ -1,11 +1,15 @@
 """What differs between a Jenkins as it is and as it shall be: pure functions."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from pyservice.configurator.jenkins.wanted import AUTO, CREDENTIAL, Settings, Wanted
 from pyservice.configurator.plan import Change, Plan
 from pyservice.errors import SetupError
+
+_SECRET = re.compile(r"(?<=https://)[^/@]*@|(?<=http://)[^/@]*@|(?<=://)[^/@]*:[^/@]*@")
+"""What stands before the host in a URL, but for the mere user of SSH."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Found:
         """From the answer of scripts/read.groovy."""
         candidates = tuple(Candidate(**one) for one in answer["candidates"])
         casc = tuple(answer["casc"])
+        if remote := (answer["settings"]["library"] or {}).get("remote"):
+            # Somebody may have put a password there, and this is shown.
+            answer["settings"]["library"]["remote"] = _SECRET.sub("…@", remote)
         return cls(answer["settings"], candidates, answer["signsIn"], casc)
 
     def value(self, section: str, name: str) -> Any:

@@ -41,7 +41,7 @@ class Library:
         """Read `URL@version`; a URL may itself have an at sign.
 
         Raises:
-            ConfigurationError: it is none, or there is a password in it.
+            ConfigurationError: it is none, or there is a password in it, or what may be a token.
         """
         remote, _, version = text.rpartition("@")
         _require(_is_clean(remote), "--library", "a repository's URL, @ and a version")
@@ -51,9 +51,9 @@ class Library:
                 "--library is the repository's URL, @ and a version, such as "
                 "https://git.example.com/notify-email.git@v0.1.0."
             )
-        if parts.password:
+        if parts.password or (parts.username and parts.scheme in {"http", "https"}):
             raise ConfigurationError(
-                "Put no password into --library: Jenkins' credential is named by "
+                "Put no user or password into --library: Jenkins' credential is named by "
                 "--library-credentials."
             )
         return cls(remote, version)
