@@ -1,6 +1,8 @@
 """A real Postfix of our own inside of a namespace: own configuration, queue, data and log."""
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 from tests.testbed.errors import TestbedError
@@ -55,6 +57,8 @@ class Postfix:
         """Change main.cf; a reload or restart is the caller's."""
         pairs = [f"{name} = {value}" for name, value in settings.items()]
         self._do("postconf", "-c", str(self.config), "-e", *pairs)
+        # Postfix' programs wait until it is some seconds old, lest it is being written still.
+        os.utime(self.config / "main.cf", (time.time() - 60,) * 2)
 
     def start(self) -> None:
         """Start, and wait until it listens."""
