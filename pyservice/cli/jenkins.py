@@ -112,7 +112,7 @@ def status(connection: dict[str, Any], check: Check = False, as_json: Json = Fal
             show.facts({"Sees": f"{one.address} ({one.source}): {one.greeting or one.error}"})
         if seen is not None and host != seen:
             show.facts({"Drifted": f"mail goes to {host or 'localhost'}, the node is {seen}"})
-    raise typer.Exit(2 if check and host != seen else 0)
+    raise typer.Exit(2 if check and (seen is None or host != seen) else 0)
 
 
 @jenkins_app.command("test-mail")

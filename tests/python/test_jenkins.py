@@ -186,6 +186,14 @@ def test_an_in_sync_jenkins_costs_three_requests(
     assert asked == ["GET /api/json", "GET /crumbIssuer/api/json", "POST /scriptText"]
 
 
+def test_status_of_a_new_jenkins(controller: StandIn) -> None:
+    """Without a mail server and without a Postfix that greets it is not in order."""
+    controller.control(ask, absent=["mailer"])
+    done = run(controller, "status", "--check")
+    assert done.returncode == 2
+    assert "Mailer      not installed\n" in done.stdout
+
+
 def test_what_was_not_asked_for_stays(
     controller: StandIn, server: tuple[str, ...], token_file: str
 ) -> None:
@@ -264,6 +272,20 @@ def test_a_failure_undoes_what_was_written(
         controller.control(ask, failing=None)
         assert now(controller) == before
         assert settings(controller) == before
+
+
+def test_what_can_not_be_undone_is_told(controller: StandIn, server: tuple[str, ...]) -> None:
+    """Where Jenkins can't write the old settings back, a person is to look at them."""
+    fills = """
+        hudson.tasks.Mailer.descriptor().metaClass.save = {
+            if (delegate.smtpHost == null) { throw new IOException("still full") }
+        }
+    """
+    controller.control(ask, run=fills, failing="config")
+    assert said(run(controller, "apply", *server, "--transport", "shell")) == (
+        f"{controller.url}: IOException: No space left on device, and undoing what was written "
+        "before failed, too (IOException: still full): look at its mail settings."
+    )
 
 
 def test_what_is_not_kept_is_undone(controller: StandIn, server: tuple[str, ...]) -> None:
