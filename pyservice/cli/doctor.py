@@ -120,7 +120,9 @@ def _examine(
     if found.relay:
         print(f"The relay took it: {found.relay}")
     if found.is_well:
-        print("\nAll is well." + ("" if order.is_sent else " Nothing was sent: --send-to does."))
+        unsent = "" if order.is_sent else " Nothing was sent: --send-to does."
+        so_far = " as far as Postfix" if order.is_sent and not found.relay else ""
+        print(f"\nAll is well{so_far}.{unsent}")
     return found
 
 

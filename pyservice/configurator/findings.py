@@ -117,7 +117,7 @@ CATALOGUE = (
         "refused",
         "error",
         "Nothing listens at {address}:{port}: Postfix does not serve that address "
-        "(inet_interfaces), or is not running.",
+        "(inet_interfaces) or is not running; or a firewall rejects.",
         "notify-email relay apply",
     ),
     Known(
@@ -125,7 +125,7 @@ CATALOGUE = (
         "error",
         "Packets to {address}:{port} do not get through ({text}): a firewall, or a route that "
         "leads elsewhere.",
-        "iptables -I INPUT -s {network} -p tcp --dport {port} -j ACCEPT",
+        "{iptables} -I INPUT -s {network} -p tcp --dport {port} -j ACCEPT",
     ),
     Known(
         "not-postfix",

@@ -52,7 +52,9 @@ class Dialogue:
         except OSError as error:
             text = "no answer" if is_timeout(error) else (error.strerror or str(error)).lower()
             show("*", "%s port %s: %s" % (address, port, text))
-            raise Found("filtered", text=text, network=network_of(own_address(address)))
+            network = network_of(own_address(address))
+            iptables = "ip6tables" if ":" in network else "iptables"
+            raise Found("filtered", text=text, network=network, iptables=iptables)
         self.own = self.socket.getsockname()[0]
         show("*", "connected from %s to %s port %s" % (self.own, address, port))
         self.unread = b""

@@ -8,7 +8,7 @@ export LC_ALL
 
 # All of it is one function, read before any of it runs: the script may be our standard input.
 main() {
-  net='' folder='' connected='' asked='' seen='' network='' seconds='' text='' command='' line=''
+  net='' folder='' connected='' asked='' seen='' network='' seconds='' text='' command='' line='' iptables=iptables
   cr=$(printf '\r')
   trap clean_up EXIT
   find_address || finding no-address
@@ -87,6 +87,11 @@ dotted() {
 
 # Whom Postfix sees, as far as we know, and the network to let in for it.
 find_own_network() {
+  case $address in
+    *:*.*) ;;
+    # Which of our addresses it would be, the kernel's files do not tell.
+    *:*) iptables=ip6tables network=NETWORK seen=${seen:-this pod} && return ;;
+  esac
   while read -r first second rest; do
     case "$first $second $rest" in
       '|-- '*) candidate=$second ;;

@@ -145,7 +145,8 @@ class Walk:
                 return FoundError("postfix-down" if is_there else "postfix-missing", **where)
             case "filtered":
                 network = evidence.network_around(evidence.own_address(address))
-                return FoundError("filtered", text=silence.text, network=network, **where)
+                told = {"text": silence.text, "network": network, "iptables": _iptables(network)}
+                return FoundError("filtered", **told, **where)
             case "slow":
                 seconds = f"more than {self._order.timeout:g}"
                 return FoundError("greeting-slow", seconds=seconds)
@@ -218,6 +219,10 @@ class Walk:
             kind = "deferred" if delivery.status == "deferred" else "bounced"
             told = {"relay": delivery.relay, "text": delivery.text}
             raise FoundError(kind, queue_id=queue_id, **told)
+
+
+def _iptables(network: str) -> str:
+    return "ip6tables" if ":" in network else "iptables"
 
 
 def _engine(interface: str) -> str:

@@ -159,6 +159,16 @@ def test_all_the_way(testbed: Testbed) -> None:
     assert notes == ["gateway-trusted", "bare-newline"]
 
 
+def test_a_fate_that_is_not_known(testbed: Testbed) -> None:
+    """Where the log is out of reach, no more is claimed than that Postfix has the mail."""
+    command = (str(BIN / "notify-email"), "doctor", *USUAL, "--send-to", "ada@example.com")
+    done = testbed.container.run(*command, "--postfix-log", "/nowhere/mail.log")
+    assert done.returncode == 0
+    assert "Note log-missing: Postfix' log is not at hand (/nowhere/mail.log" in done.stdout
+    assert done.stdout.endswith("All is well as far as Postfix.\n")
+    testbed.wait_for_mails(1)
+
+
 def test_notes(testbed: Testbed) -> None:
     """A bare newline does end a mail, until the note is cured; so is that of the gateway."""
     node = testbed.add_node("172.22.94.1")
@@ -247,6 +257,14 @@ def test_filtered(testbed: Testbed) -> None:
     ]
     assert first(found)["id"] == "filtered"
     assert " -s 172.22.91.0/24 -p tcp --dport 25 " in first(found)["cure"]
+
+
+def test_a_firewall_of_ipv6(testbed: Testbed) -> None:
+    """Its rule is ip6tables', since iptables refuses such a network."""
+    address = "2001:db8::1"
+    said = [script(testbed.container, program, address=address)[1] for program in installed()]
+    said.append(first(doctor(testbed.container, "--address", address)[1])["cure"])
+    assert all("ip6tables -I INPUT -s " in one for one in said)
 
 
 def test_no_bridge_address(testbed: Testbed) -> None:
