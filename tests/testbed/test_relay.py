@@ -262,14 +262,17 @@ def test_an_immutable_file(machine: Machine) -> None:
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
 
 
-def test_a_broken_file(machine: Machine) -> None:
+def test_a_broken_file(copy: tuple[Machine, Path]) -> None:
     """What postconf says of it is told."""
-    machine.write(machine.blog + "broken line\n")
-    done = machine.relay("apply")
+    machine, folder = copy  # a running Postfix would do without its daemons for a minute
+    with (folder / "main.cf").open("a") as file:
+        file.write("broken line\n")
+    aged(folder / "main.cf")
+    done = machine.run(*RELAY, "apply", "--config-dir", str(folder), *machine.network)
     assert done.returncode == 1
-    assert "postconf failed: fatal: " in done.stderr
+    assert "notify-email: postconf failed: fatal: " in done.stderr
     assert "missing '=' after attribute name" in done.stderr
-    assert machine.leftovers() == []
+    assert not (folder / "notify-email").exists()
 
 
 THIEF = f"""
