@@ -11,6 +11,7 @@ main() {
   net='' folder='' connected='' asked='' seen='' network='' seconds='' text='' command='' line='' iptables=iptables
   cr=$(printf '\r')
   trap clean_up EXIT
+  trap 'exit 1' HUP INT TERM
   find_address || finding no-address
   connect
   command='the greeting' && listen
@@ -241,8 +242,7 @@ listen() {
     esac
   done
   code=silent
-  seconds=$(($(now) - since))
-  if [ "$seconds" -ge "$timeout" ]; then
+  if [ $(($(now) - since)) -ge "$timeout" ]; then
     text="no answer within $timeout s"
   else
     text='it closed the connection'

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -605,6 +606,25 @@ def test_a_script_that_finds_no_fault(testbed: Testbed, program: str) -> None:
     line = f"{queue_id}: to=<ada@example.com>"
     until(lambda: line in testbed.node.maillog(), lambda: f"{line}: {testbed.node.maillog()}")
     until(lambda: not testbed.container.pids(), "nothing of it is left running")
+
+
+def test_a_script_that_is_ended(testbed: Testbed) -> None:
+    """It takes its pipes and its nc along, as when kubectl is interrupted."""
+    order = Order(sender="a@example.com", recipient="b@example.com", timeout=20)
+    file, place = testbed.folder / "ended.sh", testbed.folder / "ended"
+    file.write_text(scripts.script(order, None, python=False))
+    place.mkdir()
+    with a_firewall(testbed):
+        for signalled in (signal.SIGTERM, signal.SIGHUP):
+            process = testbed.container.start(
+                "sh", str(file), log=testbed.folder / "ended.log", env={"TMPDIR": str(place)}
+            )
+            until(lambda: any(place.glob("*/out")), "it has made its pipes")
+            process.send_signal(signalled)
+            assert process.wait(5) == 1
+            assert list(place.iterdir()) == []
+            told = testbed.container.run("ss", "-Htn", "state", "syn-sent").stdout
+            assert told == ""
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
