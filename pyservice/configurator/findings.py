@@ -56,7 +56,8 @@ class Finding:
             return self
         folder = shlex.quote(str(config_dir))
         cure = re.sub(r"\b(postconf|postfix|postqueue) ", rf"\1 -c {folder} ", self.cure)
-        cure = re.sub(r"\bnotify-email relay apply", rf"\g<0> --config-dir {folder}", cure)
+        ours = r"\bnotify-email (relay apply|doctor(?! --print-script))"
+        cure = re.sub(ours, rf"\g<0> --config-dir {folder}", cure)
         return replace(
             self, cure=cure.replace("systemctl start postfix", f"postfix -c {folder} start")
         )

@@ -588,6 +588,10 @@ def test_another_instance() -> None:
     disk = KNOWN["disk-full"].found(text="")
     assert "$(postconf -c '/etc/postfix out' -h queue_directory)" in disk.on_instance(folder).cure
     assert disk.on_instance(None) == disk
+    sender = KNOWN["sender-refused"].found(sender="", text="").on_instance(folder)
+    assert sender.cure == "notify-email doctor --config-dir '/etc/postfix out' --from SENDER"
+    pod = KNOWN["no-address"].found()
+    assert pod.on_instance(folder) == pod
 
 
 def test_a_value_is_one_word() -> None:
