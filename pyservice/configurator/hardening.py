@@ -10,6 +10,13 @@ MOST_CONNECTIONS = 20
 """Of one container: a fifth of the 100 processes that Postfix has."""
 
 _EXCEPTIONS = "smtpd_client_event_limit_exceptions"
+_REFUSALS = {
+    "reject_unauth_destination",
+    "defer_unauth_destination",
+    "reject",
+    "defer",
+    "defer_if_permit",
+}
 _NORMALIZES = ((3, 8, 5), (3, 7, 10), (3, 6, 14), (3, 5, 24))
 """The first of each series that knows `normalize` (postconf(5), smtpd_forbid_bare_newline)."""
 
@@ -58,6 +65,15 @@ def allow_senders(drafting: Drafting, senders: tuple[str, ...]) -> None:
         )
     why = "A container may not write in anybody's name."
     drafting.set("smtpd_sender_restrictions", value, why)
+
+
+def lets_smtpd_run(drafting: Drafting) -> bool:
+    """Whether strangers are refused by one of the two lists; smtpd does not start otherwise.
+
+    With compatibility_level = 0, as of a main.cf from before 3.0, the first list is empty.
+    """
+    lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+    return any(_REFUSALS & set(networks.tokens(drafting.effective(name))) for name in lists)
 
 
 def _relay_for_none_but_mynetworks(drafting: Drafting) -> None:

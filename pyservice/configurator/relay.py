@@ -69,6 +69,12 @@ def draft(state: State, wanted: Wanted) -> Draft:
         hardening.add(drafting)
         if not wanted.senders:
             drafting.note("Containers may use any sender: --allow-sender names those they may.")
+    elif not hardening.lets_smtpd_run(drafting):
+        drafting.note(
+            "Nothing greets like this: neither smtpd_relay_restrictions nor "
+            "smtpd_recipient_restrictions refuses strangers, without which Postfix' smtpd does not "
+            "start. --harden sets the former."
+        )
     if wanted.senders:
         hardening.allow_senders(drafting, wanted.senders)
     return drafting.finish(serves=wanted.restart)

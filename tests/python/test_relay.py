@@ -32,6 +32,7 @@ DEFAULTS = {
     "smtp_tls_CApath": "",
     "default_database_type": "hash",
     "smtpd_relay_restrictions": "permit_mynetworks, defer_unauth_destination",
+    "smtpd_recipient_restrictions": "",
     "smtpd_sender_restrictions": "",
     "smtpd_forbid_bare_newline": "no",
     "smtpd_forbid_bare_newline_exclusions": "$mynetworks",
@@ -297,6 +298,17 @@ def test_hardening() -> None:
     assert any(
         "can't forbid bare newlines" in note for note in drafted(old, harden=True).plan.notes
     )
+
+
+def test_nobody_refuses_strangers() -> None:
+    """Where smtpd would not start for that, it is told, and --harden cures it."""
+    now = state(smtpd_relay_restrictions="", mynetworks="172.22.0.0/16")
+    assert any("--harden sets the former" in note for note in drafted(now).plan.notes)
+    hardened = drafted(now, harden=True)
+    assert hardened.parameters["smtpd_relay_restrictions"] == (
+        "permit_mynetworks, reject_unauth_destination"
+    )
+    assert not any("--harden sets the former" in note for note in hardened.plan.notes)
 
 
 def test_senders() -> None:
