@@ -16,6 +16,7 @@ from pyservice import policy, problems
 from pyservice.courier import Courier
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
+from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
 from pyservice.problems import read_body
 from pyservice.readiness import Readiness
@@ -37,6 +38,7 @@ class Service:
     tokens: Tokens
     renderer: Renderer
     outbox: Outbox
+    ledger: Ledger
     courier: Courier
     readiness: Readiness
 
@@ -65,6 +67,16 @@ class HistoryEntry(BaseModel):
     note: str
 
 
+class Received(BaseModel):
+    """What became of a mail behind Postfix, for one recipient."""
+
+    recipient: str
+    state: str
+    """relayed (the relay host took it), deferred or bounced."""
+    reply: str
+    at: datetime
+
+
 class Status(Accepted):
     """How far a report's mail has come."""
 
@@ -78,6 +90,8 @@ class Status(Accepted):
     error: str | None
     """What the last attempt that failed met."""
     next_attempt_at: datetime | None
+    receipts: list[Received]
+    """From Postfix' log, where the service can read it."""
     history: list[HistoryEntry]
 
 
@@ -209,6 +223,10 @@ def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
         queue_id=entry.queue_id,
         error=entry.error,
         next_attempt_at=_when(entry.due) if entry.due and entry.state == "queued" else None,
+        receipts=[
+            Received(recipient=one.recipient, state=one.state, reply=one.reply, at=_when(one.at))
+            for one in service.ledger.receipts(entry)
+        ],
         history=[_told(event) for event in history],
     )
 

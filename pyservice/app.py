@@ -12,10 +12,13 @@ from starlette.concurrency import run_in_threadpool
 
 from pyservice import __version__, api, policy, problems
 from pyservice.courier import Courier
+from pyservice.database import Database
 from pyservice.errors import ConfigurationError, RequestError
+from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
 from pyservice.preview import routes as preview
 from pyservice.readiness import Readiness
+from pyservice.receipts import Receipts
 from pyservice.renderer import Renderer
 from pyservice.report import Mail, Report
 from pyservice.settings import Settings
@@ -34,17 +37,25 @@ def create_app(settings: Settings) -> FastAPI:
     tokens = Tokens(settings.tokens_file)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
-    outbox = Outbox(settings.outbox_url, host=host, node=socket.gethostname())
+    node = socket.gethostname()
+    database = Database(settings.outbox_url)
+    outbox = Outbox(database, host=host, node=node)
+    ledger = Ledger(database, node)
     courier = Courier(outbox, renderer, settings)
+    receipts = Receipts(ledger, settings.postfix_log)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # First what Postfix' log tells: what it has need not be sent again.
+        await run_in_threadpool(receipts.start)
         courier.start()
         try:
             yield
         finally:
             await run_in_threadpool(courier.stop)
+            receipts.stop()
             outbox.close()
+            database.close()
             _log.info("service.stopped")
 
     # Swagger's files come from the package: a node behind a relay rarely reaches a CDN.
@@ -58,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = api.Service(
-        settings, tokens, renderer, outbox, courier, Readiness(outbox, settings)
+        settings, tokens, renderer, outbox, ledger, courier, Readiness(database, settings)
     )
     for router in (api.router, preview.router):
         app.include_router(

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pyservice.entries import SCHEMA_VERSION, metadata
-from pyservice.errors import ConfigurationError
+from pyservice.entries import SCHEMA_VERSION, metadata, reports
+from pyservice.errors import ConfigurationError, SetupError
 
 MAX_GROUP = 64
 """Writes that share one commit."""
@@ -132,6 +132,11 @@ class Database:
             return postgresql.insert(table).on_conflict_do_nothing()
         return sqlite.insert(table).on_conflict_do_nothing()
 
+    def put(self, table: sa.Table, row: dict[str, Any]) -> Any:
+        """An INSERT, or an UPDATE where there is a row with that primary key."""
+        insert = (postgresql.insert if self.is_shared else sqlite.insert)(table).values(row)
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=row)
+
     def check(self) -> None:
         """Write to it.
 
@@ -199,7 +204,28 @@ _MIGRATION_LOCK = 0x6E6F746966  # any number that is ours
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
-def reading(url: str) -> sa.URL | None:
+def waiting(url: str) -> int:
+    """How many mails of an outbox, whose service may be running, Postfix has not got yet.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    where = _reading(url)
+    if where is None:
+        return 0
+    engine = sa.create_engine(where)
+    query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
+    try:
+        with engine.connect() as read:
+            return int(read.execute(query).scalar_one())
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise SetupError(f"The outbox {engine.url!r} can't be read: {cause}.") from None
+    finally:
+        engine.dispose()
+
+
+def _reading(url: str) -> sa.URL | None:
     """The same database to look at while its service may be running; None: there is none yet."""
     made = sa.make_url(url)
     if made.get_backend_name() != "sqlite":

@@ -107,6 +107,34 @@ class Event:
     note: str
 
 
+PASSED = ("accepted", "relayed", "deferred", "bounced")
+"""States of a mail that Postfix has, the worse the later."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a mail behind Postfix, for one recipient."""
+
+    recipient: str
+    state: str
+    """`relayed` (the relay host took it), `deferred` or `bounced`."""
+    reply: str
+    """In the words of the relay host, or of Postfix."""
+    at: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a line of Postfix' log tells of one of our mails: it is in the queue, or a receipt."""
+
+    report_id: str | None
+    """None: known by its queue ID only."""
+    queue_id: str
+    recipients: int = 0
+    """How many it was queued for; 0: it is about a receipt."""
+    receipt: Receipt | None = None
+
+
 @dataclass(frozen=True)
 class Entry:
     """One report and how far its mail has come."""
@@ -159,3 +187,15 @@ class Entry:
             "people": json.dumps(asdict(self.people)),
             "pending": json.dumps(self.pending),
         }
+
+
+FREE: dict[str, Any] = {"holder": None, "held_until": None}
+"""Of a row that nobody holds."""
+
+
+def add_history(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
+    """Add to a report's history: states and what is said of them."""
+    rows = [
+        {"report_id": entry_id, "at": at, "state": state, "note": text} for state, text in history
+    ]
+    write.execute(events.insert(), rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyservice import postfix_log
 from pyservice.errors import SetupError
-from pyservice.mail import is_own_message_id
+from pyservice.mail import report_id_of
 from pyservice.postfix_log import Line
 
 FILE = Path("/var/lib/notify-email-log/postfix.log")
@@ -82,7 +82,7 @@ class Sharing:
             line = Line.of(text)
             if line is None:
                 continue
-            if line.message_id and is_own_message_id(line.message_id):
+            if line.message_id and report_id_of(line.message_id):
                 self._own.add(line.queue_id)
             if line.queue_id in self._own:
                 selected.append(text)

@@ -60,9 +60,11 @@ def message_id(report_id: str, host: str) -> str:
     return f"<{OWN_ID_PREFIX}{report_id}@{host}>"
 
 
-def is_own_message_id(value: str) -> bool:
-    """Whether a Message-ID, with its angle brackets, is one of ours."""
-    return value.startswith(f"<{OWN_ID_PREFIX}")
+def report_id_of(value: str) -> str | None:
+    """The report's ID of a Message-ID with its angle brackets; None: it is not one of ours."""
+    if not value.startswith(f"<{OWN_ID_PREFIX}"):
+        return None
+    return value.removeprefix(f"<{OWN_ID_PREFIX}").partition("@")[0]
 
 
 def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes:

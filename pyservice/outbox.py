@@ -6,7 +6,8 @@ lease; a row that was being sent when its holder died is sent again, and its his
 may be doubled.
 
 States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
-(kept for a person). Times are seconds since the epoch, UTC.
+(kept for a person); then, as Postfix' log tells, relayed, deferred or bounced. Times are seconds
+since the epoch, UTC.
 """
 
 import json
@@ -19,9 +20,10 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from pyservice.database import Database, reading
-from pyservice.entries import Entry, Event, events, reports
-from pyservice.errors import ConflictError, LostLeaseError, NotFoundError, SetupError
+from pyservice.database import Database
+from pyservice.entries import FREE, Entry, Event, add_history, events, reports
+from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
+from pyservice.ledger import state_of
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -35,40 +37,28 @@ _log = structlog.get_logger()
 class Outbox:
     """The queue. Thread-safe; `close` it."""
 
-    def __init__(self, url: str, *, host: str, node: str) -> None:
-        """Open the queue, make it where there is none, and take back what a crash left behind.
+    def __init__(self, database: Database, *, host: str, node: str) -> None:
+        """Take back what a crash left behind.
 
         Args:
-            url: the database, see `Database`.
+            database: where it is kept.
             host: the right side of Message-IDs.
             node: this one's name, for its rows.
-
-        Raises:
-            ConfigurationError: it can't be used, or another process has it.
         """
-        self._host, self._node = host, node
+        self._database, self._host, self._node = database, host, node
         self._holder = f"{node}/{uuid.uuid4().hex}"
-        self._database = Database(url)
-        self.name = self._database.name
-        """For a person."""
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
-        if self._database.is_shared:
+        if database.is_shared:
             self._keeper.start()
         else:
-            # Nobody else has the file: whoever held these is dead.
-            self._database.write(
-                lambda write: write.execute(
-                    reports.update().where(reports.c.holder.is_not(None)).values(held_until=0.0)
-                )
-            )
+            database.write(_free_all)
 
     def close(self) -> None:
-        """Release it."""
+        """Stop renewing leases."""
         self._closing.set()
         if self._keeper.is_alive():
             self._keeper.join()
-        self._database.close()
 
     def accept(
         self,
@@ -121,7 +111,7 @@ class Outbox:
             lease = self._lease() if hold else {}
             insert = self._database.insert_if_new(reports).values(row | lease)
             if write.execute(insert.returning(reports.c.id)).first() is not None:
-                _note(write, entry_id, now, ("received", ""))
+                add_history(write, entry_id, now, ("received", ""))
                 return None
             known = sa.select(reports).where(
                 reports.c.owner == owner, reports.c.idempotency_key == row["idempotency_key"]
@@ -171,11 +161,7 @@ class Outbox:
         return self._database.write(take)
 
     def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
-        values: dict[str, Any] = {}
-        if row["state"] == "sending":
-            note = "the service stopped while sending: it may be doubled"
-            _note(write, row["id"], time.time(), ("queued", note))
-            values = {"state": "queued", "uncertain": row["uncertain"] + 1}
+        values: dict[str, Any] = {"node": self._node, **_doubted(write, row)}
         write.execute(
             reports.update().where(reports.c.id == row["id"]).values(values | self._lease())
         )
@@ -185,7 +171,7 @@ class Outbox:
         """Give entries back as they were."""
         mine = reports.c.holder == self._holder
         ids = reports.c.id.in_([entry.id for entry in entries])
-        free = reports.update().where(ids, mine).values(_FREE)
+        free = reports.update().where(ids, mine).values(FREE)
         self._database.write(lambda write: write.execute(free))
 
     def next_due(self) -> float | None:
@@ -212,7 +198,7 @@ class Outbox:
         def commit(write: sa.Connection) -> bool:
             if not self._update(write, entry, values):
                 return False
-            _note(write, entry.id, now, *history)
+            add_history(write, entry.id, now, *history)
             return True
 
         if not self._database.write(commit):
@@ -245,7 +231,7 @@ class Outbox:
             queue_id: Postfix' queue ID, where it told one.
         """
         now = time.time()
-        values: dict[str, Any] = _FREE | {
+        values: dict[str, Any] = FREE | {
             "state": state,
             "pending": json.dumps(pending),
             "due": due,
@@ -258,19 +244,14 @@ class Outbox:
 
         def commit(write: sa.Connection) -> None:
             told = note
-            if not self._update(write, entry, values):
+            final = dict(values)
+            if state == "accepted":  # its receipts may have come first
+                final["state"] = state_of(write, entry.id)
+            if not self._update(write, entry, final):
                 told = f"{note}; another service has taken it meanwhile, so it may be doubled"
-            _note(write, entry.id, now, (state, told))
+            add_history(write, entry.id, now, (state, told))
 
         self._database.write(commit)
-
-    def check(self) -> None:
-        """Write to the database.
-
-        Raises:
-            OSError: the disk is full, the file read-only or damaged, the server away.
-        """
-        self._database.check()
 
     def _keep(self) -> None:
         """Renew the leases, until `close`."""
@@ -299,32 +280,18 @@ class Outbox:
         return sa.or_(held.is_(None), ran_out)
 
 
-_FREE: dict[str, Any] = {"holder": None, "held_until": None}
+def _free_all(write: sa.Connection) -> None:
+    """Take back what is held: nobody else has the file, so whoever held it is dead."""
+    held = reports.c.holder.is_not(None)
+    for row in write.execute(sa.select(reports).where(held)).mappings().all():
+        values = FREE | _doubted(write, row)
+        write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
 
 
-def waiting(url: str) -> int:
-    """How many mails of an outbox, whose service may be running, Postfix has not got yet.
-
-    Raises:
-        SetupError: it can't be read.
-    """
-    where = reading(url)
-    if where is None:
-        return 0
-    engine = sa.create_engine(where)
-    query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
-    try:
-        with engine.connect() as read:
-            return int(read.execute(query).scalar_one())
-    except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise SetupError(f"The outbox {engine.url!r} can't be read: {cause}.") from None
-    finally:
-        engine.dispose()
-
-
-def _note(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
-    rows = [
-        {"report_id": entry_id, "at": at, "state": state, "note": note} for state, note in history
-    ]
-    write.execute(events.insert(), rows)
+def _doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
+    """What becomes of a row that its dead holder may have been sending."""
+    if row["state"] != "sending":
+        return {}
+    note = "the service stopped while sending: it may be doubled"
+    add_history(write, row["id"], time.time(), ("queued", note))
+    return {"state": "queued", "uncertain": row["uncertain"] + 1}

@@ -106,13 +106,7 @@ class FileLog:
         self._file = file
         self._older: _Tail | None = None
         try:
-            self._tail = _Tail(file)
-            if mark is None:
-                self._tail.skip()
-            elif mark.get("inode") == self._tail.inode:
-                self._tail.skip(int(mark.get("offset", 0)))
-            else:
-                self._older = _rotated(file, mark)
+            self._begin(mark)
         except FileNotFoundError:
             raise SetupError(
                 f"There is no {file}: where does Postfix log (postconf maillog_file)? Name it."
@@ -122,6 +116,19 @@ class FileLog:
                 f"{file} can't be read ({(error.strerror or str(error)).lower()}): run this as "
                 "root, or as a user in the group adm."
             ) from None
+
+    def _begin(self, mark: Mark | None) -> None:
+        before = None if mark is None else _rotated(self._file, mark)
+        if before is not None and not self._file.exists():
+            self._tail = before  # rotated, and nothing was logged since
+            return
+        self._tail = _Tail(self._file)
+        if mark is None:
+            self._tail.skip()
+        elif mark.get("inode") == self._tail.inode:
+            self._tail.skip(int(mark.get("offset", 0)))
+        else:
+            self._older = before
 
     def lines(self) -> list[str]:
         """Complete lines that came since the last call; ask again until there are none."""
@@ -180,7 +187,7 @@ class _Tail:
 
 def _rotated(file: Path, mark: Mark) -> _Tail | None:
     """The file of a mark under its new name (mail.log.1), unless it is compressed by now."""
-    for other in file.parent.glob(f"{file.name}*"):
+    for other in file.parent.glob(f"{file.name}?*"):
         if other.stat().st_ino == mark.get("inode"):
             tail = _Tail(other)
             tail.skip(int(mark.get("offset", 0)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
-from pyservice.outbox import Outbox
+from pyservice.database import Database
 from pyservice.settings import Settings
 from pyservice.smtp import Connection
 
@@ -22,8 +22,8 @@ class Readiness:
     Asking needs no token, so it must not be a way to fill Postfix' connections or our threads.
     """
 
-    def __init__(self, outbox: Outbox, settings: Settings) -> None:
-        self._outbox, self._settings = outbox, settings
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database, self._settings = database, settings
         self._looking = asyncio.Lock()
         self._looked = float("-inf")
         self._found: dict[str, str] = {}
@@ -38,7 +38,7 @@ class Readiness:
 
     def _look(self) -> dict[str, str]:
         postfix = Connection(self._settings.smtp_host, self._settings.smtp_port, timeout=TIMEOUT)
-        return {"outbox": _try(self._outbox.check), "postfix": _try(postfix.greeting)}
+        return {"outbox": _try(self._database.check), "postfix": _try(postfix.greeting)}
 
 
 def _try(check: Callable[[], object]) -> str:

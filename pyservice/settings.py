@@ -91,6 +91,9 @@ class Settings(BaseModel):
     database_url: str | None = None
     """The outbox, `sqlite:///` and a path, or `postgresql+psycopg://…`; without it a file in the
     state directory."""
+    postfix_log: str | None = None
+    """The log that tells what became of mails: a path, or `journal`; without it what
+    `notify-email share-log` writes, where it does."""
     tokens_file: Path | None = None
     """Who may send; without it only this machine may."""
     public_url: str | None = None
@@ -138,6 +141,13 @@ class Settings(BaseModel):
         # SQLAlchemy would take the path for an address: a query begins at ?, % escapes.
         if any(character in "?%\0" for character in path):
             raise ValueError("a path with ?, % or a null byte can't be used")
+        return value
+
+    @field_validator("postfix_log")
+    @classmethod
+    def _log(cls, value: str | None) -> str | None:
+        if value is not None and value != "journal" and not Path(value).is_absolute():
+            raise ValueError("it is an absolute path, or `journal`")
         return value
 
     @field_validator("public_url")

@@ -66,6 +66,8 @@ def serve(
     from pyservice import server  # noqa: PLC0415
 
     sockets = server.bind(settings.listen, settings.port)
+    from sqlalchemy import make_url  # noqa: PLC0415
+
     from pyservice.app import create_app  # noqa: PLC0415
 
     application = create_app(settings)
@@ -75,7 +77,7 @@ def serve(
         listen=list(settings.listen),
         port=settings.port,
         postfix=f"{settings.smtp_host}:{settings.smtp_port}",
-        outbox=application.state.service.outbox.name,
+        outbox=make_url(settings.outbox_url).render_as_string(),
         tokens=str(settings.tokens_file) if settings.tokens_file else "none: loopback only",
     )
     server.server(application).run(sockets=sockets)

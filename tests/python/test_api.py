@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice import readiness, tokens
+from pyservice.database import Database
 from pyservice.errors import ConfigurationError
 from pyservice.outbox import Outbox
 from pyservice.problems import MAX_BODY
@@ -343,10 +344,10 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
             "checks": {"outbox": "ok", "postfix": f"127.0.0.1:{port}: connection refused"},
         }
 
-        def full(_: Outbox) -> None:
+        def full(_: Database) -> None:
             raise OSError("database or disk is full")
 
-        monkeypatch.setattr(Outbox, "check", full)
+        monkeypatch.setattr(Database, "check", full)
         assert client.get("/readyz").json()["checks"]["outbox"] == "database or disk is full"
         assert client.get("/healthz").status_code == 200
 

@@ -13,18 +13,16 @@ from pyservice.database import Database
 from pyservice.entries import SCHEMA_VERSION, metadata
 from pyservice.errors import ConfigurationError
 from pyservice.migrations import configuration, downgrade, upgrade
-from pyservice.outbox import Outbox
 
-from .test_outbox import accept, other
+from .test_outbox import accept, opened, other
 
 
 def filled(url: str) -> tuple[str, str]:
     """An outbox of the version before with two reports: one waits, one has ended; their IDs."""
-    outbox = Outbox(url, host="ci.example.com", node="node1")
-    waits, ended = accept(outbox), accept(outbox, other(3), hold=True)
-    outbox.sending(ended, b"bytes")
-    outbox.settle(ended, state="accepted", note="250 ok", queue_id="4Q1")
-    outbox.close()
+    with opened(url, "node1") as outbox:
+        waits, ended = accept(outbox), accept(outbox, other(3), hold=True)
+        outbox.sending(ended, b"bytes")
+        outbox.settle(ended, state="accepted", note="250 ok", queue_id="4Q1")
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         downgrade(connection, "0001")
@@ -50,12 +48,11 @@ def test_an_older_outbox_goes_on(database_url: str, has_version: bool) -> None:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         engine.dispose()
-    outbox = Outbox(database_url, host="ci.example.com", node="node1")
-    assert [entry.id for entry in outbox.take(5)] == [waits]
-    entry, history = outbox.get(ended, owner="ci")
-    assert (entry.state, entry.queue_id, entry.mail) == ("accepted", "4Q1", b"bytes")
-    assert [event.state for event in history] == ["received", "queued", "sending", "accepted"]
-    outbox.close()
+    with opened(database_url, "node1") as outbox:
+        assert [entry.id for entry in outbox.take(5)] == [waits]
+        entry, history = outbox.get(ended, owner="ci")
+        assert (entry.state, entry.queue_id, entry.mail) == ("accepted", "4Q1", b"bytes")
+        assert [event.state for event in history] == ["received", "queued", "sending", "accepted"]
     assert columns(database_url) >= {"holder", "node", "ended"}
 
 
@@ -82,6 +79,38 @@ def test_a_newer_outbox_is_left_alone(database_url: str) -> None:
     engine.dispose()
     with pytest.raises(ConfigurationError, match="newer notify-email's"):
         Database(database_url)
+
+
+def test_one_service_has_a_file(tmp_path: Path) -> None:
+    """A second process is told so, instead of sending everything twice."""
+    first = Database(f"sqlite:///{tmp_path}/deep/outbox.db")
+    with pytest.raises(ConfigurationError, match="belongs to a service that is running"):
+        Database(f"sqlite:///{tmp_path}/deep/outbox.db")
+    assert (tmp_path / "deep" / "outbox.db").stat().st_mode & 0o077 == 0  # it holds names and logs
+    first.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """Is told by name, and left as it is."""
+    file = tmp_path / "outbox.db"
+    file.write_bytes(b"precious" * 1000)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        Database(f"sqlite:///{file}")
+    assert file.read_bytes() == b"precious" * 1000
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    """Is told by name."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="can't be used"):
+        Database(f"sqlite:///{tmp_path}/file/outbox.db")
+
+
+def test_check(database_url: str) -> None:
+    """Says nothing while it can be written."""
+    database = Database(database_url)
+    database.check()
+    database.close()
 
 
 def test_a_server_that_is_not_there() -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from pyservice import outbox as outbox_module
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.database import Database
 from pyservice.entries import Entry
-from pyservice.errors import ConfigurationError, ConflictError, LostLeaseError, NotFoundError
+from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
 from pyservice.outbox import Outbox
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -30,12 +32,21 @@ def other(number: int) -> Report:
     return REPORT.model_copy(update={"build": REPORT.build.model_copy(update={"number": number})})
 
 
+@contextmanager
+def opened(url: str, node: str) -> Iterator[Outbox]:
+    """A service's."""
+    database = Database(url)
+    outbox = Outbox(database, host="ci.example.com", node=node)
+    yield outbox
+    outbox.close()
+    database.close()
+
+
 @pytest.fixture
 def outbox(database_url: str) -> Iterator[Outbox]:
     """An empty one, in either kind of database."""
-    opened = Outbox(database_url, host="ci.example.com", node="node1")
-    yield opened
-    opened.close()
+    with opened(database_url, "node1") as one:
+        yield one
 
 
 def accept(
@@ -132,10 +143,8 @@ def test_what_is_held_at_acceptance_is_taken(outbox: Outbox) -> None:
 @pytest.fixture
 def neighbours(shared_url: str) -> Iterator[tuple[Outbox, Outbox]]:
     """Two services on one PostgreSQL."""
-    both = tuple(Outbox(shared_url, host="ci.example.com", node=f"node{n}") for n in (1, 2))
-    yield both[0], both[1]
-    for one in both:
-        one.close()
+    with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
+        yield one, two
 
 
 def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
@@ -179,12 +188,12 @@ def test_a_lease_is_renewed(
 ) -> None:
     """A service that lives keeps what it has, however long Postfix takes."""
     monkeypatch.setattr(outbox_module, "LEASE", 0.3)
-    one, two = Outbox(shared_url, host="x", node="node3"), neighbours[1]
-    accept(one)
-    taken(one)
-    time.sleep(0.6)
-    assert two.take() == []
-    one.close()
+    two = neighbours[1]
+    with opened(shared_url, "node3") as one:
+        accept(one)
+        taken(one)
+        time.sleep(0.6)
+        assert two.take() == []
     wait_for(lambda: len(two.take()) == 1)
 
 
@@ -221,48 +230,14 @@ def test_not_before_it_is_due(outbox: Outbox) -> None:
     assert outbox.next_due() == 9e9
 
 
-def test_one_service_has_a_file(tmp_path: Path) -> None:
-    """A second process is told so, instead of sending everything twice."""
-    first = Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n")
-    with pytest.raises(ConfigurationError, match="belongs to a service that is running"):
-        Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n")
-    first.close()
-
-
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """Is told by name, and left as it is."""
-    file = tmp_path / "outbox.db"
-    file.write_bytes(b"precious" * 1000)
-    with pytest.raises(ConfigurationError, match="not a database"):
-        Outbox(f"sqlite:///{file}", host="x", node="n")
-    assert file.read_bytes() == b"precious" * 1000
-
-
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
-    """Is told by name."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="can't be used"):
-        Outbox(f"sqlite:///{tmp_path}/file/outbox.db", host="x", node="n")
-
-
-def test_only_the_service_reads_it(tmp_path: Path) -> None:
-    """Reports hold names, addresses and logs."""
-    Outbox(f"sqlite:///{tmp_path}/deep/outbox.db", host="x", node="n").close()
-    assert (tmp_path / "deep" / "outbox.db").stat().st_mode & 0o077 == 0
-
-
-def test_check(outbox: Outbox) -> None:
-    """Says nothing while the file can be written."""
-    outbox.check()
-
-
 CRASH = """
 import os, signal, sys
 from pathlib import Path
 from pyservice import samples
 from tests.python.test_outbox import accept, other, taken
+from pyservice.database import Database
 from pyservice.outbox import Outbox
-outbox = Outbox("sqlite:///" + sys.argv[1], host="x", node="n")
+outbox = Outbox(Database("sqlite:///" + sys.argv[1]), host="x", node="n")
 accept(outbox)
 accept(outbox, other(3))
 entry = taken(outbox)
@@ -283,10 +258,9 @@ def test_after_a_crash(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": "."},
     )
     assert died.returncode == -signal.SIGKILL
-    outbox = Outbox(f"sqlite:///{file}", host="x", node="n")
-    entries = {entry.id: entry for entry in (taken(outbox), taken(outbox))}
-    assert {entry.report.build.number for entry in entries.values()} == {2, 3}
-    again = entries[died.stdout.strip()]
-    assert (again.state, again.mail) == ("queued", b"bytes")
-    assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note
-    outbox.close()
+    with opened(f"sqlite:///{file}", "n") as outbox:
+        entries = {entry.id: entry for entry in (taken(outbox), taken(outbox))}
+        assert {entry.report.build.number for entry in entries.values()} == {2, 3}
+        again = entries[died.stdout.strip()]
+        assert (again.state, again.mail) == ("queued", b"bytes")
+        assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note

@@ -101,7 +101,10 @@ def test_a_restart_loses_nothing(file: Path) -> None:
     assert again.lines() == ["two"]
     write(file, "three")
     file.rename(file.with_name("mail.log.1"))
+    early = FileLog(file, again.mark)  # before there is a new one
+    assert early.lines() == ["three"]
     write(file, "four")
+    assert early.lines() == ["four"]
     after = FileLog(file, again.mark)
     assert after.lines() + after.lines() == ["three", "four"]
     assert FileLog(file, {}).lines() == ["four"]

@@ -1,0 +1,119 @@
+"""What Postfix' log told of our mails, beside their rows in the outbox."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import sqlalchemy as sa
+
+from pyservice.database import Database
+from pyservice.entries import (
+    FREE,
+    PASSED,
+    Entry,
+    Receipt,
+    Trace,
+    add_history,
+    deliveries,
+    positions,
+    reports,
+)
+from pyservice.postfix_log import Mark
+
+
+class Ledger:
+    """The receipts of one node's mails. Thread-safe."""
+
+    def __init__(self, database: Database, node: str) -> None:
+        self._database, self._node = database, node
+
+    def receipts(self, entry: Entry) -> tuple[Receipt, ...]:
+        """What Postfix' log told last of each recipient of a mail."""
+        with self._database.read() as read:
+            found = _receipts(read, entry.id)
+            return tuple(found[recipient] for recipient in sorted(found))
+
+    def position(self) -> Mark | None:
+        """How far this node's log of Postfix was read; None: not yet."""
+        query = sa.select(positions.c.mark).where(positions.c.node == self._node)
+        with self._database.read() as read:
+            mark = read.execute(query).scalar()
+            return None if mark is None else dict(json.loads(mark))
+
+    def record(self, traces: Sequence[Trace], mark: Mark) -> None:
+        """Commit what Postfix' log told, and that it was read so far."""
+        now = time.time()
+
+        def commit(write: sa.Connection) -> None:
+            for trace in traces:
+                row = self._traced(write, trace)
+                if row is not None and trace.receipt is not None:
+                    self._receive(write, row, trace.receipt)
+                elif row is not None:
+                    self._settle_by_log(write, row, trace, now)
+            position = {"node": self._node, "mark": json.dumps(mark)}
+            write.execute(self._database.put(positions, position))
+
+        self._database.write(commit)
+
+    def _traced(self, write: sa.Connection, trace: Trace) -> sa.RowMapping | None:
+        is_meant = reports.c.id == trace.report_id
+        if trace.report_id is None:
+            here = reports.c.node == self._node
+            is_meant = sa.and_(reports.c.queue_id == trace.queue_id, here)
+        return write.execute(sa.select(reports).where(is_meant)).mappings().first()
+
+    def _receive(self, write: sa.Connection, row: sa.RowMapping, receipt: Receipt) -> None:
+        known = _receipts(write, row["id"])
+        before = known.get(receipt.recipient)
+        if before and (before.state, before.reply) == (receipt.state, receipt.reply):
+            return  # deferred as before: the history would grow for days
+        write.execute(self._database.put(deliveries, {"report_id": row["id"], **asdict(receipt)}))
+        add_history(
+            write, row["id"], receipt.at, (receipt.state, f"{receipt.recipient}: {receipt.reply}")
+        )
+        known[receipt.recipient] = receipt
+        if row["state"] in PASSED:
+            state = {"state": _worst(known)}
+            write.execute(reports.update().where(reports.c.id == row["id"]).values(state))
+
+    def _settle_by_log(
+        self, write: sa.Connection, row: sa.RowMapping, trace: Trace, now: float
+    ) -> None:
+        """Postfix has a mail whose reply was lost: it is not to be sent again."""
+        is_open = row["state"] == "queued" and row["uncertain"]
+        # Were there more recipients than now, some were deferred, and who is not told here.
+        if not is_open or trace.recipients != len(json.loads(row["pending"])):
+            return
+        note = f"Postfix' log has it, queued as {trace.queue_id}: it is not sent again"
+        add_history(write, row["id"], now, ("accepted", note))
+        values = {
+            "state": state_of(write, row["id"]),
+            "pending": "[]",
+            "due": None,
+            "taken": True,
+            "queue_id": trace.queue_id,
+            "error": None,
+            "ended": now,
+        }
+        write.execute(reports.update().where(reports.c.id == row["id"]).values(FREE | values))
+
+
+def state_of(read: sa.Connection, entry_id: str) -> str:
+    """The state of a mail that Postfix has, as its log tells."""
+    return _worst(_receipts(read, entry_id))
+
+
+def _receipts(read: sa.Connection, entry_id: str) -> dict[str, Receipt]:
+    query = sa.select(deliveries).where(deliveries.c.report_id == entry_id)
+    return {row["recipient"]: _receipt(row) for row in read.execute(query).mappings()}
+
+
+def _receipt(row: sa.RowMapping) -> Receipt:
+    return Receipt(row["recipient"], row["state"], row["reply"], row["at"])
+
+
+def _worst(receipts: Mapping[str, Receipt]) -> str:
+    """The state of a mail that Postfix has."""
+    return max((PASSED[0], *(one.state for one in receipts.values())), key=PASSED.index)

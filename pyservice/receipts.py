@@ -1,0 +1,123 @@
+"""What became of our mails behind Postfix, from its log: relayed, deferred, bounced.
+
+The log also settles what SMTP left open: a mail whose reply to the final dot was lost is not sent
+again if Postfix says that it has it.
+"""
+
+import re
+import threading
+import time
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from pyservice import log_sharing, postfix_log
+from pyservice.entries import Receipt, Trace
+from pyservice.errors import SetupError
+from pyservice.ledger import Ledger
+from pyservice.mail import report_id_of
+from pyservice.postfix_log import Line, Log, Mark
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+RETRY = 5.0
+"""Seconds after a log could not be read."""
+CATCH_UP = 5.0
+"""Seconds at most that a start waits until what was logged meanwhile is known."""
+JOURNAL = "journal"
+MAX_REPLY = 500
+
+_QUEUED = re.compile(r"from=<.*>, size=\d+, nrcpt=(?P<count>\d+) \(queue active\)")
+_STATES = {"sent": "relayed", "deferred": "deferred"}
+
+_log = structlog.get_logger()
+
+
+class Receipts:
+    """Reads on in the background between `start` and `stop`."""
+
+    def __init__(self, ledger: Ledger, source: str | None) -> None:
+        """Nothing is read yet.
+
+        Args:
+            ledger: where it is recorded.
+            source: the log's path, or `journal`; None: what `notify-email share-log` writes, if it
+                runs on this node.
+        """
+        self._ledger = ledger
+        has_shared = log_sharing.FILE.parent.is_dir()
+        self._source = source or (str(log_sharing.FILE) if has_shared else None)
+        self._log: Log | None = None
+        self._report_ids: dict[str, str] = {}
+        self._unwritten: list[Trace] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._troubled = ""
+
+    def start(self) -> None:
+        """Read what was logged while nobody looked, and go on in the background."""
+        if self._source is None:
+            return
+        ends = time.monotonic() + CATCH_UP
+        while self.step() and time.monotonic() < ends:
+            pass
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return soon; the next start goes on where this one was."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2)
+
+    def step(self) -> bool:
+        """Record what came since; whether there may be more at once."""
+        try:
+            if self._log is None:
+                self._log = _opened(self._source or JOURNAL, self._ledger.position())
+            lines = self._log.lines()
+            if lines:
+                self._unwritten += [found for text in lines if (found := self._read(text))]
+                self._ledger.record(self._unwritten, self._log.mark)
+                self._unwritten = []
+        except (SetupError, SQLAlchemyError) as error:
+            # What was read is written with the next step.
+            told = str(getattr(error, "orig", None) or error)
+            if told != self._troubled:
+                _log.warning("receipts.error", reason=told)
+            self._troubled = told
+            return False
+        self._troubled = ""
+        return bool(lines)
+
+    def _work(self) -> None:
+        while not self._stopping.wait(RETRY if self._troubled else PAUSE):
+            try:
+                self.step()
+            except Exception:
+                _log.exception("receipts.error")
+
+    def _read(self, text: str) -> Trace | None:
+        line = Line.of(text)
+        if line is None:
+            return None
+        if (named := line.message_id) is not None:
+            if report_id := report_id_of(named):
+                self._report_ids[line.queue_id] = report_id
+            return None
+        report_id = self._report_ids.get(line.queue_id)
+        if line.is_end:
+            self._report_ids.pop(line.queue_id, None)
+        elif (delivery := line.delivery) is not None:
+            state = _STATES.get(delivery.status, "bounced")
+            receipt = Receipt(delivery.recipient, state, delivery.reply[:MAX_REPLY], time.time())
+            return Trace(report_id, line.queue_id, receipt=receipt)
+        elif report_id and (queued := _QUEUED.fullmatch(line.told)):
+            return Trace(report_id, line.queue_id, recipients=int(queued["count"]))
+        return None
+
+
+def _opened(source: str, mark: Mark | None) -> Log:
+    if source == JOURNAL:
+        return postfix_log.JournalLog(mark)
+    return postfix_log.FileLog(Path(source), mark)

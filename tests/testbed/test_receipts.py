@@ -1,0 +1,117 @@
+"""What became of a mail behind the real Postfix, as its log tells and the service shows."""
+
+import sys
+from typing import Any
+
+from tests.testbed.network import ROOT, Testbed
+from tests.testbed.test_end_to_end import report_of
+from tests.testbed.test_testbed import wait_until_deferred
+
+LOSSY = 2525
+
+
+def start(testbed: Testbed, **settings: str) -> None:
+    """The service, which may read Postfix' log."""
+    testbed.start_service(postfix_log=str(testbed.postfix.log), **settings)
+
+
+def told(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """The history without times and numbers."""
+    return [(event["state"], event["note"]) for event in status["history"]]
+
+
+def test_relayed(testbed: Testbed) -> None:
+    """Each recipient's receipt has the relay host's words."""
+    start(testbed)
+    report = report_of("2-failure") | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
+    status = testbed.status(testbed.post(report), "relayed")
+    assert [receipt["recipient"] for receipt in status["receipts"]] == [
+        "ada@example.com",
+        "bob@example.com",
+    ]
+    assert all(receipt["state"] == "relayed" for receipt in status["receipts"])
+    assert all(receipt["reply"].startswith("250 ") for receipt in status["receipts"])
+    assert [state for state, _ in told(status)].count("relayed") == 2
+
+
+def test_deferred_and_then_relayed_after_a_restart(testbed: Testbed) -> None:
+    """The service stops and the log is rotated meanwhile; nothing is missed."""
+    start(testbed)
+    testbed.relay_answers("451 4.3.0 later")
+    answer = testbed.post(report_of("2-failure"))
+    status = testbed.status(answer, "deferred")
+    assert "451 4.3.0 later" in status["receipts"][0]["reply"]
+    testbed.stop_service()
+    testbed.relay_answers(None)
+    testbed.postfix.flush()
+    testbed.wait_for_mails(1)
+    log = testbed.postfix.log
+    log.rename(log.with_name("mail.log.1"))
+    testbed.postfix.reload()  # postlogd opens a new one
+    start(testbed)
+    again = testbed.status(answer, "relayed")
+    assert [state for state, _ in told(again)][-2:] == ["deferred", "relayed"]
+
+
+def test_bounced(testbed: Testbed) -> None:
+    """What the relay host refuses for good is told, with its words."""
+    start(testbed)
+    testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
+    status = testbed.status(testbed.post(report_of("2-failure")), "bounced")
+    assert "550 5.1.1 no such user" in status["receipts"][0]["reply"]
+
+
+def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed) -> None:
+    """Postfix has the mail, and the service learns it: one mail, not two."""
+    lose = testbed.folder / "lose"
+    lose.touch()
+    testbed.node.start(
+        *(sys.executable, "-m", "tests.testbed.lossy", str(LOSSY), "25", str(lose)),
+        log=testbed.folder / "lossy.log",
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    testbed.node.wait_for_port(LOSSY, listening=True)
+    start(testbed, smtp_port=str(LOSSY))
+    status = testbed.status(testbed.post(report_of("2-failure")), "relayed")
+    assert not lose.exists()
+    notes = [note for _, note in told(status)]
+    assert any("after the final dot" in note and "may be doubled" in note for note in notes)
+    assert any(
+        note == f"Postfix' log has it, queued as {status['queue_id']}: it is not sent again"
+        for note in notes
+    )
+    assert status["attempts"] == 1
+    second = testbed.status(testbed.post(report_of("4-fixed")), "relayed")
+    assert second["attempts"] == 1
+    assert len(testbed.mails()) == 2
+
+
+def test_a_crash_while_sending_is_settled_by_the_log(testbed: Testbed) -> None:
+    """Killed after Postfix took it and before that was committed: its next start knows."""
+    start(testbed)
+    testbed.relay_answers("451 4.3.0 later")
+    answer = testbed.post(report_of("2-failure"))
+    testbed.status(answer, "deferred")
+    wait_until_deferred(testbed, "451 4.3.0 later")
+    testbed.stop_service(kill=True)
+    forget_the_outcome(testbed)
+    start(testbed)
+    status = testbed.status(answer, "deferred")
+    assert any("it is not sent again" in note for _, note in told(status))
+    testbed.relay_answers(None)
+    testbed.postfix.flush()
+    testbed.status(answer, "relayed")
+    assert len(testbed.mails()) == 1
+
+
+def forget_the_outcome(testbed: Testbed) -> None:
+    """Make the outbox what it was before the last commit, in which Postfix' reply is."""
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
+        "db.execute(\"UPDATE reports SET state='sending', due=created, holder='dead', "
+        'queue_id=NULL, ended=NULL, taken=0, pending=\'[\\"ada@example.com\\"]\'"); '
+        "db.execute('DELETE FROM deliveries'); db.execute('UPDATE positions SET mark=?', ('{}',)); "
+        "db.commit()"
+    )
+    done = testbed.node.run(sys.executable, "-c", code, str(testbed.node.folder / "outbox.db"))
+    assert done.returncode == 0, done.stderr
