@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 
 from pyservice.cli import app
 from pyservice.errors import SetupError
+from tests.testbed.machine import FOLDER
+from tests.testbed.machine import Machine as SystemdMachine
 from tests.testbed.namespaces import Completed, ip
-from tests.testbed.network import BRIDGE, Testbed
+from tests.testbed.network import BRIDGE, ROOT, Testbed
 from tests.testbed.node import BIN, BRIDGE_DEVICE, Node
 from tests.testbed.waiting import until
 
@@ -564,6 +566,50 @@ def test_boot_without_docker0(machine: Machine) -> None:
     assert list(units.iterdir()) == []
     assert not settings.exists()
     assert machine.run("sysctl", "-n", "net.ipv4.ip_nonlocal_bind").stdout == "0\n"
+
+
+UNDER_SYSTEMD = """
+cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
+: >/etc/postfix/main.cf
+mkdir /var/spool/tried
+postconf -e compatibility_level=3.6 queue_directory=/var/spool/tried maillog_file=/var/log/tried \
+  inet_interfaces=loopback-only inet_protocols=ipv4 mynetworks=127.0.0.0/8 smtpd_peername_lookup=no
+postconf -F '*/*/chroot = n'
+touch -d '1 minute ago' /etc/postfix/main.cf
+units=/etc/systemd/system
+cp /usr/lib/systemd/system/postfix.service /usr/lib/systemd/system/postfix@.service $units
+mkdir $units/postfix.service.wants # as Debian's generator does
+ln -s ../postfix@.service $units/postfix.service.wants/postfix@-.service
+systemctl daemon-reload
+systemctl start postfix
+"""
+
+
+def test_the_drop_in_under_systemd(tmp_path: Path) -> None:
+    """Debian's own unit fails without docker0's address, as at a boot, and serves when it comes."""
+    shutil.copytree(ROOT / "pyservice", tmp_path / "pyservice")
+    command = f"PYTHONPATH={FOLDER}:/usr/local/packages python3 -m pyservice.cli relay"
+    machine = SystemdMachine(tmp_path, bridge=BRIDGE)
+
+    def is_active() -> bool:
+        return machine.systemctl("is-active", "postfix@-.service") == "active"
+
+    try:
+        done = machine.script(f"{UNDER_SYSTEMD}\n{command} apply --network 172.22.0.0/16")
+        assert done.returncode == 0, done.stdout + done.stderr
+        ip("-n", machine.name, "address", "flush", "dev", BRIDGE_DEVICE)
+        machine.systemctl("restart", "postfix@-.service")
+        assert machine.systemctl("is-active", "postfix@-.service") == "activating"
+        machine.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
+        until(is_active, lambda: machine.systemctl("status", "postfix@-.service"))
+        machine.wait_for_port(25, listening=True)
+
+        done = machine.script(f"{command} revert && ls /etc/systemd/system")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "service.d" not in done.stdout.partition("Reverted")[2]
+        assert is_active()
+    finally:
+        machine.remove()
 
 
 def test_in_a_container(machine: Machine) -> None:
