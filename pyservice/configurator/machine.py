@@ -133,9 +133,7 @@ def gateways_ipv6(route_table: str) -> list[Gateway]:
         destination, length, _, _, gateway, metric, _, _, _, name = line.split()
         is_default = int(destination, 16) == int(length, 16) == 0
         if is_default and int(gateway, 16):
-            address = ip_address(bytes.fromhex(gateway))
-            if not address.is_link_local:
-                found.append((int(metric, 16), Gateway(str(address), name)))
+            found.append((int(metric, 16), Gateway(str(ip_address(bytes.fromhex(gateway))), name)))
     return [gateway for _, gateway in sorted(found, key=lambda pair: pair[0])[:1]]
 
 

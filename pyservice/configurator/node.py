@@ -13,6 +13,7 @@ from pyservice.smtp import Connection
 
 CALICO = "169.254.1.1"
 """The gateway that Calico gives to every pod: nobody's address."""
+_GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def understand(facts: Facts, address: str | None = None) -> Node:
         why = f"it has {names}" if names else "neither a container bridge nor a sign of a container"
         options = _seen_from_the_node(bridges)
     if address is not None:
-        options.insert(0, (address, "given", "it was set by hand"))
+        options.insert(0, (address, _GIVEN, "it was set by hand"))
     candidates = _choose(options)
     chosen = next((c.address for c in candidates if c.is_chosen), None)
     bridge = next((b for b in bridges if b.address == chosen), None)
@@ -158,20 +159,24 @@ def _choose(options: list[_Option]) -> tuple[Candidate, ...]:
     candidates: list[Candidate] = []
     chosen: str | None = None
     for address, source, reason in options:
-        objection = _objection(address) or (f"{chosen} comes first" if chosen else None)
+        objection = _objection(address, source) or (f"{chosen} comes first" if chosen else None)
         candidates.append(Candidate(address, source, objection or reason, objection is None))
         if objection is None:
             chosen = source
     return tuple(candidates)
 
 
-def _objection(address: str) -> str | None:
+def _objection(address: str, source: str = _GIVEN) -> str | None:
     if not address:
         return "it has no address: is its container engine running?"
     if address == CALICO:
         return "Calico's, no node's: hand in status.hostIP as NODE_IP"
     try:
-        ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return "it is no IP address"
+    if parsed.version == 6 and parsed.is_link_local:
+        return "it is link-local, so no mail server's setting: hand in status.hostIP as NODE_IP"
+    if parsed.is_unspecified or (parsed.is_loopback and source != _GIVEN):
+        return "it leads back into here"
     return None

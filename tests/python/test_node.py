@@ -113,14 +113,30 @@ def test_what_somebody_has_set_comes_first() -> None:
     assert [c.is_chosen for c in node.candidates] == [True, False, False, False, False]
 
 
-def test_a_node_ip_that_is_none() -> None:
+@pytest.mark.parametrize(
+    ("node_ip", "reason"),
+    [
+        ("status.hostIP", "it is no IP address"),
+        ("127.0.0.1", "it leads back into here"),
+        ("0.0.0.0", "it leads back into here"),
+    ],
+)
+def test_a_node_ip_that_is_none(node_ip: str, reason: str) -> None:
     """A mistake in a manifest is told, and the gateway serves."""
-    node = understand(Facts((LO, CABLE), (NODE,), node_ip="status.hostIP"))
-    assert node.candidates[0].reason == "it is no IP address"
+    node = understand(Facts((LO, CABLE), (NODE,), node_ip=node_ip))
+    assert node.candidates[0].reason == reason
     assert node.address == "172.22.91.1"
 
 
-@pytest.mark.parametrize("address", ["", "node1", "169.254.1.1"])
+def test_a_link_local_gateway() -> None:
+    """It is a sign of a container as others are, and told why it is not the one."""
+    node = understand(Facts((LO, CABLE), (Gateway("fe80::1", "eth0"),)))
+    assert node.is_container
+    assert node.address is None
+    assert node.candidates[0].reason.startswith("it is link-local")
+
+
+@pytest.mark.parametrize("address", ["", "node1", "169.254.1.1", "::", "fe80::1%eth0"])
 def test_an_address_by_hand_that_is_none(address: str) -> None:
     """It is refused before anything is looked at."""
     with pytest.raises(ConfigurationError, match="can't be a node's"):
@@ -136,14 +152,12 @@ eth0\t005B16AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 
 
 def test_route_tables() -> None:
-    """IPv4 is in host byte order; the lowest metric wins, and a link-local gateway is none."""
+    """IPv4 is in host byte order; the lowest metric wins."""
     assert gateways(ROUTES) == [Gateway("172.22.91.1", "eth0")]
     assert gateways("") == []
     zero, one = "0" * 32, "fd" + "0" * 29 + "1"
     ipv6 = f"{zero} 00 {zero} 00 {one} 00000400 00000003 00000000 00000003     eth0\n"
     assert gateways_ipv6(ipv6) == [Gateway("fd00::1", "eth0")]
-    link_local = ipv6.replace(one, "fe80" + "0" * 27 + "1")
-    assert gateways_ipv6(link_local) == []
 
 
 def test_flannels_network() -> None:
