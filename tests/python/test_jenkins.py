@@ -479,6 +479,8 @@ def test_jcasc_is_seen(controller: StandIn, server: tuple[str, ...]) -> None:
     controller.casc(yaml.safe_load(applied.stdout.partition("into your own lists:\n")[2]))
     controller.control(ask, reload=True)
     assert "in sync" in run(controller, "plan", *options).stdout
+    controller.control(ask, absent=["email-ext"])
+    assert "email-ext" not in run(controller, "plan", *options).stdout
 
 
 def test_the_test_mail(

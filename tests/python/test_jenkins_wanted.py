@@ -157,6 +157,24 @@ def test_a_failed_test_mail(html: str, told: str) -> None:
     assert "\tat" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("jcasc --token-from }${HOME", "--token-from"),
+        ("jcasc --read-file relative", "--read-file"),
+        ("helm-values --token-from notify-email", "--token-from"),
+        ("helm-values --token-from Notify/token", "--token-from"),
+        ("helm-values --node {{.Values}}", "--node"),
+    ],
+)
+def test_what_is_mistyped_for_emit(words: str, option: str) -> None:
+    """The option is named, and nothing is written."""
+    done = CliRunner().invoke(jenkins_app, ["emit", *words.split()])
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(done.exception).startswith(f"{option} is to be ")
+    assert done.stdout == ""
+
+
 def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
     """Where Postfix sends it on to another address it is found by the one it was sent to."""
     log = tmp_path / "mail.log"
