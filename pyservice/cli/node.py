@@ -58,7 +58,7 @@ def _tell(found: nodes.Node) -> None:
         {
             "This is": f"{kind}: {found.why}",
             "Address": found.address or "none",
-            "Containers": found.network,
+            "Containers": ", ".join(found.networks) or None,
         }
     )
     for bridge in found.bridges:

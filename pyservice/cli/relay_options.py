@@ -78,7 +78,7 @@ def gathered(
         raise SetupError(f"This is a container ({found.why}): run this on its node.")
     if found.address is None:
         raise SetupError(nothing_fits(found))
-    given = network or ([found.network] if found.network else [])
+    given = network or found.networks
     if not given:
         raise SetupError(
             f"Which network do the containers behind {found.address} send from? Give --network."

@@ -4,10 +4,11 @@ A pure function of what `machine.read` has read.
 """
 
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from pyservice.configurator.machine import Facts, bridge_names, read
+from pyservice.configurator.networks import covers, entries
 from pyservice.errors import ConfigurationError
 from pyservice.smtp import Connection
 
@@ -56,6 +57,14 @@ class Node:
     def bridge(self) -> Bridge | None:
         """The bridge that was chosen."""
         return next((b for b in self.bridges if b.address == self.address), None)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All that containers' mail comes from: the cluster's, and the bridge's outside of it."""
+        known = entries(self.network or "")  # of flannel's there may be several
+        own = self.bridge.network if self.bridge else None
+        more = [own] if own and not covers(known, ip_network(own)) else []
+        return (*(entry.text for entry in known), *more)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""

@@ -68,6 +68,15 @@ def test_flannel_is_wider_than_the_bridge() -> None:
     """Pods come from the cluster's network."""
     node = understand(on_node(bridge("docker0", "172.22.91.1/24"), flannel="172.22.0.0/16"))
     assert (node.address, node.network) == ("172.22.91.1", "172.22.0.0/16")
+    assert node.networks == ("172.22.0.0/16",)
+
+
+def test_a_bridge_outside_of_flannels_networks() -> None:
+    """Its containers' mail is taken beside the pods'."""
+    docker = bridge("docker0", "172.17.0.1/16")
+    node = understand(on_node(docker, flannel="10.244.0.0/16,10.245.0.0/16"))
+    assert node.networks == ("10.244.0.0/16", "10.245.0.0/16", "172.17.0.0/16")
+    assert understand(on_node(docker)).networks == ("172.17.0.0/16",)
 
 
 def test_a_node_without_containers() -> None:
