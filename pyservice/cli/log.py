@@ -36,18 +36,19 @@ def share_log(
       notify-email share-log                       until it is stopped; a unit does this
       notify-email share-log --log /var/log/mail.log --to /tmp/ours.log --once
     """
-    sharing = Sharing(log, to)
     if once:
-        show.facts({"Passed on": f"{sharing.step()} lines to {to}"})
+        show.facts({"Passed on": f"{Sharing(log, to).step()} lines to {to}"})
         return
-    show.facts({"Sharing": f"Postfix' log of our own mails, in {to}"})
-    troubled = ""
+    sharing, troubled = None, ""
     while True:
         try:
+            if sharing is None:
+                sharing = Sharing(log, to)
+                show.facts({"Sharing": f"Postfix' log of our own mails, in {to}"})
             sharing.step()
             troubled = ""
         except SetupError as error:
-            # A full disk, say: nothing is lost, so go on trying, and say it once.
+            # No log yet, or a full disk: nothing is lost, so go on trying, and say it once.
             if str(error) != troubled:
                 troubled = str(error)
                 print(f"notify-email: {error} Trying again.", file=sys.stderr, flush=True)

@@ -281,7 +281,7 @@ def test_the_dockerfile_builds(tmp_path: Path) -> None:
     assert check[:2] == ["python", "-c"]
     (tmp_path / "check.py").write_text(check[2])
     lines += [
-        "stat -c '%u:%g %a' /var/lib/notify-email",
+        "stat -c '%u:%g %a' /var/lib/notify-email /var/lib/notify-email-log",
         "/opt/notify-email/bin/notify-email --version",
         # A service that isn't there is not healthy.
         "! NOTIFY_EMAIL_PORT=1 python3 /usr/local/src/check.py 2>/dev/null",
@@ -289,7 +289,8 @@ def test_the_dockerfile_builds(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     done = run_throwaway(tmp_path, "\n".join(lines).replace("/dist", "/opt/dist"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-2:] == ["10001:10001 700", "notify-email 0.1.0"]
+    told = ["10001:10001 700", "10002:10001 750", "notify-email 0.1.0"]
+    assert done.stdout.splitlines()[-3:] == told
 
 
 def test_the_image_is_nobodys_but_the_services() -> None:
@@ -317,8 +318,11 @@ def test_compose_names_what_there_is() -> None:
     """Volumes and secrets that it uses it declares; Jenkins is on docker0, no mail port is open."""
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     jenkins, service = compose["services"]["jenkins"], compose["services"]["notify-email"]
-    used = {volume.partition(":")[0] for one in (jenkins, service) for volume in one["volumes"]}
+    named = {volume for one in compose["services"].values() for volume in one["volumes"]}
+    used = {volume.partition(":")[0] for volume in named if not volume.startswith("/")}
     assert used == set(compose["volumes"])
+    assert {volume for volume in named if volume.startswith("/")} == {"/var/log:/var/log:ro"}
+    assert not any(volume.startswith("/") for volume in service["volumes"])
     assert service["secrets"] == list(compose["secrets"])
     assert service["environment"]["NOTIFY_EMAIL_TOKENS_FILE"] == "/run/secrets/" + "".join(
         service["secrets"]
@@ -348,7 +352,7 @@ def test_strict_is_strict() -> None:
 def test_the_pod_on_the_nodes_network(manifest: Path) -> None:
     """Probes ask loopback, tokens are a Secret's folder, and no Service's name is a setting."""
     pod = service_pod(manifest)
-    [container] = pod["containers"]
+    container = pod["containers"][0]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["host"] == "127.0.0.1"
     # Postfix being away is no reason to end the service.
@@ -356,7 +360,9 @@ def test_the_pod_on_the_nodes_network(manifest: Path) -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert pod["enableServiceLinks"] is False
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-    assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+    assert "node-log" not in mounts
+    every = {mount["name"] for one in pod["containers"] for mount in one["volumeMounts"]}
+    assert every == {volume["name"] for volume in pod["volumes"]}
     assert "subPath" not in mounts["tokens"]
     variables = {one["name"]: one.get("value") for one in container["env"]}
     tokens = Path(variables["NOTIFY_EMAIL_TOKENS_FILE"] or "")
