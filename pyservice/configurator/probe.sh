@@ -185,12 +185,12 @@ hear() {
   if [ -n "${BASH_VERSION:-}" ]; then
     IFS= read -r -t "$timeout" line <&3 || [ -n "$line" ] || return 1
   else
-    # read -t is not in every shell.
     (sleep "$timeout" && expire) </dev/null >/dev/null 2>&1 3<&- 4>&- &
     dog=$!
     IFS= read -r line <&3 || [ -n "$line" ]
     heard=$?
-    kill "$dog" 2>/dev/null
+    # A TERM may be lost while a new process still has our traps, and the dog would bite later.
+    kill -KILL "$dog" 2>/dev/null
     [ "$heard" = 0 ] || return 1
   fi
   line=${line%"$cr"}
