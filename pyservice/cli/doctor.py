@@ -166,18 +166,28 @@ def _cure(found: doctors.Diagnosis, *, yes: bool) -> bool:
         elif is_container and finding.place == "node":
             print(f"\nTo be run on the node, and this is a container: {cure}")
         # A note is no fault: nobody has it changed without having read it.
-        elif finding.is_error if yes else _is_confirmed(f"\nRun `{cure}`?"):
-            sys.stdout.flush()
-            subprocess.run([sys.executable, "-m", "pyservice.cli", *command], check=False)  # noqa: S603
+        elif finding.is_error if yes else _is_wanted(cure, command):
+            _run(command)
             was_run = True
     return was_run
 
 
-def _is_confirmed(question: str) -> bool:
+def _is_wanted(cure: str, command: list[str]) -> bool:
+    """Show what a cure would change, and ask; where it can't be planned, that is told."""
+    topic, _apply, *options = command
+    print()
+    if not _run([topic, "plan", *options]):
+        return False
     try:
-        return typer.confirm(question)
+        return typer.confirm(f"\nRun `{cure}`?")
     except typer.Abort:
         return False
+
+
+def _run(command: list[str]) -> bool:
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "pyservice.cli", *command], check=False)  # noqa: S603
+    return done.returncode == 0
 
 
 def _text(file: typer.FileText) -> str:
