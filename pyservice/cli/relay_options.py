@@ -93,7 +93,7 @@ def gathered(
         myorigin=myorigin,
         sasl_password=_password(sasl_password_file) if sasl_password_file else None,
         tls=tls,
-        tls_ca_file=tls_ca_file.absolute() if tls_ca_file else None,
+        tls_ca_file=_certificates(tls_ca_file) if tls_ca_file else None,
         narrow=narrow,
         harden=harden,
         senders=tuple(allow_sender or ()),
@@ -134,6 +134,12 @@ def needs_root(command: str) -> None:
         raise SetupError(
             f"Only root may look at Postfix and change it: sudo notify-email relay {command}"
         )
+
+
+def _certificates(file: Path) -> Path:
+    if not file.is_file():
+        raise SetupError(f"--tls-ca-file {file}: there is no such file, and no mail would leave.")
+    return file.absolute()
 
 
 def _password(file: Path) -> str:

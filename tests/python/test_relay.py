@@ -13,6 +13,7 @@ from pyservice.cli import app
 from pyservice.cli.relay_options import gathered
 from pyservice.configurator import apply as applying
 from pyservice.configurator import boot, networks, relay
+from pyservice.configurator import node as nodes
 from pyservice.configurator.backup import Backup, put
 from pyservice.configurator.draft import Action, Draft, State
 from pyservice.configurator.networks import covers, entries, excluded, is_listed
@@ -532,6 +533,17 @@ def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch, command: str) -> None
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SetupError, match=f"sudo notify-email relay {command}"):
         app(["relay", command], standalone_mode=False)
+
+
+def test_files_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both that an option names it is told before anything is planned."""
+    found = nodes.Node(False, "", "172.22.91.1", "172.22.91.0/24", (), ())
+    monkeypatch.setattr(nodes, "look", lambda _: found)
+    monkeypatch.setattr(Postfix, "is_default", False)
+    with pytest.raises(SetupError, match="--tls-ca-file /nope/ca: there is no such file"):
+        gathered(tls_ca_file=Path("/nope/ca"))
+    with pytest.raises(SetupError, match="--sasl-password-file /nope/password can't be read"):
+        gathered(sasl_password_file=Path("/nope/password"))
 
 
 @pytest.mark.parametrize("name", inspect.signature(gathered).parameters)
