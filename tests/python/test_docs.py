@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from pyservice.api import router
+from pyservice.cli import app
 from pyservice.preview.routes import router as preview_router
 from pyservice.settings import Settings
 
@@ -74,6 +77,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     for link in links:
         assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_known(page: Path) -> None:
+    """What a page tells to type, the command line knows, with its options."""
+    for call in re.findall(r"(?<![\w/.-])notify-email ([a-z][^\n`#|&(;]*)", page.read_text()):
+        words = call.split()
+        found: Any = typer.main.get_command(app)
+        if words[0] not in found.commands:
+            continue  # a sentence that begins with the project's name
+        while words and hasattr(found, "commands"):
+            assert words[0] in found.commands, call
+            found = found.commands[words.pop(0)]
+        known = {option for parameter in found.params for option in parameter.opts}
+        known |= {option for parameter in found.params for option in parameter.secondary_opts}
+        assert {word.partition("=")[0] for word in words if word[:2] == "--"} <= known, call
 
 
 def test_every_make_target_is_there() -> None:
