@@ -15,6 +15,7 @@ import psutil
 
 from pyservice.configurator.dialogue import printable
 from pyservice.configurator.machine import own_addresses
+from pyservice.configurator.networks import address_or_none
 from pyservice.configurator.postfix import Postfix
 from pyservice.errors import SetupError
 
@@ -116,8 +117,8 @@ def published_by(
     """The same, of the processes' command lines and what iptables-save or nft prints."""
     for words in command_lines:
         if Path(words[0]).name == "docker-proxy" and _option(words, "-host-port") == str(port):
-            host = _option(words, "-host-ip") or "0.0.0.0"  # noqa: S104 - of its own
-            if not ip_address(host).is_loopback:
+            host = address_or_none(_option(words, "-host-ip") or "")
+            if host is None or not host.is_loopback:
                 return f"docker-proxy publishes port {port}"
     for line in nat_rules.splitlines():
         rule = " ".join(line.split())

@@ -386,6 +386,8 @@ PROXY = ["/usr/bin/docker-proxy", "-proto", "tcp", "-host-ip"]
         ([*PROXY, "0.0.0.0", "-host-port", "25"], "", "docker-proxy publishes port 25"),
         ([*PROXY, "0.0.0.0", "-host-port", "2525"], "", None),
         ([*PROXY, "127.0.0.1", "-host-port", "25"], "", None),
+        ([*PROXY, "anything", "-host-port", "25"], "", "docker-proxy publishes port 25"),
+        (["docker-proxy", "-host-port", "25"], "", "docker-proxy publishes port 25"),
         (["x"], "-A DOCKER -p tcp -m tcp --dport 25 -j DNAT --to 172.17.0.2:25", "a rule"),
         (["x"], "-A DOCKER -p tcp -m tcp --dport 2525 -j DNAT --to 172.17.0.2:25", None),
         (["x"], "-A PREROUTING -p tcp -m multiport --dports 25,587 -j REDIRECT", "a rule"),
