@@ -12,7 +12,7 @@ import pytest
 from pyservice.cli import app
 from pyservice.cli.relay_options import gathered
 from pyservice.configurator import apply as applying
-from pyservice.configurator import boot, networks, relay
+from pyservice.configurator import boot, networks, proof, relay
 from pyservice.configurator import node as nodes
 from pyservice.configurator.backup import Backup, put
 from pyservice.configurator.draft import Action, Draft, State
@@ -318,6 +318,28 @@ def test_senders() -> None:
         drafted(state(smtpd_sender_restrictions="reject_unknown_sender_domain"), senders=("a.org",))
     with pytest.raises(SetupError, match="give an address or a domain"):
         drafted(IN_SYNC, senders=("a.org = OK}, {b.org",))
+
+
+@pytest.mark.parametrize(
+    ("own", "listed", "code", "expected"),
+    [
+        (("127.0.0.1", "172.22.91.1"), "172.22.0.0/16", 554, "not proved"),
+        (("fd00::1",), "172.22.0.0/16", 554, "not proved"),
+        (("203.0.113.7",), "172.22.0.0/16", 554, "proved"),
+        (("203.0.113.7",), "172.22.0.0/16", 454, "proved"),
+        (("203.0.113.7",), "172.22.0.0/16", 450, "not proved"),
+        (("203.0.113.7",), "172.22.0.0/16", 0, "not proved"),
+        (("203.0.113.7",), "172.22.0.0/16", 250, "open relay"),
+        (("203.0.113.7",), "cidr:/etc/networks", 250, "not proved"),
+    ],
+)
+def test_strangers(
+    monkeypatch: pytest.MonkeyPatch, own: tuple[str, ...], listed: str, code: int, expected: str
+) -> None:
+    """Only an address outside of mynetworks that gets 454 or 554 proves that they are refused."""
+    monkeypatch.setattr(proof, "_rcpt", lambda *_: (code, f"{code} said"))
+    found = proof.refuses_strangers(ADDRESS, map(ip_address, own), entries(listed))
+    assert found.state == expected
 
 
 def test_lists_of_networks() -> None:
