@@ -33,7 +33,7 @@ _LINE = re.compile(
 )
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(?P<message_id>.*)")
 _DELIVERY = re.compile(
-    r"to=<(?P<recipient>.*?)>, (?:orig_to=<.*?>, )?relay=(?P<relay>[^,]*), .*?"
+    r"to=<(?P<recipient>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>[^,]*), .*?"
     r"\bstatus=(?P<status>\w+) \((?P<reply>.*)\)$"
 )
 
@@ -43,6 +43,7 @@ class Delivery:
     """One attempt of Postfix to hand a mail on, for one recipient."""
 
     recipient: str
+    """As it was handed over, before aliases made another address of it."""
     relay: str
     """The relay host with its address and port, or `none`."""
     status: str
@@ -69,7 +70,11 @@ class Line:
     def delivery(self) -> Delivery | None:
         """What `smtp` and its like tell."""
         found = _DELIVERY.match(self.told)
-        return Delivery(**found.groupdict()) if found else None
+        if found is None:
+            return None
+        told = found.groupdict()
+        told["recipient"] = told.pop("original") or told["recipient"]
+        return Delivery(**told)
 
     @property
     def is_end(self) -> bool:

@@ -4,6 +4,7 @@ Exit codes: 0 done or in sync, 1 it was tried and failed, 2 the command or a set
 where `--check` asks for it, there are changes to apply.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -56,10 +57,21 @@ app.add_typer(jenkins_app, name="jenkins")
 def main() -> None:
     """Run the command."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a full disk is told here, not after the end
     except (ConfigurationError, SetupError) as error:
         print(f"notify-email: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains, too
+        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            where = error.filename or "the output"
+            print(
+                f"notify-email: {where}: {(error.strerror or str(error)).lower()}", file=sys.stderr
+            )
+        sys.exit(1)
 
 
 def _version(wanted: bool) -> None:

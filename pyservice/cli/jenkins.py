@@ -62,7 +62,7 @@ jenkins_app.command("plan")(
 
     \b
     Examples:
-      notify-email jenkins plan --url https://ci.example.com --user admin
+      notify-email jenkins plan --jenkins-url https://ci.example.com --jenkins-user admin
       notify-email jenkins plan --check --inventory controllers.toml
     """,
     )
@@ -73,6 +73,11 @@ jenkins_app.command("apply")(
         text="""Make Jenkins as you ask for, and read back what was written.
 
     If anything fails, what was written before is undone.
+
+    \b
+    Examples:
+      notify-email jenkins apply --admin-address jenkins@ci.example.com --service-url auto
+      notify-email jenkins apply --inventory controllers.toml
     """,
     )
 )
@@ -81,7 +86,12 @@ jenkins_app.command("apply")(
 @jenkins_app.command()
 @takes(connection=CONNECTION)
 def status(connection: dict[str, Any], check: Check = False, as_json: Json = False) -> None:
-    """Show how Jenkins' mail is set, and what the controller sees of its node."""
+    """Show how Jenkins' mail is set, and what the controller sees of its node.
+
+    \b
+    Examples:
+      notify-email jenkins status --check          2: mail goes elsewhere, or nowhere
+    """
     from pyservice.configurator.jenkins import applying  # noqa: PLC0415
 
     controller = connect(connection)
@@ -124,19 +134,27 @@ def send_test_mail(
         Path | None, typer.Option(help="Postfix' log, to follow the mail to its queue ID.")
     ] = None,
 ) -> None:
-    """Let Jenkins send its own test mail, by the settings that it has."""
+    """Let Jenkins send its own test mail, by the settings that it has.
+
+    \b
+    Examples:
+      notify-email jenkins test-mail --to me@example.com
+      notify-email jenkins test-mail --to me@example.com --postfix-log /var/log/mail.log
+    """
     from pyservice.configurator.jenkins import applying, mailing  # noqa: PLC0415
+    from pyservice.postfix_log import FileLog  # noqa: PLC0415
 
     controller = connect(connection)
     found = applying.read(controller, make_wanted({}))
-    offset = mailing.size(postfix_log) if postfix_log else 0
+    log = FileLog(postfix_log) if postfix_log else None
     print(mailing.send(controller, found, to), flush=True)
-    if postfix_log:
-        delivery = mailing.follow(postfix_log, offset, to)
-        if delivery is None:
+    if log is not None:
+        followed = mailing.follow(log, to)
+        if followed is None:
             print(f"{postfix_log} does not tell of it: does another node's Postfix have it?")
             raise typer.Exit(1)
-        print(f"Postfix: {delivery.queue_id}, {delivery.status} ({delivery.told}).")
+        queue_id, delivery = followed
+        print(f"Postfix: {queue_id}, {delivery.status} ({delivery.reply}).")
         raise typer.Exit(1 if delivery.status == "bounced" else 0)
 
 

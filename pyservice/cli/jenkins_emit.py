@@ -22,7 +22,12 @@ Watch = Annotated[
 @emit_app.command("init-groovy")
 @takes(asked=SERVER)
 def init_groovy(asked: dict[str, Any], watch: Watch = 0) -> None:
-    """A script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token."""
+    """A script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token.
+
+    \b
+    Examples:
+      notify-email jenkins emit init-groovy --watch 60 > init.groovy.d/notify-email.groovy
+    """
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
     print(emitting.init_groovy(make_wanted(asked), watch), end="")
@@ -39,7 +44,13 @@ def jcasc(
         str | None, typer.Option(help="The variable or secret with the service's token.")
     ] = None,
 ) -> None:
-    """YAML for the configuration-as-code plugin; without an address it takes NODE_IP's."""
+    """YAML for the configuration-as-code plugin; without an address it takes NODE_IP's.
+
+    \b
+    Examples:
+      notify-email jenkins emit jcasc --admin-address jenkins@ci.example.com
+      notify-email jenkins emit jcasc --read-file /run/notify-email/smtp-host
+    """
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
     file = str(read_file) if read_file else None
@@ -59,7 +70,13 @@ def helm_values(
     ] = None,
     node: Annotated[str | None, typer.Option(help="The node that Jenkins is pinned to.")] = None,
 ) -> None:
-    """Values for the Jenkins Helm chart, with the node's address handed in as NODE_IP."""
+    """Values for the Jenkins Helm chart, with the node's address handed in as NODE_IP.
+
+    \b
+    Examples:
+      notify-email jenkins emit helm-values --watch 60 > values.yaml
+      helm upgrade jenkins jenkins/jenkins --reuse-values --values values.yaml
+    """
     from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
 
     wanted = _plugins_named(asked) if read_file else make_wanted(asked)

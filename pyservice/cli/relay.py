@@ -91,7 +91,12 @@ def apply(
 def status(
     postfix: Postfix, wanted: relays.Wanted, check: Check = False, as_json: AsJson = False
 ) -> None:
-    """Show whether Postfix runs, greets containers, refuses strangers, and is in sync."""
+    """Show whether Postfix runs, greets containers, refuses strangers, and is in sync.
+
+    \b
+    Examples:
+      notify-email relay status
+    """
     state = applying.look(postfix, wanted)
     found = relays.draft(state, wanted).plan
     serves = state.is_running and wanted.address in state.addresses and state.greets
@@ -130,7 +135,12 @@ def status(
 def revert(
     config_dir: ConfigDir = None, no_restart: NoRestart = False, as_json: AsJson = False
 ) -> None:
-    """Take back all that `apply` has changed; what others changed since stays."""
+    """Take back all that `apply` has changed; what others changed since stays.
+
+    \b
+    Examples:
+      notify-email relay revert
+    """
     needs_root("revert")
     with _stoppable():
         outcome = applying.revert(

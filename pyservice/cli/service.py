@@ -49,6 +49,11 @@ def serve(
 
     Every setting can also come from the environment (NOTIFY_EMAIL_PORT=8525) or from the
     settings file (port = 8525); a flag wins.
+
+    \b
+    Examples:
+      notify-email serve
+      notify-email serve --tokens-file /etc/notify-email.tokens --listen 127.0.0.1,172.22.91.1
     """
     settings = Settings.load(
         config,
@@ -111,6 +116,11 @@ def demo(
     """Send the report of a recorded failing build, and look at the mail in the browser.
 
     Of the settings it takes SENDER and TEMPLATES_DIR; nothing else of this machine's matters.
+
+    \b
+    Examples:
+      notify-email demo
+      notify-email demo --to me@example.com
     """
     logs.configure("error")
     try:
@@ -137,6 +147,10 @@ def token_new(
 
     In Jenkins, store it as the password of a credential of the kind "Username with password"
     with the ID `notify-email-token`; the user name does not matter.
+
+    \b
+    Examples:
+      notify-email token new --name ci --file /etc/notify-email.tokens
     """
     path = file or Settings.load(config).tokens_file
     if path is None:

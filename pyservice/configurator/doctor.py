@@ -56,7 +56,7 @@ def examine(
         more: what was found elsewhere, as at Jenkins.
     """
     parameters = evidence.settings(order.config_dir)
-    walk = Walk(node, order, evidence.find_log(order.postfix_log, parameters), tell)
+    walk = Walk(node, order, parameters, tell)
     findings: list[Finding] = []
     try:
         walk.to_the_relay()

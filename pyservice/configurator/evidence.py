@@ -5,24 +5,19 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import psutil
 
-from pyservice.configurator.dialogue import printable
+from pyservice import postfix_log
 from pyservice.configurator.machine import own_addresses
 from pyservice.configurator.networks import address_or_none
 from pyservice.configurator.postfix import Postfix
 from pyservice.errors import SetupError
+from pyservice.postfix_log import Log
 
-_LOGS = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
-_DELIVERY = (
-    r"{queue_id}: to=<[^>]*>,.* relay=(?P<relay>[^,]*),.* status=(?P<status>\w+) \((?P<text>.*)\)"
-)
 _REJECTION = r"reject: RCPT from [^\[]*\[(?P<client>[^\]]+)\]: .* to=<{recipient}>"
 _NAT = re.compile(r"\b(?:DNAT|REDIRECT|SNAT)\b", re.IGNORECASE)
 _RANGE = r"\d+(?:[:-]\d+)?"
@@ -44,66 +39,21 @@ def settings(config_dir: Path | None) -> Mapping[str, str]:
         return {}
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """What Postfix' log tells of one attempt to hand a mail on."""
+def open_log(given: Path | None, parameters: Mapping[str, str]) -> Log:
+    """Postfix' log from now on: as given, as Postfix is told, or where it usually is.
 
-    relay: str
-    status: str
-    """`sent`, `deferred`, `bounced`, `expired`."""
-    text: str
-
-
-class MailLog:
-    """Postfix' log from now on."""
-
-    def __init__(self, file: Path) -> None:
-        """Note where it ends now.
-
-        Raises:
-            OSError: it can't be read.
-        """
-        with file.open("rb") as log:
-            self._begins = log.seek(0, 2)
-        self._file = file
-
-    def delivery(self, queue_id: str, *, seconds: float) -> Delivery | None:
-        """Wait for the relay's answer, for so long at most."""
-        found = self._follow(_DELIVERY.format(queue_id=re.escape(queue_id)), seconds)
-        if found is None:
-            return None
-        return Delivery(**{name: printable(text) for name, text in found.groupdict().items()})
-
-    def rejected_client(self, recipient: str, *, seconds: float = 1.0) -> str:
-        """The address that Postfix saw when it refused a recipient just now; empty: not told."""
-        found = self._follow(_REJECTION.format(recipient=re.escape(recipient)), seconds)
-        return found["client"] if found else ""
-
-    def _follow(self, pattern: str, seconds: float) -> re.Match[str] | None:
-        ends = time.monotonic() + seconds
-        while True:
-            if found := re.search(pattern, self._text()):
-                return found
-            if time.monotonic() > ends:
-                return None
-            time.sleep(0.1)
-
-    def _text(self) -> str:
-        try:
-            with self._file.open("rb") as log:
-                # Shorter than it was: rotated meanwhile.
-                log.seek(self._begins if log.seek(0, 2) >= self._begins else 0)
-                return log.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
-
-
-def find_log(given: Path | None, parameters: Mapping[str, str]) -> Path:
-    """Where the log is: as given, as Postfix is told, or the usual place."""
+    Raises:
+        SetupError: it can't be read.
+    """
     told = parameters.get("maillog_file", "")
-    if given or told.startswith("/"):
-        return given or Path(told)
-    return next((file for file in _LOGS if file.exists()), _LOGS[0])
+    return postfix_log.opened(given or (Path(told) if told.startswith("/") else None))
+
+
+def rejected_client(log: Log, recipient: str, *, seconds: float = 1.0) -> str:
+    """The address that Postfix saw when it refused a recipient just now; empty: not told."""
+    wanted = re.compile(_REJECTION.format(recipient=re.escape(recipient)))
+    found = postfix_log.wait_for(log, lambda line: wanted.match(line.told), seconds)
+    return found["client"] if found else ""
 
 
 def published(port: int, gateway: str) -> str | None:

@@ -188,7 +188,7 @@ CATALOGUE = (
     Known(
         "log-missing",
         "note",
-        "Postfix' log is not at hand ({text}): what becomes of {queue_id} is not known here.",
+        "What becomes of {queue_id} is not known here, since Postfix' log is not at hand. {text}",
         "journalctl -u 'postfix*' | grep {queue_id}",
     ),
     Known(

@@ -5,17 +5,19 @@ Route → TCP → greeting → EHLO → MAIL → RCPT → DATA → queue ID → 
 
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
+from pyservice import postfix_log
 from pyservice.configurator import commands, evidence, networks
-from pyservice.configurator.dialogue import Dialogue, Line, Reply, SilenceError
-from pyservice.configurator.evidence import MailLog
+from pyservice.configurator.dialogue import Dialogue, Line, Reply, SilenceError, printable
 from pyservice.configurator.findings import KNOWN, Finding
 from pyservice.configurator.node import Node
+from pyservice.errors import SetupError
+from pyservice.postfix_log import Log
 
 LATE = 3.0
 """Seconds after which a greeting that came is worth a note."""
@@ -53,13 +55,19 @@ class FoundError(Exception):
 class Walk:
     """One walk; what it comes by is kept in its attributes."""
 
-    def __init__(self, node: Node, order: Order, log: Path, tell: Callable[[Line], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        order: Order,
+        parameters: Mapping[str, str],
+        tell: Callable[[Line], None],
+    ) -> None:
         """Nothing is done yet.
 
         Args:
             node: what this machine is.
             order: what to try.
-            log: Postfix' log, if it is at hand.
+            parameters: Postfix', which may tell where its log is.
             tell: gets each line of the conversation at once.
         """
         self.dialogue = Dialogue(order.timeout, tell)
@@ -68,12 +76,12 @@ class Walk:
         self.relay: str | None = None
         self._node, self._order = node, order
         self._is_postfix = False
-        self._log: MailLog | None = None
+        self._log: Log | None = None
         self._no_log = ""
         try:
-            self._log = MailLog(log)
-        except OSError as error:
-            self._no_log = f"{log}: {(error.strerror or str(error)).lower()}"
+            self._log = evidence.open_log(order.postfix_log, parameters)
+        except SetupError as error:
+            self._no_log = str(error)
 
     def to_the_relay(self) -> None:
         """All the way.
@@ -182,7 +190,9 @@ class Walk:
     def _seen(self, reply: Reply) -> str:
         """Whom Postfix saw: by its reply, by its log, or as far as we know."""
         told = _IN_BRACKETS.search(reply.text)
-        logged = self._log.rejected_client(self._order.recipient) if self._log and not told else ""
+        logged = ""
+        if self._log and not told:
+            logged = evidence.rejected_client(self._log, self._order.recipient)
         seen = networks.address_or_none(told["client"] if told else logged)
         return str(seen) if seen else self.dialogue.local
 
@@ -210,15 +220,17 @@ class Walk:
             return
         seconds = self._order.timeout
         self.dialogue.remark(f"waiting in the log for the relay's answer, for up to {seconds:g} s")
-        delivery = self._log.delivery(queue_id, seconds=seconds)
+        delivery = postfix_log.wait_for(
+            self._log, lambda line: line.delivery if line.queue_id == queue_id else None, seconds
+        )
         if delivery is None:
             self.notes.append(KNOWN["unanswered"].found(queue_id=queue_id, seconds=f"{seconds:g}"))
-        elif delivery.status == "sent":
-            self.relay = f"{delivery.relay}: {delivery.text}"
-        else:
+            return
+        text = printable(delivery.reply)
+        if delivery.status != "sent":
             kind = "deferred" if delivery.status == "deferred" else "bounced"
-            told = {"relay": delivery.relay, "text": delivery.text}
-            raise FoundError(kind, queue_id=queue_id, **told)
+            raise FoundError(kind, queue_id=queue_id, relay=delivery.relay, text=text)
+        self.relay = f"{delivery.relay}: {text}"
 
 
 def _iptables(network: str) -> str:

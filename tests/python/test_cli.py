@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import typer
 
 from pyservice import samples
+from pyservice.cli import app
 
 from .conftest import Json, PostfixStandIn, free_port, wait_for
 
@@ -46,11 +49,39 @@ def test_help() -> None:
     """Every command explains itself; the first page has examples."""
     assert "Examples" in run("--help").stdout
     assert run().stderr.startswith("Usage: notify-email")
-    for command in (["serve"], ["demo"], ["token", "new"]):
-        shown = run(*command, "--help")
-        assert shown.returncode == 0
-        assert "Usage: notify-email" in shown.stdout
+    shown = run("serve", "--help")
+    assert shown.returncode == 0
+    assert "Usage: notify-email" in shown.stdout
     assert run("--version").stdout.startswith("notify-email ")
+
+
+def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
+    """Every command below one, with its help."""
+    if not hasattr(command, "commands"):
+        yield " ".join(words), command.help or ""
+        return
+    for word, below in command.commands.items():
+        yield from commands(below, *words, word)
+
+
+def test_every_command_has_an_example() -> None:
+    """In its help, and of itself."""
+    every = dict(commands(typer.main.get_command(app)))
+    assert len(every) > 15
+    for words, text in every.items():
+        assert re.search(rf"Examples:\n.*notify-email {words}\b", text, re.S), words
+
+
+def test_an_output_that_cannot_be_written() -> None:
+    """A full disk is told in a sentence; who stops reading is told nothing."""
+    for end, told in ((">/dev/full", "the output: no space left on device"), ("| true", "")):
+        script = f"set -o pipefail; {COMMAND} node --json {end}"
+        done = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "Traceback" not in done.stderr
+        assert told in done.stderr
+        assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from pyservice.configurator import checks, evidence, scripts, workload
 from pyservice.configurator.checks import Controller
 from pyservice.configurator.dialogue import Dialogue, SilenceError
 from pyservice.configurator.doctor import Diagnosis, examine
-from pyservice.configurator.evidence import MailLog
 from pyservice.configurator.findings import CATALOGUE, KNOWN, Finding
 from pyservice.configurator.node import Bridge, Node
 from pyservice.configurator.walk import Order
@@ -277,7 +276,7 @@ def test_a_log_that_is_not_at_hand(scripted: Scripted) -> None:
     assert found.is_well
     assert found.queue_id == "4QABC"
     [note] = [f for f in found.findings if f.id == "log-missing"]
-    assert "/nowhere/mail.log: no such file" in note.sentence
+    assert "not at hand. There is no /nowhere/mail.log: " in note.sentence
 
 
 @pytest.mark.parametrize(
@@ -310,26 +309,20 @@ def test_a_connection_that_is_not_there() -> None:
         Dialogue(1).say("NOOP")
 
 
-def test_the_log(tmp_path: Path) -> None:
-    """The relay's answer is read from what the log gets from now on, rotated or not."""
+def test_whom_the_log_says_that_postfix_saw(tmp_path: Path) -> None:
+    """The address of who was refused just now, and nobody before."""
     file = tmp_path / "mail.log"
-    old = "postfix/smtp[9]: 4Q1: to=<a@b>, relay=old[192.0.2.1]:25, dsn=2.0.0, status=sent (250)\n"
-    file.write_text(old)
-    log = MailLog(file)
-    assert log.delivery("4Q1", seconds=0) is None
+    line = (
+        "Nov 25 12:00:00 node1 postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[172.22.91.{}]: "
+        "454 4.7.1 <{}>: Relay access denied; from=<a@b> to=<{}> proto=ESMTP helo=<x>\n"
+    )
+    file.write_text(line.format(2, "b@example.com", "b@example.com"))
+    log = evidence.open_log(None, {"maillog_file": str(file)})
+    assert evidence.rejected_client(log, "b@example.com", seconds=0) == ""
     with file.open("a") as more:
-        more.write(
-            "postfix/smtp[9]: 4Q1: to=<a@b>, relay=mx[192.0.2.2]:25, delay=1, dsn=4.3.0, "
-            "status=deferred (host mx[192.0.2.2] said: 451 4.3.0 later (in reply to RCPT))\n"
-        )
-    delivery = log.delivery("4Q1", seconds=0)
-    assert delivery is not None
-    assert (delivery.relay, delivery.status) == ("mx[192.0.2.2]:25", "deferred")
-    assert delivery.text.endswith("451 4.3.0 later (in reply to RCPT)")
-    file.write_text(old[:20])
-    assert log.delivery("4Q1", seconds=0) is None
-    file.write_text(old)
-    assert MailLog(file).rejected_client("a@b", seconds=0) == ""
+        more.write(line.format(3, "c@example.com", "c@example.com"))
+        more.write(line.format(4, "b@example.com", "b@example.com"))
+    assert evidence.rejected_client(log, "b@example.com", seconds=0) == "172.22.91.4"
 
 
 LIST = "127.0.0.0/8, 172.22.0.0/16"

@@ -17,6 +17,7 @@ from pyservice.configurator.jenkins.connection import source
 from pyservice.configurator.jenkins.planning import Candidate, Found
 from pyservice.configurator.jenkins.wanted import Library, Wanted
 from pyservice.errors import ConfigurationError, SetupError
+from pyservice.postfix_log import FileLog
 from pyservice.settings import Settings
 
 
@@ -177,15 +178,17 @@ def test_what_is_mistyped_for_emit(words: str, option: str) -> None:
 
 def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
     """Where Postfix sends it on to another address it is found by the one it was sent to."""
-    log = tmp_path / "mail.log"
-    log.write_text(
+    file = tmp_path / "mail.log"
+    file.write_text(
         "Nov 25 12:00:00 node1 postfix/smtp[7]: 57B8298404C: to=<ops@example.com>, "
         "orig_to=<Ada@example.com>, relay=r[192.0.2.5]:25, delay=0.1, dsn=2.0.0, status=sent "
         "(250 2.0.0 Ok)\n"
     )
-    found = mailing.follow(log, 0, "ada@example.com", seconds=0)
-    assert found == mailing.Delivery("57B8298404C", "sent", "250 2.0.0 Ok")
-    assert mailing.follow(log, 0, "ops@example.org", seconds=0) is None
+    followed = mailing.follow(FileLog(file, {}), "ada@example.com", seconds=0)
+    assert followed is not None
+    queue_id, delivery = followed
+    assert (queue_id, delivery.status, delivery.reply) == ("57B8298404C", "sent", "250 2.0.0 Ok")
+    assert mailing.follow(FileLog(file, {}), "ops@example.com", seconds=0) is None
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_lines() -> None:
     )
     assert bounced is not None
     assert bounced.delivery is not None
+    assert bounced.delivery.recipient == "root"
     assert bounced.delivery.reply == "Host (or domain) not found"
     named = Line.of("Nov 25 12:40:03 n postfix/cleanup[7]: 4XyZ: message-id=<a@b>")
     assert named is not None

@@ -172,7 +172,7 @@ def test_a_fate_that_is_not_known(testbed: Testbed) -> None:
     command = (str(BIN / "notify-email"), "doctor", *USUAL, "--send-to", "ada@example.com")
     done = testbed.container.run(*command, "--postfix-log", "/nowhere/mail.log")
     assert done.returncode == 0
-    assert "Note log-missing: Postfix' log is not at hand (/nowhere/mail.log" in done.stdout
+    assert "log is not at hand. There is no /nowhere/mail.log" in done.stdout
     assert done.stdout.endswith("All is well as far as Postfix.\n")
     testbed.wait_for_mails(1)
 

@@ -1,14 +1,12 @@
 """Jenkins' own test mail: what it answers, and what Postfix' log says of it."""
 
 import re
-import time
-from dataclasses import dataclass
 from html import unescape
-from pathlib import Path
 
 from pyservice.configurator.jenkins.connection import Controller
 from pyservice.configurator.jenkins.planning import Found
 from pyservice.errors import SetupError
+from pyservice.postfix_log import Delivery, Line, Log, wait_for
 
 PATH = "/descriptorByName/hudson.tasks.Mailer/sendTestMail"
 PATIENCE = 15.0
@@ -28,17 +26,6 @@ _CURES = (
     (r"STARTTLS|SSL", "Postfix has no TLS there: run `notify-email jenkins apply`, which turns it "
      "off."),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What Postfix' log says of a mail."""
-
-    queue_id: str
-    status: str
-    """sent, deferred, bounced, …"""
-    told: str
-    """In the words of the next server."""
 
 
 def send(controller: Controller, found: Found, recipient: str) -> str:
@@ -88,55 +75,25 @@ def understand(html: str, server: str, recipient: str) -> str:
     raise SetupError(f"Jenkins could not send its mail to {server}: {reason[:300]}. {cure}".strip())
 
 
-def follow(log: Path, offset: int, recipient: str, seconds: float = PATIENCE) -> Delivery | None:
-    """Look for a mail in what is written to Postfix' log.
+def follow(log: Log, recipient: str, seconds: float = PATIENCE) -> tuple[str, Delivery] | None:
+    """Look for a mail in what comes into Postfix' log.
 
     Args:
-        log: Postfix' log.
-        offset: where it ended before the mail was sent.
+        log: opened before the mail was sent.
         recipient: whom the mail is for.
         seconds: how long to look.
 
     Returns:
-        None: it was not seen.
-
-    Raises:
-        SetupError: the log can't be read.
+        Its queue ID and what became of it; None: it was not seen.
     """
-    wanted = re.compile(
-        r": (?P<id>[0-9A-Za-z]+): (?:to=<[^>]*>, orig_)?to=<"
-        + re.escape(recipient)
-        + r">,.* status=(?P<status>\w+)"
-        r" \((?P<told>.*)\)",
-        re.IGNORECASE,
-    )
-    ends = time.monotonic() + seconds
-    while True:
-        if match := wanted.search(_since(log, offset)):
-            return Delivery(match["id"], match["status"], match["told"])
-        if time.monotonic() > ends:
+
+    def meant(line: Line) -> tuple[str, Delivery] | None:
+        delivery = line.delivery
+        if delivery is None or delivery.recipient.lower() != recipient.lower():
             return None
-        time.sleep(0.2)
+        return line.queue_id, delivery
 
-
-def size(log: Path) -> int:
-    """Where a log ends now.
-
-    Raises:
-        SetupError: it can't be read.
-    """
-    try:
-        with log.open("rb") as file:
-            return file.seek(0, 2)
-    except OSError as error:
-        raise SetupError(f"{log} can't be read: {error.strerror}.") from None
-
-
-def _since(log: Path, offset: int) -> str:
-    now = size(log)
-    with log.open("rb") as file:
-        file.seek(offset if now >= offset else 0)  # shorter than before: it was rotated
-        return file.read().decode("utf-8", "replace")
+    return wait_for(log, meant, seconds)
 
 
 def _flag(value: object) -> str:
