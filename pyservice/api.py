@@ -17,6 +17,7 @@ from pyservice.courier import Courier
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
 from pyservice.ledger import Ledger
+from pyservice.metrics import CONTENT_TYPE, Metrics
 from pyservice.outbox import Outbox
 from pyservice.problems import read_body
 from pyservice.readiness import Readiness
@@ -41,6 +42,7 @@ class Service:
     ledger: Ledger
     courier: Courier
     readiness: Readiness
+    metrics: Metrics
 
     def link(self, path: str) -> str:
         """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
@@ -187,10 +189,12 @@ def post_report(
     )
     if not is_new:
         response.status_code = 200
-    elif hold:
-        service.courier.hand_over(entry)
     else:
-        service.courier.wake()
+        service.metrics.report_accepted()
+        if hold:
+            service.courier.hand_over(entry)
+        else:
+            service.courier.wake()
     _log.info(
         "report.accepted" if is_new else "report.repeated",
         id=entry.id,
@@ -249,6 +253,21 @@ async def readyz(service: ServiceDep) -> Response:
     ready = all(found == "ok" for found in checks.values())
     health = Health(status="ok" if ready else "unavailable", checks=checks)
     return JSONResponse(health.model_dump(), 200 if ready else 503)
+
+
+@router.get(
+    "/metrics",
+    tags=["service"],
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"content": {CONTENT_TYPE: {"schema": {"type": "string"}}}},
+        **problems.described(401),
+    },
+)
+def get_metrics(service: ServiceDep, _owner: Owner) -> Response:
+    """What was done since the start, and what waits now."""
+    return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pyservice.courier import Courier
 from pyservice.database import Database
 from pyservice.errors import ConfigurationError, RequestError
 from pyservice.ledger import Ledger
+from pyservice.metrics import Metrics
 from pyservice.outbox import Outbox
 from pyservice.preview import routes as preview
 from pyservice.readiness import Readiness
@@ -41,8 +42,10 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.outbox_url)
     outbox = Outbox(database, host=host, node=node)
     ledger = Ledger(database, node)
-    courier = Courier(outbox, renderer, settings)
-    receipts = Receipts(ledger, settings.postfix_log)
+    metrics = Metrics()
+    courier = Courier(outbox, renderer, settings, metrics)
+    receipts = Receipts(ledger, settings.postfix_log, metrics)
+    metrics.watch(database, receipts.is_log_readable)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,13 +72,13 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = api.Service(
-        settings, tokens, renderer, outbox, ledger, courier, Readiness(database, settings)
+        settings, tokens, renderer, outbox, ledger, courier, Readiness(database, settings), metrics
     )
     for router in (api.router, preview.router):
         app.include_router(
             router, dependencies=[Depends(api.check_host)], responses=problems.described("default")
         )
-    problems.install(app)
+    problems.install(app, metrics)
     _describe(app)
     return app
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pyservice.entries import Entry
 from pyservice.errors import LostLeaseError, RenderError
 from pyservice.mail import compose
+from pyservice.metrics import Metrics
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
 from pyservice.settings import Settings
@@ -51,8 +52,11 @@ def retry_delay(attempt: int, age: float, uncertain: int = 0) -> float | None:
 class Courier:
     """Sends in the background between `start` and `stop`."""
 
-    def __init__(self, outbox: Outbox, renderer: Renderer, settings: Settings) -> None:
+    def __init__(
+        self, outbox: Outbox, renderer: Renderer, settings: Settings, metrics: Metrics
+    ) -> None:
         self._outbox, self._renderer, self._settings = outbox, renderer, settings
+        self._metrics = metrics
         self._news = threading.Condition()
         self._count = 0
         self._held: deque[Entry] = deque()
@@ -148,8 +152,7 @@ class Courier:
 
     def _deliver(self, entry: Entry, connection: Connection) -> None:
         try:
-            addressing = entry.addressing(self._settings.sender_mailbox)
-            mail = entry.mail or compose(entry.report, addressing, self._renderer)
+            mail = entry.mail or self._rendered(entry)
         except Exception as error:
             # Trying again would end the same way: keep it for a person, and say where it broke.
             if not isinstance(error, RenderError):
@@ -167,6 +170,7 @@ class Courier:
             self._hold_on(entry)
             raise
         sender = self._settings.sender_mailbox.address
+        began = time.perf_counter()
         try:
             outcome = connection.send(sender, entry.pending, mail)
         except Exception as error:
@@ -175,7 +179,13 @@ class Courier:
             reply = f"the service failed while sending: {error}"
             deferred = dict.fromkeys(entry.pending, reply)
             outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
+        self._metrics.attempted(outcome, time.perf_counter() - began)
         self._conclude(entry, outcome)
+
+    def _rendered(self, entry: Entry) -> bytes:
+        addressing = entry.addressing(self._settings.sender_mailbox)
+        with self._metrics.rendering():
+            return compose(entry.report, addressing, self._renderer)
 
     def _hold_on(self, entry: Entry) -> None:
         with self._news:
@@ -188,6 +198,8 @@ class Courier:
         uncertain = entry.uncertain + outcome.uncertain
         delay = retry_delay(entry.attempts + 1, now - entry.created, uncertain)
         is_taken = entry.taken or bool(outcome.accepted)
+        if outcome.accepted and not entry.taken:
+            self._metrics.handed_over(now - entry.created)
         note = _note(outcome)
         settled: dict[str, Any] = {
             "error": note if outcome.deferred or outcome.refused else None,
@@ -213,16 +225,19 @@ class Courier:
         else:
             log.info("mail.accepted", queue_id=outcome.queue_id)
 
-    def _settle(self, entry: Entry, **settlement: Any) -> None:
+    def _settle(self, entry: Entry, *, state: str, **settlement: Any) -> None:
         """Until it is committed the entry stays taken: else a full disk would double the mail."""
         while True:
             try:
-                return self._outbox.settle(entry, **settlement)
+                self._outbox.settle(entry, state=state, **settlement)
+                break
             except SQLAlchemyError as error:
                 _log.error("outbox.error", id=entry.id, reason=str(error.__cause__ or error))
                 if self._stopping:
-                    return None
+                    return
                 time.sleep(1)
+        if settlement.get("due") is None:
+            self._metrics.mail_ended(state)
 
 
 def _note(outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
@@ -20,6 +20,15 @@ from pyservice.entries import (
     reports,
 )
 from pyservice.postfix_log import Mark
+
+
+@dataclass(frozen=True)
+class News:
+    """What Postfix' log told that wasn't known."""
+
+    receipts: tuple[Receipt, ...]
+    settled: int
+    """Mails whose reply was lost, and which Postfix has."""
 
 
 class Ledger:
@@ -41,21 +50,24 @@ class Ledger:
             mark = read.execute(query).scalar()
             return None if mark is None else dict(json.loads(mark))
 
-    def record(self, traces: Sequence[Trace], mark: Mark) -> None:
+    def record(self, traces: Sequence[Trace], mark: Mark) -> News:
         """Commit what Postfix' log told, and that it was read so far."""
         now = time.time()
 
-        def commit(write: sa.Connection) -> None:
+        def commit(write: sa.Connection) -> News:
+            receipts, settled = [], 0
             for trace in traces:
                 row = self._traced(write, trace)
                 if row is not None and trace.receipt is not None:
-                    self._receive(write, row, trace.receipt)
+                    if self._receive(write, row, trace.receipt):
+                        receipts.append(trace.receipt)
                 elif row is not None:
-                    self._settle_by_log(write, row, trace, now)
+                    settled += self._settle_by_log(write, row, trace, now)
             position = {"node": self._node, "mark": json.dumps(mark)}
             write.execute(self._database.put(positions, position))
+            return News(tuple(receipts), settled)
 
-        self._database.write(commit)
+        return self._database.write(commit)
 
     def _traced(self, write: sa.Connection, trace: Trace) -> sa.RowMapping | None:
         is_meant = reports.c.id == trace.report_id
@@ -64,11 +76,12 @@ class Ledger:
             is_meant = sa.and_(reports.c.queue_id == trace.queue_id, here)
         return write.execute(sa.select(reports).where(is_meant)).mappings().first()
 
-    def _receive(self, write: sa.Connection, row: sa.RowMapping, receipt: Receipt) -> None:
+    def _receive(self, write: sa.Connection, row: sa.RowMapping, receipt: Receipt) -> bool:
+        """Whether it is new."""
         known = _receipts(write, row["id"])
         before = known.get(receipt.recipient)
         if before and (before.state, before.reply) == (receipt.state, receipt.reply):
-            return  # deferred as before: the history would grow for days
+            return False  # deferred as before: the history would grow for days
         write.execute(self._database.put(deliveries, {"report_id": row["id"], **asdict(receipt)}))
         add_history(
             write, row["id"], receipt.at, (receipt.state, f"{receipt.recipient}: {receipt.reply}")
@@ -77,15 +90,16 @@ class Ledger:
         if row["state"] in PASSED:
             state = {"state": _worst(known)}
             write.execute(reports.update().where(reports.c.id == row["id"]).values(state))
+        return True
 
     def _settle_by_log(
         self, write: sa.Connection, row: sa.RowMapping, trace: Trace, now: float
-    ) -> None:
-        """Postfix has a mail whose reply was lost: it is not to be sent again."""
+    ) -> bool:
+        """Whether Postfix has a mail whose reply was lost: it is not to be sent again."""
         is_open = row["state"] == "queued" and row["uncertain"]
         # Were there more recipients than now, some were deferred, and who is not told here.
         if not is_open or trace.recipients != len(json.loads(row["pending"])):
-            return
+            return False
         note = f"Postfix' log has it, queued as {trace.queue_id}: it is not sent again"
         add_history(write, row["id"], now, ("accepted", note))
         values = {
@@ -98,6 +112,7 @@ class Ledger:
             "ended": now,
         }
         write.execute(reports.update().where(reports.c.id == row["id"]).values(FREE | values))
+        return True
 
 
 def state_of(read: sa.Connection, entry_id: str) -> str:

@@ -1,5 +1,6 @@
 """What goes wrong with a request, told as problem+json (RFC 9457), and the limits before that."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from pyservice.errors import (
     TooLargeError,
     UnauthorizedError,
 )
+from pyservice.metrics import Metrics
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body."""
@@ -115,14 +117,23 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` as problem+json."""
-    app.add_exception_handler(RequestError, _on_request_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(SQLAlchemyError, _on_outbox_error)
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Answer every error of `app` as problem+json, and count it."""
+
+    def counted(handler: Callable[[Request, Exception], Response]) -> Any:
+        def answer(request: Request, error: Exception) -> Response:
+            response = handler(request, error)
+            metrics.request_refused(response.status_code)
+            return response
+
+        return answer
+
+    app.add_exception_handler(RequestError, counted(_on_request_error))
+    app.add_exception_handler(HTTPException, counted(_on_http_exception))
+    app.add_exception_handler(RequestValidationError, counted(_on_validation_error))
+    app.add_exception_handler(SQLAlchemyError, counted(_on_outbox_error))
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_exception_handler(Exception, counted(_on_bug))
 
 
 def _on_request_error(request: Request, error: Exception) -> Response:

@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from pyservice import log_sharing, postfix_log
 from pyservice.entries import Receipt, Trace
 from pyservice.errors import SetupError
-from pyservice.ledger import Ledger
+from pyservice.ledger import Ledger, News
 from pyservice.mail import report_id_of
+from pyservice.metrics import Metrics
 from pyservice.postfix_log import Line, Log, Mark
 
 PAUSE = 0.5
@@ -37,15 +38,16 @@ _log = structlog.get_logger()
 class Receipts:
     """Reads on in the background between `start` and `stop`."""
 
-    def __init__(self, ledger: Ledger, source: str | None) -> None:
+    def __init__(self, ledger: Ledger, source: str | None, metrics: Metrics) -> None:
         """Nothing is read yet.
 
         Args:
             ledger: where it is recorded.
             source: the log's path, or `journal`; None: what `notify-email share-log` writes, if it
                 runs on this node.
+            metrics: told of each receipt.
         """
-        self._ledger = ledger
+        self._ledger, self._metrics = ledger, metrics
         has_shared = log_sharing.FILE.parent.is_dir()
         self._source = source or (str(log_sharing.FILE) if has_shared else None)
         self._log: Log | None = None
@@ -78,8 +80,9 @@ class Receipts:
             lines = self._log.lines()
             if lines:
                 self._unwritten += [found for text in lines if (found := self._read(text))]
-                self._ledger.record(self._unwritten, self._log.mark)
+                news = self._ledger.record(self._unwritten, self._log.mark)
                 self._unwritten = []
+                self._count(news)
         except (SetupError, SQLAlchemyError) as error:
             # What was read is written with the next step.
             told = str(getattr(error, "orig", None) or error)
@@ -90,11 +93,22 @@ class Receipts:
         self._troubled = ""
         return bool(lines)
 
+    def is_log_readable(self) -> bool | None:
+        """Whether the last look worked; None: there is no log to look at."""
+        return None if self._source is None else not self._troubled
+
+    def _count(self, news: News) -> None:
+        for receipt in news.receipts:
+            self._metrics.receipt(receipt.state)
+        for _ in range(news.settled):
+            self._metrics.mail_ended("accepted")
+
     def _work(self) -> None:
         while not self._stopping.wait(RETRY if self._troubled else PAUSE):
             try:
                 self.step()
-            except Exception:
+            except Exception as error:
+                self._troubled = str(error) or repr(error)
                 _log.exception("receipts.error")
 
     def _read(self, text: str) -> Trace | None:

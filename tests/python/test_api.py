@@ -295,7 +295,7 @@ class TestTokens:
             response = post(client, report, **headers)
             problem(response, 401)
             assert response.headers["www-authenticate"].startswith("Basic ")
-            for path in ("/v1/reports/x", "/preview", "/preview/build/2-failure"):
+            for path in ("/v1/reports/x", "/metrics", "/preview", "/preview/build/2-failure"):
                 problem(client.get(path, headers=headers), 401)
             assert client.get("/healthz").status_code == 200
 

@@ -54,7 +54,7 @@ def test_every_argument() -> None:
 def test_every_route_for_people() -> None:
     """docs/admin.md names the routes to ask."""
     admin = (ROOT / "docs" / "admin.md").read_text()
-    for path in ("/healthz", "/readyz", "/v1/reports/{report_id}", "/preview"):
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/reports/{report_id}", "/preview"):
         assert path in {route.path for route in (*router.routes, *preview_router.routes)}  # type: ignore[attr-defined]
         assert f"`GET {path.replace('{report_id}', 'ID')}`" in admin
 

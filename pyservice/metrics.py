@@ -1,0 +1,202 @@
+"""The service's figures for Prometheus, which scrapes them at /metrics.
+
+Counters and histograms are told of what happens; what waits is asked of the outbox when it is
+scraped. No label has a job, an address or an ID: there are as many time series as names below.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import prometheus_client as prometheus
+import sqlalchemy as sa
+import structlog
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pyservice.database import Database
+from pyservice.entries import reports
+from pyservice.smtp import Outcome
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Of `Metrics.exposition`."""
+
+STATUSES = (400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 500, 503)
+"""What a request is refused with; another status is counted, too."""
+OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
+ENDS = ("accepted", "failed")
+RECEIPTS = ("relayed", "deferred", "bounced")
+WAITING = ("received", "queued", "sending")
+
+RENDER_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+SMTP_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600)
+HANDOVER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400)
+"""Seconds: Postfix is on this node, and a mail that it won't take is tried for days."""
+
+_log = structlog.get_logger()
+
+
+class Metrics:
+    """The figures of one service. Thread-safe; to tell of an event takes microseconds."""
+
+    def __init__(self) -> None:
+        # A series more for each one, with the time since which it is counted.
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = prometheus.CollectorRegistry()
+
+        def counter(name: str, told: str, label: str, *values: object) -> prometheus.Counter:
+            made = prometheus.Counter(name, told, [label], registry=registry)
+            for value in values:  # 0 from the start: else the first one is no increase
+                made.labels(value)
+            return made
+
+        def histogram(name: str, told: str, buckets: tuple[float, ...]) -> prometheus.Histogram:
+            return prometheus.Histogram(name, told, registry=registry, buckets=buckets)
+
+        self._accepted = prometheus.Counter(
+            "notify_email_reports_accepted",
+            "Reports that were committed; not those that were the same again.",
+            registry=registry,
+        )
+        self._refused = counter(
+            "notify_email_requests_refused",
+            "Requests that were answered with a problem.",
+            *("status", *STATUSES),
+        )
+        self._attempts = counter(
+            "notify_email_attempts",
+            "Attempts to hand a mail to Postfix.",
+            *("outcome", *OUTCOMES),
+        )
+        self._mails = counter(
+            "notify_email_mails",
+            "Mails that have come to an end here: Postfix has them, or they are given up.",
+            *("state", *ENDS),
+        )
+        self._receipts = counter(
+            "notify_email_receipts",
+            "What Postfix' log told of our mails, a recipient each.",
+            *("state", *RECEIPTS),
+        )
+        self._handover = histogram(
+            "notify_email_handover_seconds",
+            "From a report's acceptance until Postfix has its mail.",
+            HANDOVER_BUCKETS,
+        )
+        self._smtp = histogram(
+            "notify_email_smtp_attempt_seconds",
+            "How long an attempt to hand a mail to Postfix took.",
+            SMTP_BUCKETS,
+        )
+        self._render = histogram(
+            "notify_email_render_seconds",
+            "How long it took to make a mail of a report.",
+            RENDER_BUCKETS,
+        )
+
+    def watch(self, database: Database, is_log_readable: Callable[[], bool | None]) -> None:
+        """Look at these when scraped.
+
+        Args:
+            database: the outbox's.
+            is_log_readable: whether Postfix' log can be read; None: none is to be.
+        """
+        self._registry.register(_Watched(database, is_log_readable))
+
+    def report_accepted(self) -> None:
+        """A new report is committed."""
+        self._accepted.inc()
+
+    def request_refused(self, status: int) -> None:
+        """A request was answered with a problem of this HTTP status."""
+        self._refused.labels(status).inc()
+
+    def rendering(self) -> AbstractContextManager[object]:
+        """Takes the time of making a mail."""
+        return self._render.time()
+
+    def attempted(self, outcome: Outcome, seconds: float) -> None:
+        """Postfix was asked to take a mail."""
+        self._smtp.observe(seconds)
+        self._attempts.labels(_named(outcome)).inc()
+
+    def handed_over(self, seconds: float) -> None:
+        """Postfix has taken a mail for the first of its recipients, so long after its report."""
+        self._handover.observe(max(seconds, 0))  # the clock may have been set back
+
+    def mail_ended(self, state: str) -> None:
+        """There are no more attempts: `accepted` or `failed`."""
+        self._mails.labels(state).inc()
+
+    def receipt(self, state: str) -> None:
+        """Postfix' log tells something new of a recipient: one of RECEIPTS."""
+        self._receipts.labels(state).inc()
+
+    def exposition(self) -> bytes:
+        """All of them, as CONTENT_TYPE says."""
+        return prometheus.generate_latest(self._registry)
+
+
+class _Watched(Collector):
+    """What is looked at when it is asked for."""
+
+    def __init__(self, database: Database, is_log_readable: Callable[[], bool | None]) -> None:
+        self._database, self._is_log_readable = database, is_log_readable
+
+    def collect(self) -> Iterator[Metric]:
+        """Without an outbox there are the others all the same, and the figure that says so."""
+        is_readable = GaugeMetricFamily(
+            "notify_email_outbox_readable", "Whether the outbox can be read (1) or not (0)."
+        )
+        try:
+            found = self._waiting()
+        except sa.exc.SQLAlchemyError as error:
+            _log.error("outbox.error", reason=str(getattr(error, "orig", None) or error))
+            is_readable.add_metric([], 0)
+        else:
+            is_readable.add_metric([], 1)
+            yield from _told(found)
+        yield is_readable
+        log = GaugeMetricFamily(
+            "notify_email_postfix_log_readable",
+            "Whether Postfix' log can be read (1) or not (0); nothing where none is to be read.",
+        )
+        if (can_be_read := self._is_log_readable()) is not None:
+            log.add_metric([], can_be_read)
+        yield log
+
+    def _waiting(self) -> dict[str, tuple[int, float]]:
+        """How many wait in each state, and since when the oldest does, in seconds.
+
+        An index has those that wait and no other, so those that ended cost nothing.
+        """
+        columns = (reports.c.state, sa.func.count(), sa.func.min(reports.c.created))
+        query = sa.select(*columns).where(reports.c.due.is_not(None)).group_by(reports.c.state)
+        with self._database.read() as read:
+            return {state: (count, since) for state, count, since in read.execute(query)}
+
+
+def _told(found: dict[str, tuple[int, float]]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "notify_email_outbox_waiting", "Mails that Postfix hasn't got yet.", labels=["state"]
+    )
+    now = time.time()
+    for state in sorted({*WAITING, *found}):
+        waiting.add_metric([state], found.get(state, (0, now))[0])
+    yield waiting
+    oldest = min((since for _, since in found.values()), default=now)
+    yield GaugeMetricFamily(
+        "notify_email_outbox_oldest_age_seconds",
+        "The age of the oldest report whose mail Postfix hasn't got yet; 0: none waits.",
+        max(now - oldest, 0),
+    )
+
+
+def _named(outcome: Outcome) -> str:
+    """The one of OUTCOMES that it is."""
+    if outcome.uncertain:
+        return "uncertain"
+    if not outcome.accepted:
+        return "deferred" if outcome.deferred else "refused"
+    return "partly" if outcome.deferred or outcome.refused else "accepted"
