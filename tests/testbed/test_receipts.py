@@ -1,6 +1,7 @@
 """What became of a mail behind the real Postfix, as its log tells and the service shows."""
 
 import sys
+import time
 from typing import Any
 
 from tests.testbed.network import ROOT, Testbed
@@ -59,6 +60,34 @@ def test_bounced(testbed: Testbed) -> None:
     testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
     status = testbed.status(testbed.post(report_of("2-failure")), "bounced")
     assert "550 5.1.1 no such user" in status["receipts"][0]["reply"]
+
+
+def test_the_figures(testbed: Testbed) -> None:
+    """What a scrape tells is what Postfix and the relay host did."""
+    start(testbed)
+    report = report_of("2-failure") | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
+    testbed.status(testbed.post(report), "relayed")
+    testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
+    testbed.status(testbed.post(report_of("4-fixed")), "bounced")
+    for _ in range(100):  # a receipt is counted after it is committed
+        scraped = testbed.curl("/metrics").stdout.splitlines()
+        if 'notify_email_receipts_total{state="bounced"} 1.0' in scraped:
+            break
+        time.sleep(0.1)
+    for figure in (
+        "reports_accepted_total 2.0",
+        'attempts_total{outcome="accepted"} 2.0',
+        'mails_total{state="accepted"} 2.0',
+        'mails_total{state="failed"} 0.0',
+        'receipts_total{state="relayed"} 2.0',
+        'receipts_total{state="deferred"} 0.0',
+        'receipts_total{state="bounced"} 1.0',
+        "handover_seconds_count 2.0",
+        "outbox_oldest_age_seconds 0.0",
+        "outbox_readable 1.0",
+        "postfix_log_readable 1.0",
+    ):
+        assert f"notify_email_{figure}" in scraped, "\n".join(scraped)
 
 
 def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed) -> None:
