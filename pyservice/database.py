@@ -1,22 +1,22 @@
 """The outbox's database: opened, brought to this version's tables, and written in groups.
 
-SQLite by default: one file, owned by one process. PostgreSQL where several services share one
-outbox; the same statements run on both.
+SQLite by default: one file, owned by one service, beside which commands may be its guests.
+PostgreSQL where several services share one outbox; the same statements run on both.
 """
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pyservice.entries import SCHEMA_VERSION, metadata, reports
+from pyservice.engines import WRITING, cause, connect, own
+from pyservice.entries import SCHEMA_VERSION, metadata
 from pyservice.errors import ConfigurationError, SetupError
 
 MAX_GROUP = 64
@@ -39,8 +39,12 @@ class _Write(Generic[_T]):
 class Database:
     """A database. Thread-safe; `close` it."""
 
+    _engine: sa.Engine
+    _lock: int | None = None
+    """A file's, of its service."""
+
     def __init__(self, url: str) -> None:
-        """Open it, and make or change its tables where they are not this version's.
+        """Open it as its service: make or change its tables where they are not this version's.
 
         Args:
             url: `sqlite:///` and a path, whose folder is made, or `postgresql+psycopg://…`.
@@ -48,27 +52,66 @@ class Database:
         Raises:
             ConfigurationError: it can't be used, or another process has the file.
         """
+        self._begin(url)
+        if not self.is_shared:
+            self._lock = own(self._file)
+        try:
+            self._engine = connect(self._url)
+            self._migrate()
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            self.close()
+            raise ConfigurationError(
+                f"The outbox {self.name} can't be used: {cause(error)}."
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def guest(cls, url: str) -> Self | None:
+        """Open it beside its service, which may be running: nothing is locked, made or migrated.
+
+        Args:
+            url: as the service's.
+
+        Returns:
+            None: there is none yet.
+
+        Raises:
+            SetupError: it can't be used, or its tables are another version's.
+        """
+        one = cls.__new__(cls)
+        one._begin(url)
+        try:
+            if not one.is_shared and not one._file.exists():
+                return None
+            one._engine = connect(one._url, is_guest=True)
+            with one.read() as read:
+                version = one._version(read)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            one.close()
+            raise SetupError(f"The outbox {one.name} can't be used: {cause(error)}.") from None
+        if version == _HEAD:
+            return one
+        one.close()
+        if version is None:
+            return None
+        raise SetupError(
+            f"The outbox {one.name} is another notify-email's (its tables are version {version}, "
+            f"this one's {_HEAD}): use that service's command, or start this one's service first."
+        )
+
+    def _begin(self, url: str) -> None:
         self._url = sa.make_url(url)
         self.name = self._url.render_as_string(hide_password=True)
         """For a person: without its password."""
         self.is_shared = self._url.get_backend_name() == "postgresql"
-        """Whether other processes use it, too."""
-        self._lock: int | None = None
+        """Whether other services use it, too."""
+        self._file = Path(self._url.database or "")
         self._waiting: list[_Write[Any]] = []
         self._state = threading.Condition()
         self._is_committing = False
-        if not self.is_shared:
-            self._lock = _own(Path(self._url.database or ""))
-        try:
-            self._engine = self._connect()
-            self._migrate()
-        except (OSError, sa.exc.SQLAlchemyError) as error:
-            self.close()
-            cause = " ".join(str(getattr(error, "orig", None) or error).split())
-            raise ConfigurationError(f"The outbox {self.name} can't be used: {cause}.") from None
-        except BaseException:
-            self.close()
-            raise
+        self._damage = ""
 
     def close(self) -> None:
         """Release it."""
@@ -143,14 +186,53 @@ class Database:
         Raises:
             OSError: the disk is full, the file read-only or damaged, the server away.
         """
+        if self._damage:
+            raise OSError(self._damage)
         try:
             self.write(lambda write: write.execute(_versions.update().values(version_num=_HEAD)))
         except sa.exc.SQLAlchemyError as error:
-            raise OSError(str(getattr(error, "orig", error))) from None
+            raise OSError(cause(error)) from None
+
+    def look_for_damage(self) -> str:
+        """Read a SQLite file through, which takes a while; what is found is told by `check`, too.
+
+        Returns:
+            What is damaged; empty: nothing is, or the server looks after itself.
+        """
+        if self.is_shared:
+            return ""
+        try:
+            with self.read() as read:
+                found = read.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        except sa.exc.DatabaseError as error:
+            found = cause(error)
+        if found != "ok":
+            told = " ".join(str(found).split())
+            self._damage = f"{self._file} is damaged: {told}. docs/admin.md tells what to do"
+        return self._damage
+
+    def give_back(self, pages: int) -> int:
+        """Give some of a SQLite file's unused pages back to the disk.
+
+        Args:
+            pages: how many at most, in one short commit.
+
+        Returns:
+            How many unused ones are left.
+        """
+        if self.is_shared:
+            return 0
+
+        def vacuum(write: sa.Connection) -> int:
+            for _ in range(pages):  # Python's sqlite3 stops after the first page of each call
+                write.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+            return int(write.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+
+        return self.write(vacuum)
 
     def _commit(self, group: list[_Write[Any]]) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._writer.begin() as connection:
                 values = [one.work(connection) for one in group]
         except BaseException as error:
             if len(group) == 1:
@@ -162,31 +244,27 @@ class Database:
         for one, value in zip(group, values, strict=True):
             one.value = value
 
-    def _connect(self) -> sa.Engine:
-        try:
-            if self.is_shared:
-                return sa.create_engine(self._url, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise ConfigurationError(
-                f"PostgreSQL needs {error.name}: pip install 'jenkins-notify-email[postgresql]'."
-            ) from None
-        engine = sa.create_engine(self._url, connect_args={"timeout": 30})
-        sa.event.listen(engine, "connect", _prepare)
-        return engine
+    @property
+    def _writer(self) -> sa.Engine:
+        return self._engine.execution_options(**WRITING)
+
+    def _version(self, connection: sa.Connection) -> str | None:
+        """Which version its tables are; None: there are none."""
+        found = sa.inspect(connection).get_table_names()
+        if "alembic_version" in found:
+            return str(connection.execute(sa.select(_versions.c.version_num)).scalar_one())
+        return "0001" if found else None  # what there was before there were migrations
 
     def _migrate(self) -> None:
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             if self.is_shared:  # two services that start at once
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            found = sa.inspect(connection).get_table_names()
-            if not found:
+            version = self._version(connection)
+            if version is None:
                 metadata.create_all(connection)
                 connection.exec_driver_sql(_VERSION_TABLE)
                 connection.execute(_versions.insert().values(version_num=_HEAD))
                 return
-            version = "0001"  # what there was before there were migrations
-            if "alembic_version" in found:
-                version = connection.execute(sa.select(_versions.c.version_num)).scalar_one()
             if version > _HEAD:
                 raise ConfigurationError(
                     f"The outbox {self.name} is a newer notify-email's (its tables are version "
@@ -202,65 +280,3 @@ class Database:
 _HEAD = SCHEMA_VERSION
 _MIGRATION_LOCK = 0x6E6F746966  # any number that is ours
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
-
-
-def waiting(url: str) -> int:
-    """How many mails of an outbox, whose service may be running, Postfix has not got yet.
-
-    Raises:
-        SetupError: it can't be read.
-    """
-    where = _reading(url)
-    if where is None:
-        return 0
-    engine = sa.create_engine(where)
-    query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
-    try:
-        with engine.connect() as read:
-            return int(read.execute(query).scalar_one())
-    except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise SetupError(f"The outbox {engine.url!r} can't be read: {cause}.") from None
-    finally:
-        engine.dispose()
-
-
-def _reading(url: str) -> sa.URL | None:
-    """The same database to look at while its service may be running; None: there is none yet."""
-    made = sa.make_url(url)
-    if made.get_backend_name() != "sqlite":
-        return made
-    if not Path(made.database or "").exists():
-        return None
-    return made.set(database=f"file:{made.database}", query={"mode": "ro", "uri": "true"})
-
-
-def _own(file: Path) -> int:
-    """Lock a SQLite file for this process; only its user may read it."""
-    lock = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        if lock is not None:
-            os.close(lock)
-        if isinstance(error, BlockingIOError):
-            raise ConfigurationError(
-                f"The outbox {file} belongs to a service that is running. "
-                "Stop it, or give this one its own DATABASE_URL."
-            ) from None
-        raise ConfigurationError(f"The outbox {file} can't be used: {error}.") from None
-    return lock
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    # auto_vacuum first: it counts only before there are tables.
-    for pragma in (
-        "auto_vacuum=INCREMENTAL",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")

@@ -12,7 +12,7 @@ from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -41,13 +41,16 @@ reports = sa.Table(
     sa.Column("holder", sa.String),
     sa.Column("held_until", sa.Float),
     sa.Column("ended", sa.Float),
+    sa.Column("size", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
-for _name, _column in (("due", reports.c.due), ("queue_id", reports.c.queue_id)):
+for _name, *_columns in (("due", reports.c.due, reports.c.size), ("queue_id", reports.c.queue_id)):
     # Without those that have ended, which are nearly all.
-    _condition = _column.is_not(None)
-    sa.Index(f"reports_{_name}", _column, sqlite_where=_condition, postgresql_where=_condition)
+    _condition = _columns[0].is_not(None)
+    sa.Index(f"reports_{_name}", *_columns, sqlite_where=_condition, postgresql_where=_condition)
 sa.Index("reports_ended", reports.c.ended)
+# What is asked of many reports at once is in an index: rows are large, and slow to read through.
+sa.Index("reports_created", reports.c.created, reports.c.id, reports.c.owner, reports.c.state)
 
 events = sa.Table(
     "events",
@@ -107,8 +110,12 @@ class Event:
     note: str
 
 
+WAITING = ("received", "queued", "sending")
+"""States of a mail that Postfix hasn't got yet: these rows have a `due`."""
 PASSED = ("accepted", "relayed", "deferred", "bounced")
 """States of a mail that Postfix has, the worse the later."""
+STATES = (*WAITING, *PASSED, "failed", "cancelled")
+"""All of them. The last two have ended without Postfix."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +189,10 @@ class Entry:
 
     def columns(self) -> dict[str, Any]:
         """The entry as a row of `reports`, without the idempotency key."""
+        report = self.report.model_dump_json()
         return {name: getattr(self, name) for name in _PLAIN_COLUMNS} | {
-            "report": self.report.model_dump_json(),
+            "report": report,
+            "size": len(report.encode()) + len(self.mail or b""),
             "people": json.dumps(asdict(self.people)),
             "pending": json.dumps(self.pending),
         }
@@ -199,3 +208,10 @@ def add_history(write: sa.Connection, entry_id: str, at: float, *history: tuple[
         {"report_id": entry_id, "at": at, "state": state, "note": text} for state, text in history
     ]
     write.execute(events.insert(), rows)
+
+
+def history_of(read: sa.Connection, entry_id: str) -> tuple[Event, ...]:
+    """A report's history, the oldest first."""
+    query = sa.select(events).where(events.c.report_id == entry_id).order_by("number")
+    rows = read.execute(query).mappings()
+    return tuple(Event(row["at"], row["state"], row["note"]) for row in rows)

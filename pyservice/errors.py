@@ -5,7 +5,7 @@ Exception
 ├── SetupError           node, Postfix or Jenkins is not as it must be: exit code 1
 ├── LostLeaseError       another service works on a row by now
 ├── RenderError          a template could not be rendered; the mail goes out with the built-in one
-└── RequestError         the caller must change the request: an HTTP 4xx, told as problem+json
+└── RequestError         it can't be served, mostly by the caller's mistake: told as problem+json
     ├── MalformedError       400  not JSON
     ├── UnauthorizedError    401  no token, or an unknown one
     ├── PolicyError          403  understood, and forbidden here
@@ -14,7 +14,8 @@ Exception
     ├── TooLargeError        413  over the byte limit
     ├── MediaTypeError       415  not application/json
     ├── MisdirectedError     421  a Host header that is not this service's
-    └── InvalidError         422  names each wrong member by its JSON pointer
+    ├── InvalidError         422  names each wrong member by its JSON pointer
+    └── FullError            503  the outbox is over its limits: the caller tries later
 
 A mail that Postfix would not take is no exception: it is a value, `smtp.Outcome`, since it is
 stored, shown and retried. Configuration errors share no base with anything that may be retried.
@@ -125,3 +126,10 @@ class InvalidError(RequestError):
 
     status = 422
     title = "Invalid report"
+
+
+class FullError(RequestError):
+    """The outbox is full."""
+
+    status = 503
+    title = "Outbox full"

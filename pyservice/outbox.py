@@ -6,8 +6,8 @@ lease; a row that was being sent when its holder died is sent again, and its his
 may be doubled.
 
 States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
-(kept for a person); then, as Postfix' log tells, relayed, deferred or bounced. Times are seconds
-since the epoch, UTC.
+(kept for a person), or cancelled by a person; after accepted, as Postfix' log tells, relayed,
+deferred or bounced. Times are seconds since the epoch, UTC.
 """
 
 import json
@@ -21,12 +21,14 @@ import sqlalchemy as sa
 import structlog
 
 from pyservice.database import Database
-from pyservice.entries import FREE, Entry, Event, add_history, events, reports
-from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
+from pyservice.engines import cause
+from pyservice.entries import FREE, Entry, Event, add_history, history_of, reports
+from pyservice.errors import ConflictError, FullError, LostLeaseError, NotFoundError
 from pyservice.ledger import state_of
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
+from pyservice.room import Room
 
 LEASE = 60.0
 """Seconds for which a row is held; who lives renews it before somebody else may take it."""
@@ -37,15 +39,18 @@ _log = structlog.get_logger()
 class Outbox:
     """The queue. Thread-safe; `close` it."""
 
-    def __init__(self, database: Database, *, host: str, node: str) -> None:
+    def __init__(
+        self, database: Database, *, host: str, node: str, room: Room | None = None
+    ) -> None:
         """Take back what a crash left behind.
 
         Args:
             database: where it is kept.
             host: the right side of Message-IDs.
             node: this one's name, for its rows.
+            room: how much it may hold; None: no limit.
         """
-        self._database, self._host, self._node = database, host, node
+        self._database, self._host, self._node, self._room = database, host, node, room
         self._holder = f"{node}/{uuid.uuid4().hex}"
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -83,6 +88,7 @@ class Outbox:
 
         Raises:
             ConflictError: the key was used for another report.
+            FullError: it is new, and there is no room.
         """
         now, entry_id = time.time(), str(uuid.uuid4())
         entry = Entry(
@@ -104,8 +110,14 @@ class Outbox:
             error=None,
             node=self._node,
         )
-        row = entry.columns()
-        row["idempotency_key"] = f"key:{key}" if key else f"report:{entry.digest}"
+        name = f"key:{key}" if key else f"report:{entry.digest}"
+        row = entry.columns() | {"idempotency_key": name}
+        is_same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
+        same = sa.select(reports).where(is_same)
+        if self._room and (why := self._room.ask(row["size"])):
+            with self._database.read() as read:
+                if read.execute(same).first() is None:
+                    raise FullError(why)
 
         def add(write: sa.Connection) -> Entry | None:
             lease = self._lease() if hold else {}
@@ -113,10 +125,7 @@ class Outbox:
             if write.execute(insert.returning(reports.c.id)).first() is not None:
                 add_history(write, entry_id, now, ("received", ""))
                 return None
-            known = sa.select(reports).where(
-                reports.c.owner == owner, reports.c.idempotency_key == row["idempotency_key"]
-            )
-            return Entry.of(write.execute(known).mappings().one())
+            return Entry.of(write.execute(same).mappings().one())
 
         known = self._database.write(add)
         if known is None:
@@ -136,11 +145,7 @@ class Outbox:
             row = found.mappings().one_or_none()
             if row is None or owner != row["owner"]:
                 raise NotFoundError("There is no such report.")
-            history = read.execute(
-                sa.select(events).where(events.c.report_id == entry_id).order_by("number")
-            ).mappings()
-            told = tuple(Event(row["at"], row["state"], row["note"]) for row in history)
-            return Entry.of(row), told
+            return Entry.of(row), history_of(read, entry_id)
 
     def take(self, limit: int = 1) -> list[Entry]:
         """Entries that are due, for this process alone until `settle` or `release`.
@@ -162,16 +167,14 @@ class Outbox:
 
     def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
         values: dict[str, Any] = {"node": self._node, **_doubted(write, row)}
-        write.execute(
-            reports.update().where(reports.c.id == row["id"]).values(values | self._lease())
-        )
+        hold = reports.update().where(reports.c.id == row["id"])
+        write.execute(hold.values(values | self._lease()))
         return replace(Entry.of(row), **values)
 
     def release(self, *entries: Entry) -> None:
         """Give entries back as they were."""
-        mine = reports.c.holder == self._holder
         ids = reports.c.id.in_([entry.id for entry in entries])
-        free = reports.update().where(ids, mine).values(FREE)
+        free = reports.update().where(ids, reports.c.holder == self._holder).values(FREE)
         self._database.write(lambda write: write.execute(free))
 
     def next_due(self) -> float | None:
@@ -190,10 +193,10 @@ class Outbox:
         """
         now = time.time()
         history = [("sending", f"attempt {entry.attempts + 1}")]
-        values = {"state": "sending", "attempts": entry.attempts + 1}
+        values: dict[str, Any] = {"state": "sending", "attempts": entry.attempts + 1}
         if entry.mail is None:
             history.insert(0, ("queued", f"{len(mail)} bytes"))
-            values["mail"] = mail
+            values |= {"mail": mail, "size": reports.c.size + len(mail)}
 
         def commit(write: sa.Connection) -> bool:
             if not self._update(write, entry, values):
@@ -263,7 +266,7 @@ class Outbox:
                 )
             except sa.exc.SQLAlchemyError as error:
                 # Others take over what this one holds, if it goes on for too long.
-                _log.error("outbox.error", reason=str(getattr(error, "orig", error)))
+                _log.error("outbox.error", reason=cause(error))
 
     def _update(self, write: sa.Connection, entry: Entry, values: dict[str, Any]) -> bool:
         """Change a row, if it is still held by this process."""
@@ -284,8 +287,8 @@ def _free_all(write: sa.Connection) -> None:
     """Take back what is held: nobody else has the file, so whoever held it is dead."""
     held = reports.c.holder.is_not(None)
     for row in write.execute(sa.select(reports).where(held)).mappings().all():
-        values = FREE | _doubted(write, row)
-        write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
+        free = reports.update().where(reports.c.id == row["id"])
+        write.execute(free.values(FREE | _doubted(write, row)))
 
 
 def _doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def drain(
       notify-email drain --timeout 300 && shutdown -h now
     """
     # Late, since it takes a while and the other commands don't need it.
-    from pyservice.database import waiting  # noqa: PLC0415
+    from pyservice.cli.guests import waiting  # noqa: PLC0415
 
     ends = time.monotonic() + timeout
     url = Settings.load(config).outbox_url

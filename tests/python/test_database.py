@@ -1,6 +1,7 @@
 """database.py and migrations/: every older outbox becomes this version's, and can go back."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pyservice.database import Database
-from pyservice.entries import SCHEMA_VERSION, metadata
-from pyservice.errors import ConfigurationError
+from pyservice.entries import SCHEMA_VERSION, metadata, reports
+from pyservice.errors import ConfigurationError, SetupError
 from pyservice.migrations import configuration, downgrade, upgrade
 
 from .test_outbox import accept, opened, other
@@ -181,3 +182,112 @@ def test_a_group_is_one_commit(tmp_path: Path) -> None:
         thread.join(10)
     database.close()
     assert len(commits) == 2
+
+
+def test_a_guest(database_url: str) -> None:
+    """It reads and writes beside the service, and each sees what the other writes."""
+    with opened(database_url, "node1") as outbox:
+        guest = Database.guest(database_url)
+        assert guest is not None
+        entry = accept(outbox)
+        with guest.read() as read:
+            assert read.execute(sa.select(reports.c.id)).scalars().all() == [entry.id]
+        change = reports.update().values(error="seen")
+        guest.write(lambda write: write.execute(change))
+        assert outbox.get(entry.id, owner="ci")[0].error == "seen"
+        guest.close()
+
+
+def test_a_guest_makes_nothing(database_url: str, tmp_path: Path) -> None:
+    """Where there is no outbox, there is none after it has looked."""
+    assert Database.guest(database_url) is None
+    assert list(tmp_path.iterdir()) == []
+    if database_url.startswith("sqlite"):
+        file = tmp_path / "deep" / "outbox.db"
+        file.parent.mkdir()
+        file.touch()
+        assert Database.guest(database_url) is None
+        file.write_bytes(b"precious" * 1000)
+        with pytest.raises(SetupError, match="not a database"):
+            Database.guest(database_url)
+
+
+def test_a_guest_of_another_version(database_url: str) -> None:
+    """It changes nothing, and says what to do."""
+    filled(database_url)
+    with pytest.raises(SetupError, match="start this one's service first"):
+        Database.guest(database_url)
+    assert "holder" not in columns(database_url)
+
+
+def test_what_is_read_to_be_written_is_not_changed_in_between(database_url: str) -> None:
+    """A guest waits for the service's commit, and the service for the guest's."""
+    with opened(database_url, "node1") as outbox:
+        entry = accept(outbox)
+        guest = Database.guest(database_url)
+        assert guest is not None
+        error = sa.select(reports.c.error).where(reports.c.id == entry.id).with_for_update()
+
+        def add(write: sa.Connection) -> None:
+            before = write.execute(error).scalar() or ""
+            time.sleep(0.001)
+            write.execute(reports.update().values(error=f"{before}x"))
+
+        def work(database: Database) -> None:
+            for _ in range(50):
+                database.write(add)
+
+        threads = [threading.Thread(target=work, args=(one,)) for one in (guest, outbox._database)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        guest.close()
+        assert outbox.get(entry.id, owner="ci")[0].error == "x" * 100
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    """By reading the file through; `check` tells it from then on."""
+    url = f"sqlite:///{tmp_path}/outbox.db"
+    with opened(url, "node1") as outbox:
+        for number in range(1, 20):
+            accept(outbox, other(number))
+        with outbox._database.read() as read:
+            page = read.exec_driver_sql(
+                "SELECT rootpage FROM sqlite_master WHERE name = 'ix_events_report_id'"
+            ).scalar_one()
+            size = read.exec_driver_sql("PRAGMA page_size").scalar_one()
+    with (tmp_path / "outbox.db").open("r+b") as file:
+        file.seek((page - 1) * size + 100)
+        file.write(b"\xff" * (size - 100))
+    database = Database(url)
+    database.check()
+    assert f"{tmp_path}/outbox.db is damaged" in database.look_for_damage()
+    with pytest.raises(OSError, match="is damaged"):
+        database.check()
+    database.close()
+
+
+def test_a_sound_database_has_no_damage(database_url: str) -> None:
+    """Of either kind."""
+    with opened(database_url, "node1") as outbox:
+        accept(outbox)
+        assert outbox._database.look_for_damage() == ""
+        outbox._database.check()
+
+
+def test_unused_pages_are_given_back(tmp_path: Path) -> None:
+    """So many at once, until the file is small again."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    row = {"node": "n", "mark": "x" * 1_000_000}
+    database.write(lambda write: write.execute(metadata.tables["positions"].insert().values(row)))
+    database.write(lambda write: write.execute(metadata.tables["positions"].delete()))
+    left = database.give_back(50)
+    assert left > 100
+    assert database.give_back(50) == left - 50
+    while database.give_back(50):
+        pass
+    with database.read() as read:
+        pages = read.exec_driver_sql("PRAGMA page_count").scalar_one()
+    assert pages < 50
+    database.close()

@@ -1,0 +1,38 @@
+"""How the commands reach the outbox while its service may be running."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from pyservice.database import Database
+from pyservice.desk import Desk
+from pyservice.engines import cause
+from pyservice.errors import SetupError
+
+
+@contextmanager
+def visiting(url: str) -> Iterator[Database | None]:
+    """The outbox as a guest; None: there is none yet.
+
+    Raises:
+        SetupError: it can't be used.
+    """
+    database = Database.guest(url)
+    try:
+        yield database
+    except SQLAlchemyError as error:
+        raise SetupError(f"The outbox {database and database.name}: {cause(error)}.") from None
+    finally:
+        if database is not None:
+            database.close()
+
+
+def waiting(url: str) -> int:
+    """How many mails of an outbox Postfix has not got yet.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    with visiting(url) as database:
+        return 0 if database is None else Desk(database, "drain").waiting()

@@ -1,0 +1,249 @@
+"""What people do with the outbox: list, try again, cancel, purge; its service may be running.
+
+What a service holds is being sent, and is left alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pyservice.database import Database
+from pyservice.entries import PASSED, WAITING, add_history, reports
+from pyservice.errors import ConflictError, InvalidError, NotFoundError
+from pyservice.retention import DAY, sweep
+
+_KINDS = ("to", "cc", "bcc")
+_SUMMARY = (
+    "id",
+    "owner",
+    "state",
+    "created",
+    "attempts",
+    "due",
+    "holder",
+    "error",
+    "report",
+    "people",
+)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which reports are meant; what is None does not matter."""
+
+    owner: str | None = None
+    """The token's name."""
+    state: str | None = None
+    job: str | None = None
+    """A job, or a folder with all that is in it."""
+    older_than: float | None = None
+    """Seconds since it was accepted, at least."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A report, in short."""
+
+    id: str
+    owner: str
+    state: str
+    job: str
+    number: int
+    result: str
+    recipients: int
+    created: float
+    attempts: int
+    due: float | None
+    """When it is tried next; None: it is held, or has ended."""
+    is_held: bool
+    """A service is sending it, or is about to."""
+    error: str | None
+
+
+class Desk:
+    """Reports, for people. Thread-safe."""
+
+    def __init__(self, database: Database, by: str) -> None:
+        """Look at nothing yet.
+
+        Args:
+            database: a service's own, or a guest's.
+            by: who asks, in the history's words.
+        """
+        self._database, self._by = database, by
+
+    def waiting(self) -> int:
+        """How many mails Postfix has not got yet."""
+        query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
+        with self._database.read() as read:
+            return int(read.execute(query).scalar_one())
+
+    def page(self, wanted: Filter, limit: int, after: str | None = None) -> list[Summary]:
+        """Reports in short, the newest first.
+
+        Args:
+            wanted: which.
+            limit: how many at most.
+            after: the last one's ID of the page before.
+
+        Raises:
+            InvalidError: there is no report `after`.
+        """
+        query = sa.select(*(reports.c[name] for name in _SUMMARY)).where(*self._where(wanted))
+        key = sa.tuple_(reports.c.created, reports.c.id)
+        with self._database.read() as read:
+            if after is not None:
+                last = read.execute(
+                    sa.select(reports.c.created).where(*self._one(after, wanted.owner))
+                ).scalar()
+                if last is None:
+                    raise InvalidError("`after` is no report's ID. Begin with the first page.")
+                query = query.where(key < sa.tuple_(sa.literal(last), sa.literal(after)))
+            newest = query.order_by(reports.c.created.desc(), reports.c.id.desc()).limit(limit)
+            return [_summary(row) for row in read.execute(newest).mappings()]
+
+    def find(self, prefix: str) -> str:
+        """The ID of the one report whose ID begins so.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: there are several.
+        """
+        begins = sa.func.substr(reports.c.id, 1, len(prefix)) == prefix
+        with self._database.read() as read:
+            found = read.execute(sa.select(reports.c.id).where(begins).limit(2)).scalars().all()
+        if not found:
+            raise NotFoundError(f"There is no report {prefix}.")
+        if len(found) > 1:
+            raise ConflictError(f"Several reports begin with {prefix}: give more of the ID.")
+        return str(found[0])
+
+    def failed(self) -> list[str]:
+        """The IDs of all that have failed, the oldest first."""
+        query = sa.select(reports.c.id).where(reports.c.state == "failed")
+        with self._database.read() as read:
+            return list(read.execute(query.order_by(reports.c.created)).scalars())
+
+    def retry(self, entry_id: str, *, owner: str | None = None) -> Summary:
+        """Let a mail be tried at once; one that has failed goes to all its recipients.
+
+        Nobody got a mail that has failed: it would be `accepted`, with what is missing.
+
+        Args:
+            entry_id: the report's.
+            owner: the token's name; None: whosever it is.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is being sent, or has ended otherwise.
+        """
+
+        def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
+            if row["due"] is not None:
+                return {"due": now}
+            if row["state"] != "failed":
+                raise ConflictError(f"{_ended(row)}: it is not sent again.")
+            people = json.loads(row["people"])
+            everybody = [box["address"] for kind in _KINDS for box in people[kind]]
+            pending = json.dumps(list(dict.fromkeys(everybody)))
+            state = "received" if row["mail"] is None else "queued"
+            return {"state": state, "due": now, "ended": None, "pending": pending}
+
+        return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
+
+    def cancel(self, entry_id: str, *, owner: str | None = None) -> Summary:
+        """Let a mail that waits never be sent, or not to those who haven't got it yet.
+
+        Args:
+            entry_id: the report's.
+            owner: the token's name; None: whosever it is.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is being sent, or has ended.
+        """
+
+        def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
+            if row["due"] is None:
+                raise ConflictError(f"{_ended(row)}: there is nothing to cancel.")
+            return {"state": "cancelled", "due": None, "ended": now, "pending": "[]"}
+
+        return self._change(entry_id, owner, work, f"says {self._by}")
+
+    def ended_before(self, days: float) -> int:
+        """How many reports ended before so many days."""
+        old = sa.select(sa.func.count()).where(reports.c.ended < time.time() - days * DAY)
+        with self._database.read() as read:
+            return int(read.execute(old).scalar_one())
+
+    def purge(self, days: float) -> int:
+        """Remove reports that ended before so many days, with pauses for the service.
+
+        Returns:
+            How many there were.
+        """
+        return sweep(self._database, time.time() - days * DAY, time.sleep)
+
+    def _change(
+        self,
+        entry_id: str,
+        owner: str | None,
+        work: Callable[[sa.RowMapping, float], dict[str, Any]],
+        note: str,
+    ) -> Summary:
+        now = time.time()
+
+        def commit(write: sa.Connection) -> Summary:
+            query = sa.select(reports).where(*self._one(entry_id, owner)).with_for_update()
+            row = write.execute(query).mappings().first()
+            if row is None:
+                raise NotFoundError("There is no such report.")
+            if row["due"] is not None and row["holder"] is not None:
+                raise ConflictError("It is being sent right now: look again in a minute.")
+            values = work(row, now)
+            write.execute(reports.update().where(reports.c.id == entry_id).values(values))
+            changed = {**row, **values}
+            add_history(write, entry_id, now, (changed["state"], note))
+            return _summary(changed)
+
+        return self._database.write(commit)
+
+    @staticmethod
+    def _one(entry_id: str, owner: str | None) -> list[sa.ColumnElement[bool]]:
+        found = [reports.c.id == entry_id.replace("\0", "")]  # which PostgreSQL can't be asked for
+        return found if owner is None else [*found, reports.c.owner == owner]
+
+    def _where(self, wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
+        if wanted.owner is not None:
+            yield reports.c.owner == wanted.owner
+        if wanted.state is not None:
+            yield reports.c.state == wanted.state
+        if wanted.state in WAITING:
+            yield reports.c.due.is_not(None)  # an index has these alone
+        if wanted.older_than is not None:
+            yield reports.c.created <= time.time() - wanted.older_than
+        if wanted.job is not None:
+            as_json = sa.cast if self._database.is_shared else sa.type_coerce
+            job = as_json(reports.c.report, sa.JSON)[("build", "job")].as_string()
+            yield sa.or_(job == wanted.job, job.startswith(f"{wanted.job}/", autoescape=True))
+
+
+def _ended(row: sa.RowMapping) -> str:
+    return "Postfix has it" if row["state"] in PASSED else f"It is {row['state']}"
+
+
+def _summary(row: Any) -> Summary:
+    build = json.loads(row["report"])["build"]
+    people = json.loads(row["people"])
+    is_held = row["due"] is not None and row["holder"] is not None
+    return Summary(
+        **{name: row[name] for name in ("id", "owner", "state", "created", "attempts", "error")},
+        **{name: build[name] for name in ("job", "number", "result")},
+        recipients=len({box["address"] for kind in _KINDS for box in people[kind]}),
+        due=None if is_held else row["due"],
+        is_held=is_held,
+    )

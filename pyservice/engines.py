@@ -1,0 +1,82 @@
+"""How the outbox's database is connected to: SQLite's file and its lock, or PostgreSQL."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pyservice.errors import ConfigurationError
+
+WRITING = {"is_write": True}
+"""The option of connections that write."""
+
+
+def connect(url: sa.URL, *, is_guest: bool = False) -> sa.Engine:
+    """An engine; nothing is connected yet.
+
+    Args:
+        url: SQLite's or PostgreSQL's.
+        is_guest: it makes no file, and leaves the file's own settings as they are.
+
+    Raises:
+        ConfigurationError: PostgreSQL's driver isn't installed.
+    """
+    try:
+        if url.get_backend_name() == "postgresql":
+            return sa.create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"PostgreSQL needs {error.name}: pip install 'jenkins-notify-email[postgresql]'."
+        ) from None
+    if is_guest:
+        url = url.set(database=f"file:{url.database}", query={"mode": "rw", "uri": "true"})
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
+    sa.event.listen(engine, "connect", _prepare_guest if is_guest else _prepare)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, in the driver's words, on one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def own(file: Path) -> int:
+    """Lock a SQLite file for this process; only its user may read it."""
+    lock = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        if lock is not None:
+            os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise ConfigurationError(
+                f"The outbox {file} belongs to a service that is running. "
+                "Stop it, or give this one its own DATABASE_URL."
+            ) from None
+        raise ConfigurationError(f"The outbox {file} can't be used: {error}.") from None
+    return lock
+
+
+def _prepare(connection: Any, record: object) -> None:
+    # auto_vacuum first: it counts only before there are tables.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    _prepare_guest(connection, record)
+
+
+def _prepare_guest(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # Python's sqlite3 would not begin before it writes
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # What is read before it is written must not be changed by a guest in between.
+    is_write = connection.get_execution_options().get("is_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

@@ -1,0 +1,69 @@
+"""Whether the outbox has room for one more report."""
+
+import threading
+import time
+
+import sqlalchemy as sa
+
+from pyservice.database import Database
+from pyservice.entries import reports
+
+FRESH = 1.0
+"""Seconds between two looks into the database."""
+
+
+class Room:
+    """The limits of what waits for Postfix. Thread-safe.
+
+    They are the database's, which several services may share; each of them looks once a second,
+    and adds what it accepts meanwhile.
+    """
+
+    def __init__(self, database: Database, *, rows: int, size: int) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            database: the outbox's.
+            rows: how many reports may wait.
+            size: bytes of these reports and their mails.
+        """
+        self._database = database
+        self._most_rows, self._most_bytes = rows, size
+        self._rows = self._bytes = 0
+        self._looked = float("-inf")
+        self._lock = threading.Lock()
+
+    def ask(self, size: int) -> str:
+        """For room for one more.
+
+        Args:
+            size: its bytes.
+
+        Returns:
+            Why there is none, as a sentence; empty: there is, and it is counted in.
+        """
+        with self._lock:
+            if time.monotonic() - self._looked > FRESH:
+                self._look()
+                self._looked = time.monotonic()
+            if self._rows >= self._most_rows:
+                return self._told("reports", self._rows, "OUTBOX_MAX_WAITING", self._most_rows)
+            if self._bytes >= self._most_bytes:
+                return self._told("bytes", self._bytes, "OUTBOX_MAX_BYTES", self._most_bytes)
+            self._rows += 1
+            self._bytes += size
+            return ""
+
+    def _look(self) -> None:
+        # From an index alone, which has only what waits: 100,000 of them take some milliseconds.
+        sums = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(reports.c.size), 0))
+        with self._database.read() as read:
+            rows, size = read.execute(sums.where(reports.c.due.is_not(None))).one()
+        self._rows, self._bytes = int(rows), int(size)
+
+    @staticmethod
+    def _told(what: str, found: int, setting: str, limit: int) -> str:
+        return (
+            f"The outbox is full: {found} {what} wait for Postfix, and {setting} is {limit}. "
+            "The report was not accepted: try again later."
+        )
