@@ -160,7 +160,8 @@ def test_all_the_way(testbed: Testbed) -> None:
     code, found = on_the_node(testbed, "--send-to", "ada@example.com")
     assert code == 0
     assert f"{found['queue_id']}: to=<ada@example.com>" in testbed.node.maillog()
-    assert found["relay"] == "198.51.100.1[198.51.100.1]:25: 250 2.0.0 Ok: queued as SINK1"
+    relay = "198.51.100.1[198.51.100.1]:25: 250 2.0.0 Ok: queued as SINK"
+    assert found["relay"].startswith(relay)  # and its number
     [mail] = testbed.wait_for_mails(1)
     assert mail.recipients == ["ada@example.com"]
     notes = [finding["id"] for finding in found["findings"]]
