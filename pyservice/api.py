@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pyservice import policy, problems
 from pyservice.courier import Courier
+from pyservice.desk import Desk
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
 from pyservice.ledger import Ledger
@@ -39,6 +40,7 @@ class Service:
     tokens: Tokens
     renderer: Renderer
     outbox: Outbox
+    desk: Desk
     ledger: Ledger
     courier: Courier
     readiness: Readiness
@@ -222,13 +224,13 @@ def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
         job=build.job,
         number=build.number,
         result=build.result,
-        created_at=_when(entry.created),
+        created_at=when(entry.created),
         attempts=entry.attempts,
         queue_id=entry.queue_id,
         error=entry.error,
-        next_attempt_at=_when(entry.due) if entry.due and entry.state == "queued" else None,
+        next_attempt_at=when(entry.due) if entry.due and entry.state == "queued" else None,
         receipts=[
-            Received(recipient=one.recipient, state=one.state, reply=one.reply, at=_when(one.at))
+            Received(recipient=one.recipient, state=one.state, reply=one.reply, at=when(one.at))
             for one in service.ledger.receipts(entry)
         ],
         history=[_told(event) for event in history],
@@ -283,8 +285,9 @@ def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:
 
 
 def _told(event: Event) -> HistoryEntry:
-    return HistoryEntry(state=event.state, at=_when(event.at), note=event.note)
+    return HistoryEntry(state=event.state, at=when(event.at), note=event.note)
 
 
-def _when(seconds: float) -> datetime:
+def when(seconds: float) -> datetime:
+    """A time of seconds since the epoch."""
     return datetime.fromtimestamp(seconds, UTC)

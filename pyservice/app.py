@@ -10,9 +10,10 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, policy, problems
+from pyservice import __version__, api, policy, problems, reports_api
 from pyservice.courier import Courier
 from pyservice.database import Database
+from pyservice.desk import Desk
 from pyservice.errors import ConfigurationError, RequestError
 from pyservice.ledger import Ledger
 from pyservice.metrics import Metrics
@@ -22,6 +23,8 @@ from pyservice.readiness import Readiness
 from pyservice.receipts import Receipts
 from pyservice.renderer import Renderer
 from pyservice.report import Mail, Report
+from pyservice.retention import Retention
+from pyservice.room import Room
 from pyservice.settings import Settings
 from pyservice.tokens import Tokens
 
@@ -40,7 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
     database = Database(settings.outbox_url)
-    outbox = Outbox(database, host=host, node=node)
+    room = Room(database, rows=settings.outbox_max_waiting, size=settings.outbox_max_bytes)
+    outbox = Outbox(database, host=host, node=node, room=room)
+    retention = Retention(database, settings.retention_days)
     ledger = Ledger(database, node)
     metrics = Metrics()
     courier = Courier(outbox, renderer, settings, metrics)
@@ -52,11 +57,13 @@ def create_app(settings: Settings) -> FastAPI:
         # First what Postfix' log tells: what it has need not be sent again.
         await run_in_threadpool(receipts.start)
         courier.start()
+        retention.start()
         try:
             yield
         finally:
             await run_in_threadpool(courier.stop)
             receipts.stop()
+            retention.stop()
             outbox.close()
             database.close()
             _log.info("service.stopped")
@@ -72,9 +79,17 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = api.Service(
-        settings, tokens, renderer, outbox, ledger, courier, Readiness(database, settings), metrics
+        settings=settings,
+        tokens=tokens,
+        renderer=renderer,
+        outbox=outbox,
+        desk=Desk(database, "the API"),
+        ledger=ledger,
+        courier=courier,
+        readiness=Readiness(database, settings),
+        metrics=metrics,
     )
-    for router in (api.router, preview.router):
+    for router in (api.router, reports_api.router, preview.router):
         app.include_router(
             router, dependencies=[Depends(api.check_host)], responses=problems.described("default")
         )

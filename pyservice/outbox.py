@@ -141,8 +141,8 @@ class Outbox:
             NotFoundError: there is none, or it is another token's.
         """
         with self._database.read() as read:
-            found = read.execute(sa.select(reports).where(reports.c.id == entry_id))
-            row = found.mappings().one_or_none()
+            is_meant = reports.c.id == entry_id.replace("\0", "")  # PostgreSQL knows no such text
+            row = read.execute(sa.select(reports).where(is_meant)).mappings().one_or_none()
             if row is None or owner != row["owner"]:
                 raise NotFoundError("There is no such report.")
             return Entry.of(row), history_of(read, entry_id)

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pyservice.errors import (
+    FullError,
     MediaTypeError,
     MisdirectedError,
     RequestError,
@@ -138,21 +139,25 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - Starlette's types say less than it does
-    _log.info(
+    is_full = isinstance(error, FullError)
+    (_log.warning if is_full else _log.info)(
         "request.refused",
         method=request.method,
         status=error.status,
         wrong=error.count,
         pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
     )
-    # A browser asks for the token when it is challenged with Basic.
-    challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
+    headers = {"Retry-After": str(RETRY_AFTER)} if is_full else {}
+    if isinstance(error, UnauthorizedError):
+        # A browser asks for the token when it is challenged with Basic.
+        challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
+        headers["WWW-Authenticate"] = challenge
     return _problem(
         error.status,
         error.title,
         error.detail,
         [Member(pointer=pointer, detail=detail) for pointer, detail in error.errors],
-        {"WWW-Authenticate": challenge} if isinstance(error, UnauthorizedError) else None,
+        headers,
     )
 
 
@@ -167,7 +172,7 @@ def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     told = [(".".join(map(str, e["loc"][1:])), str(e["msg"])) for e in error.errors()]
     detail = "; ".join(f"{name}: {message}" for name, message in told)
-    return _problem(422, "Invalid parameter", detail)
+    return _problem(422, "Invalid parameter", f"{detail}.")
 
 
 def _on_outbox_error(_: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationError,
@@ -91,6 +92,12 @@ class Settings(BaseModel):
     database_url: str | None = None
     """The outbox, `sqlite:///` and a path, or `postgresql+psycopg://…`; without it a file in the
     state directory."""
+    outbox_max_waiting: int = Field(100_000, ge=1)
+    """Reports that may wait for Postfix; over it callers are told to come later."""
+    outbox_max_bytes: ByteSize = Field(ByteSize(1024**3), gt=0)
+    """Bytes of these reports and their mails; `512MiB` can be read, too."""
+    retention_days: int = Field(90, ge=0, le=36_500)
+    """Days that a report is kept after it ended; 0: for ever."""
     postfix_log: str | None = None
     """The log that tells what became of mails: a path, or `journal`; without it what
     `notify-email share-log` writes, where it does."""

@@ -20,7 +20,7 @@ from pyservice.outbox import Outbox
 from pyservice.problems import MAX_BODY
 from pyservice.settings import Settings
 
-from .conftest import Json, PostfixStandIn, free_port, post, serve, settled
+from .conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 
 
 def problem(response: Any, status: int) -> Json:
@@ -350,6 +350,31 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Database, "check", full)
         assert client.get("/readyz").json()["checks"]["outbox"] == "database or disk is full"
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_damaged_outbox_is_not_ready(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, report: Json
+) -> None:
+    """What is found in the background after the start is told; what still works goes on."""
+    monkeypatch.setattr(readiness, "FRESH", 0)
+    with serve(settings) as client:
+        post(client, report)
+    file = Path(settings.outbox_url.removeprefix("sqlite:///"))
+    engine = sa.create_engine(settings.outbox_url)
+    with engine.connect() as read:
+        page = read.execute(
+            sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'reports_created'")
+        ).scalar_one()
+        size = read.execute(sa.text("PRAGMA page_size")).scalar_one()
+    engine.dispose()
+    with file.open("r+b") as out:
+        out.seek((page - 1) * size + 100)
+        out.write(b"\xff" * (size - 100))
+    with serve(settings) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 503)
+        told = client.get("/readyz").json()["checks"]
+        assert told["outbox"].startswith(f"{file} is damaged: ")
+        assert told["postfix"] == "ok"
 
 
 def test_who_asks_whether_it_is_ready_holds_up_nobody(

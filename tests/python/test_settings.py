@@ -28,6 +28,13 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.listen == ("127.0.0.1", "::1")
 
 
+def test_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number of bytes, or one with a unit."""
+    for value, size in (("1000", 1000), ("512MiB", 512 * 1024**2), ("2 GB", 2 * 10**9)):
+        monkeypatch.setenv("NOTIFY_EMAIL_OUTBOX_MAX_BYTES", value)
+        assert Settings.load().outbox_max_bytes == size
+
+
 def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commas separate them."""
     monkeypatch.setenv("NOTIFY_EMAIL_LISTEN", "127.0.0.1, 172.22.91.1")
@@ -63,6 +70,13 @@ def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SMTP_HOST", "mail.example.com:25"),
         ("SMTP_HOST", "smtp://mail.example.com"),
         ("LOG_LEVEL", "loud"),
+        ("OUTBOX_MAX_WAITING", "0"),
+        ("OUTBOX_MAX_WAITING", "many"),
+        ("OUTBOX_MAX_BYTES", "0"),
+        ("OUTBOX_MAX_BYTES", "1 pound"),
+        ("OUTBOX_MAX_BYTES", "-1"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "1.5"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
