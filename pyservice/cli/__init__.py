@@ -18,6 +18,7 @@ from pyservice.cli.jenkins import jenkins_app
 from pyservice.cli.jenkins_emit import emit_app
 from pyservice.cli.log import share_log
 from pyservice.cli.node import node
+from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
 from pyservice.errors import ConfigurationError, SetupError
 
@@ -26,6 +27,7 @@ Examples:
   notify-email demo                          try it, without sending anything
   notify-email token new --name ci           make a token for a Jenkins
   notify-email serve                         run the service on this node
+  notify-email outbox list                   what waits, and what became of the others
   notify-email node                          which address reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
   notify-email jenkins plan                  what Jenkins needs to send by it
@@ -49,6 +51,7 @@ app.command()(doctor)
 app.command()(share_log)
 app.command()(drain)
 app.add_typer(service.token_app, name="token")
+app.add_typer(outbox_app, name="outbox")
 app.add_typer(relay_app, name="relay")
 jenkins_app.add_typer(emit_app, name="emit")
 app.add_typer(jenkins_app, name="jenkins")

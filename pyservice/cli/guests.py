@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.database import Database
@@ -26,6 +27,11 @@ def visiting(url: str) -> Iterator[Database | None]:
     finally:
         if database is not None:
             database.close()
+
+
+def name(url: str) -> str:
+    """An outbox' name for a person: without its password."""
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def waiting(url: str) -> int:
