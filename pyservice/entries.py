@@ -42,6 +42,7 @@ reports = sa.Table(
     sa.Column("held_until", sa.Float),
     sa.Column("ended", sa.Float),
     sa.Column("size", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("logged_as", sa.String),  # the queue ID that Postfix' log told while it was sent
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
 for _name, *_columns in (("due", reports.c.due, reports.c.size), ("queue_id", reports.c.queue_id)):

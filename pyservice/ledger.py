@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +20,6 @@ from pyservice.entries import (
     positions,
     reports,
 )
-from pyservice.postfix_log import Mark
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class News:
     receipts: tuple[Receipt, ...]
     settled: int
     """Mails whose reply was lost, and which Postfix has."""
+
+
+Position = Mapping[str, Any]
+"""How far a log was read, as JSON; only its reader knows more."""
 
 
 class Ledger:
@@ -43,16 +47,15 @@ class Ledger:
             found = _receipts(read, entry.id)
             return tuple(found[recipient] for recipient in sorted(found))
 
-    def position(self) -> Mark | None:
+    def position(self) -> Position | None:
         """How far this node's log of Postfix was read; None: not yet."""
         query = sa.select(positions.c.mark).where(positions.c.node == self._node)
         with self._database.read() as read:
-            mark = read.execute(query).scalar()
-            return None if mark is None else dict(json.loads(mark))
+            kept = read.execute(query).scalar()
+            return None if kept is None else dict(json.loads(kept))
 
-    def record(self, traces: Sequence[Trace], mark: Mark) -> News:
+    def record(self, traces: Sequence[Trace], position: Position) -> News:
         """Commit what Postfix' log told, and that it was read so far."""
-        now = time.time()
 
         def commit(write: sa.Connection) -> News:
             receipts, settled = [], 0
@@ -62,9 +65,9 @@ class Ledger:
                     if self._receive(write, row, trace.receipt):
                         receipts.append(trace.receipt)
                 elif row is not None:
-                    settled += self._settle_by_log(write, row, trace, now)
-            position = {"node": self._node, "mark": json.dumps(mark)}
-            write.execute(self._database.put(positions, position))
+                    settled += self._queued(write, row, trace)
+            kept = {"node": self._node, "mark": json.dumps(position)}
+            write.execute(self._database.put(positions, kept))
             return News(tuple(receipts), settled)
 
         return self._database.write(commit)
@@ -92,27 +95,55 @@ class Ledger:
             write.execute(reports.update().where(reports.c.id == row["id"]).values(state))
         return True
 
-    def _settle_by_log(
-        self, write: sa.Connection, row: sa.RowMapping, trace: Trace, now: float
-    ) -> bool:
-        """Whether Postfix has a mail whose reply was lost: it is not to be sent again."""
-        is_open = row["state"] == "queued" and row["uncertain"]
+    def _queued(self, write: sa.Connection, row: sa.RowMapping, trace: Trace) -> bool:
+        """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
         # Were there more recipients than now, some were deferred, and who is not told here.
-        if not is_open or trace.recipients != len(json.loads(row["pending"])):
+        if trace.recipients != len(json.loads(row["pending"])):
             return False
-        note = f"Postfix' log has it, queued as {trace.queue_id}: it is not sent again"
-        add_history(write, row["id"], now, ("accepted", note))
-        values = {
-            "state": state_of(write, row["id"]),
-            "pending": "[]",
-            "due": None,
-            "taken": True,
-            "queue_id": trace.queue_id,
-            "error": None,
-            "ended": now,
-        }
-        write.execute(reports.update().where(reports.c.id == row["id"]).values(FREE | values))
-        return True
+        values: dict[str, Any] = {}
+        if row["state"] == "sending":  # until its reply is there, or lost
+            values = {"logged_as": trace.queue_id}
+        elif row["state"] == "queued" and row["uncertain"]:
+            values = _settled_by_log(write, row["id"], trace.queue_id)
+        if values:
+            write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
+        return "state" in values
+
+
+def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
+    """What becomes of a row that its dead holder may have been sending."""
+    if row["state"] != "sending":
+        return {}
+    if row["logged_as"]:
+        return _settled_by_log(write, row["id"], row["logged_as"])
+    note = "the service stopped while sending: it may be doubled"
+    add_history(write, row["id"], time.time(), ("queued", note))
+    return {"state": "queued", "uncertain": row["uncertain"] + 1}
+
+
+def settle_if_logged(write: sa.Connection, entry_id: str) -> None:
+    """After a lost reply: what the log told while the mail was sent settles it."""
+    row = reports.c.id == entry_id
+    queue_id = write.execute(sa.select(reports.c.logged_as).where(row)).scalar()
+    if queue_id is not None:
+        values = _settled_by_log(write, entry_id, queue_id)
+        write.execute(reports.update().where(row).values(values))
+
+
+def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[str, Any]:
+    """What becomes of a mail whose reply was lost and which Postfix' log says to be queued."""
+    now = time.time()
+    note = f"Postfix' log has it, queued as {queue_id}: it is not sent again"
+    add_history(write, entry_id, now, ("accepted", note))
+    return FREE | {
+        "state": state_of(write, entry_id),
+        "pending": "[]",
+        "due": None,
+        "taken": True,
+        "queue_id": queue_id,
+        "error": None,
+        "ended": now,
+    }
 
 
 def state_of(read: sa.Connection, entry_id: str) -> str:

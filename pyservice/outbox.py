@@ -14,7 +14,6 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +23,7 @@ from pyservice.database import Database
 from pyservice.engines import cause
 from pyservice.entries import FREE, Entry, Event, add_history, history_of, reports
 from pyservice.errors import ConflictError, FullError, LostLeaseError, NotFoundError
-from pyservice.ledger import state_of
+from pyservice.ledger import doubted, settle_if_logged, state_of
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -161,15 +160,17 @@ class Outbox:
         def take(write: sa.Connection) -> list[Entry]:
             query = sa.select(reports).where(due).order_by("due").limit(limit)
             rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
-            return [self._taken(write, row) for row in rows]
+            taken = [self._taken(write, row) for row in rows]
+            return [entry for entry in taken if entry.due is not None]
 
         return self._database.write(take)
 
     def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
-        values: dict[str, Any] = {"node": self._node, **_doubted(write, row)}
-        hold = reports.update().where(reports.c.id == row["id"])
-        write.execute(hold.values(values | self._lease()))
-        return replace(Entry.of(row), **values)
+        values: dict[str, Any] = {"node": self._node} | self._lease() | doubted(write, row)
+        write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
+        return Entry.of(
+            write.execute(sa.select(reports).where(reports.c.id == row["id"])).mappings().one()
+        )
 
     def release(self, *entries: Entry) -> None:
         """Give entries back as they were."""
@@ -193,7 +194,11 @@ class Outbox:
         """
         now = time.time()
         history = [("sending", f"attempt {entry.attempts + 1}")]
-        values: dict[str, Any] = {"state": "sending", "attempts": entry.attempts + 1}
+        values: dict[str, Any] = {
+            "state": "sending",
+            "attempts": entry.attempts + 1,
+            "logged_as": None,
+        }
         if entry.mail is None:
             history.insert(0, ("queued", f"{len(mail)} bytes"))
             values |= {"mail": mail, "size": reports.c.size + len(mail)}
@@ -253,6 +258,8 @@ class Outbox:
             if not self._update(write, entry, final):
                 told = f"{note}; another service has taken it meanwhile, so it may be doubled"
             add_history(write, entry.id, now, (state, told))
+            if uncertain:
+                settle_if_logged(write, entry.id)
 
         self._database.write(commit)
 
@@ -288,13 +295,4 @@ def _free_all(write: sa.Connection) -> None:
     held = reports.c.holder.is_not(None)
     for row in write.execute(sa.select(reports).where(held)).mappings().all():
         free = reports.update().where(reports.c.id == row["id"])
-        write.execute(free.values(FREE | _doubted(write, row)))
-
-
-def _doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
-    """What becomes of a row that its dead holder may have been sending."""
-    if row["state"] != "sending":
-        return {}
-    note = "the service stopped while sending: it may be doubled"
-    add_history(write, row["id"], time.time(), ("queued", note))
-    return {"state": "queued", "uncertain": row["uncertain"] + 1}
+        write.execute(free.values(FREE | doubted(write, row)))

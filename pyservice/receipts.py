@@ -12,13 +12,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice import log_sharing, postfix_log
+from pyservice import log_sharing
 from pyservice.entries import Receipt, Trace
 from pyservice.errors import SetupError
 from pyservice.ledger import Ledger, News
 from pyservice.mail import report_id_of
 from pyservice.metrics import Metrics
-from pyservice.postfix_log import Line, Log, Mark
+from pyservice.postfix_log import FileLog, JournalLog, Line, Log
 
 PAUSE = 0.5
 """Seconds between two looks."""
@@ -52,6 +52,7 @@ class Receipts:
         self._source = source or (str(log_sharing.FILE) if has_shared else None)
         self._log: Log | None = None
         self._report_ids: dict[str, str] = {}
+        """Of the mails in Postfix' queue, by their queue ID."""
         self._unwritten: list[Trace] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -76,13 +77,11 @@ class Receipts:
         """Record what came since; whether there may be more at once."""
         try:
             if self._log is None:
-                self._log = _opened(self._source or JOURNAL, self._ledger.position())
+                self._log = self._opened()
             lines = self._log.lines()
             if lines:
                 self._unwritten += [found for text in lines if (found := self._read(text))]
-                news = self._ledger.record(self._unwritten, self._log.mark)
-                self._unwritten = []
-                self._count(news)
+                self._record(self._log)
         except (SetupError, SQLAlchemyError) as error:
             # What was read is written with the next step.
             told = str(getattr(error, "orig", None) or error)
@@ -92,6 +91,24 @@ class Receipts:
             return False
         self._troubled = ""
         return bool(lines)
+
+    def _opened(self) -> Log:
+        position = self._ledger.position()
+        mark = position["mark"] if position else None
+        log = (
+            JournalLog(mark) if self._source == JOURNAL else FileLog(Path(self._source or ""), mark)
+        )
+        if position is None:
+            self._record(log)  # a crash from now on must not lose what comes
+        else:
+            self._report_ids = dict(position["report_ids"])
+        return log
+
+    def _record(self, log: Log) -> None:
+        position = {"mark": log.mark, "report_ids": self._report_ids}
+        news = self._ledger.record(self._unwritten, position)
+        self._unwritten = []
+        self._count(news)
 
     def is_log_readable(self) -> bool | None:
         """Whether the last look worked; None: there is no log to look at."""
@@ -129,9 +146,3 @@ class Receipts:
         elif report_id and (queued := _QUEUED.fullmatch(line.told)):
             return Trace(report_id, line.queue_id, recipients=int(queued["count"]))
         return None
-
-
-def _opened(source: str, mark: Mark | None) -> Log:
-    if source == JOURNAL:
-        return postfix_log.JournalLog(mark)
-    return postfix_log.FileLog(Path(source), mark)

@@ -191,7 +191,7 @@ class Testbed:
             if file.stem.isdigit():
                 file.unlink()
 
-    def start_service(self, **settings: str) -> None:
+    def start_service(self, **settings: Any) -> None:
         """Start the first node's service; settings are NOTIFY_EMAIL_…."""
         self.node.start_service(**settings)
 

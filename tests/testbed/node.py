@@ -13,6 +13,8 @@ from tests.testbed.postfix import Postfix
 BRIDGE_DEVICE = "docker0"
 PORT = 8525
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
+LAUNCHER = (str(BIN / "notify-email"),)
 
 
 class Node(Namespace):
@@ -62,11 +64,15 @@ class Node(Namespace):
         )
         self.postfix.start()
 
-    def start_service(self, **settings: str) -> None:
+    def start_service(self, *, launcher: tuple[str, ...] = LAUNCHER, **settings: str) -> None:
         """Start the service, and wait until it answers at the bridge's address.
 
         Args:
+            launcher: the command before its arguments.
             settings: NOTIFY_EMAIL_…, beside the ones that keep it apart.
+
+        Raises:
+            AssertionError: it ended.
         """
         self.make_token()
         environment = {
@@ -76,13 +82,11 @@ class Node(Namespace):
         } | {name.upper(): value for name, value in settings.items()}
         config = self.folder / "settings.toml"
         config.touch()  # an empty one: the machine's own must not count
+        variables = {f"NOTIFY_EMAIL_{name}": value for name, value in environment.items()}
         self._service = self.start(
-            str(BIN / "notify-email"),
-            "serve",
-            "--config",
-            str(config),
+            *(*launcher, "serve", "--config", str(config)),
             log=self.folder / "service.log",
-            env={f"NOTIFY_EMAIL_{name}": value for name, value in environment.items()},
+            env=variables | {"PYTHONPATH": str(ROOT)},
         )
         for _ in range(150):
             asked = self.run("curl", "-sf", "-m", "5", "--noproxy", "*", f"{self.url}/healthz")
@@ -91,6 +95,10 @@ class Node(Namespace):
             assert self._service.poll() is None, self.service_log()
             time.sleep(0.1)
         raise AssertionError(self.service_log())
+
+    def is_serving(self) -> bool:
+        """Whether the service's process is there."""
+        return self._service is not None and self._service.poll() is None
 
     def stop_service(self, *, kill: bool = False) -> None:
         """End the service, by SIGKILL if asked to; the outbox stays."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.testbed.network import ROOT, Testbed
 from tests.testbed.test_end_to_end import report_of
-from tests.testbed.test_testbed import wait_until_deferred
 
 LOSSY = 2525
 
@@ -113,34 +112,3 @@ def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed) -> None:
     second = testbed.status(testbed.post(report_of("4-fixed")), "relayed")
     assert second["attempts"] == 1
     assert len(testbed.mails()) == 2
-
-
-def test_a_crash_while_sending_is_settled_by_the_log(testbed: Testbed) -> None:
-    """Killed after Postfix took it and before that was committed: its next start knows."""
-    start(testbed)
-    testbed.relay_answers("451 4.3.0 later")
-    answer = testbed.post(report_of("2-failure"))
-    testbed.status(answer, "deferred")
-    wait_until_deferred(testbed, "451 4.3.0 later")
-    testbed.stop_service(kill=True)
-    forget_the_outcome(testbed)
-    start(testbed)
-    status = testbed.status(answer, "deferred")
-    assert any("it is not sent again" in note for _, note in told(status))
-    testbed.relay_answers(None)
-    testbed.postfix.flush()
-    testbed.status(answer, "relayed")
-    assert len(testbed.mails()) == 1
-
-
-def forget_the_outcome(testbed: Testbed) -> None:
-    """Make the outbox what it was before the last commit, in which Postfix' reply is."""
-    code = (
-        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
-        "db.execute(\"UPDATE reports SET state='sending', due=created, holder='dead', "
-        'queue_id=NULL, ended=NULL, taken=0, pending=\'[\\"ada@example.com\\"]\'"); '
-        "db.execute('DELETE FROM deliveries'); db.execute('UPDATE positions SET mark=?', ('{}',)); "
-        "db.commit()"
-    )
-    done = testbed.node.run(sys.executable, "-c", code, str(testbed.node.folder / "outbox.db"))
-    assert done.returncode == 0, done.stderr

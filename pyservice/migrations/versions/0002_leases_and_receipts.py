@@ -13,6 +13,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String),
         sa.Column("held_until", sa.Float),
         sa.Column("ended", sa.Float),
+        sa.Column("logged_as", sa.String),
     ):
         op.add_column("reports", column)
     op.execute("UPDATE reports SET ended = created WHERE due IS NULL")
@@ -53,5 +54,5 @@ def downgrade() -> None:
         op.drop_index(name, "reports")
     op.create_index("reports_due", "reports", ["due"])
     with op.batch_alter_table("reports") as batch:
-        for name in ("node", "holder", "held_until", "ended"):
+        for name in ("node", "holder", "held_until", "ended", "logged_as"):
             batch.drop_column(name)
