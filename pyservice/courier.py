@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pyservice.entries import Entry
 from pyservice.errors import LostLeaseError, RenderError
 from pyservice.mail import compose
-from pyservice.metrics import Metrics
+from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
 from pyservice.settings import Settings
@@ -229,14 +229,14 @@ class Courier:
         """Until it is committed the entry stays taken: else a full disk would double the mail."""
         while True:
             try:
-                self._outbox.settle(entry, state=state, **settlement)
+                state = self._outbox.settle(entry, state=state, **settlement)
                 break
             except SQLAlchemyError as error:
                 _log.error("outbox.error", id=entry.id, reason=str(error.__cause__ or error))
                 if self._stopping:
                     return
                 time.sleep(1)
-        if settlement.get("due") is None:
+        if state in ENDS:
             self._metrics.mail_ended(state)
 
 

@@ -121,13 +121,15 @@ def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
     return {"state": "queued", "uncertain": row["uncertain"] + 1}
 
 
-def settle_if_logged(write: sa.Connection, entry_id: str) -> None:
-    """After a lost reply: what the log told while the mail was sent settles it."""
+def settle_if_logged(write: sa.Connection, entry_id: str) -> bool:
+    """After a lost reply: whether what the log told while the mail was sent settles it."""
     row = reports.c.id == entry_id
     queue_id = write.execute(sa.select(reports.c.logged_as).where(row)).scalar()
-    if queue_id is not None:
-        values = _settled_by_log(write, entry_id, queue_id)
-        write.execute(reports.update().where(row).values(values))
+    if queue_id is None:
+        return False
+    values = _settled_by_log(write, entry_id, queue_id)
+    write.execute(reports.update().where(row).values(values))
+    return True
 
 
 def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[str, Any]:

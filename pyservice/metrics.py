@@ -26,6 +26,7 @@ STATUSES = (400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 500, 503)
 """What a request is refused with; another status is counted, too."""
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
 ENDS = ("accepted", "failed")
+"""States of a mail that is not tried again."""
 RECEIPTS = ("relayed", "deferred", "bounced")
 WAITING = ("received", "queued", "sending")
 
@@ -126,7 +127,7 @@ class Metrics:
         self._handover.observe(max(seconds, 0))  # the clock may have been set back
 
     def mail_ended(self, state: str) -> None:
-        """There are no more attempts: `accepted` or `failed`."""
+        """There are no more attempts: one of ENDS."""
         self._mails.labels(state).inc()
 
     def receipt(self, state: str) -> None:

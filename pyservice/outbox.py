@@ -224,12 +224,12 @@ class Outbox:
         taken: bool = False,
         uncertain: bool = False,
         queue_id: str | None = None,
-    ) -> None:
-        """Commit what became of an attempt, and give the entry back.
+    ) -> str:
+        """Commit what became of an attempt, give the entry back and return its state.
 
         Args:
             entry: as it was taken.
-            state: what it is now.
+            state: what it is now, unless Postfix' log says that it is `accepted`.
             note: the attempt in the history's words.
             error: what went wrong, for whom; None: nothing did this time.
             pending: recipients to try again at `due`.
@@ -250,7 +250,7 @@ class Outbox:
             "ended": now if due is None else None,
         }
 
-        def commit(write: sa.Connection) -> None:
+        def commit(write: sa.Connection) -> str:
             told = note
             final = dict(values)
             if state == "accepted":  # its receipts may have come first
@@ -258,10 +258,10 @@ class Outbox:
             if not self._update(write, entry, final):
                 told = f"{note}; another service has taken it meanwhile, so it may be doubled"
             add_history(write, entry.id, now, (state, told))
-            if uncertain:
-                settle_if_logged(write, entry.id)
+            is_logged = uncertain and settle_if_logged(write, entry.id)
+            return "accepted" if is_logged else state
 
-        self._database.write(commit)
+        return self._database.write(commit)
 
     def _keep(self) -> None:
         """Renew the leases, until `close`."""

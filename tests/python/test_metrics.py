@@ -208,6 +208,38 @@ def test_settled_by_the_log(
         scrape_when(client, "mails_total", accepted=1)
 
 
+def test_settled_by_what_the_log_told_before(
+    settings: Settings, postfix: PostfixStandIn, tmp_path: Path, report: Json, quick: None
+) -> None:
+    """It is counted, too, where the log was read before the reply was lost."""
+    log = tmp_path / "mail.log"
+    log.touch()
+    answers: list[Json] = []
+    engine = sa.create_engine(settings.outbox_url)
+
+    def is_known() -> bool:
+        with engine.connect() as read:
+            return bool(read.execute(sa.text("SELECT logged_as FROM reports")).scalar())
+
+    def log_and_hang_up(server: SMTP) -> None:
+        wait_for(lambda: bool(answers))
+        queued = "from=<jenkins@ci.example.com>, size=9, nrcpt=1 (queue active)"
+        with log.open("a") as out:
+            named = f"message-id={answers[0]['message_id']}"
+            out.write(LINE.format("cleanup", "4Q9", named) + "\n")
+            out.write(LINE.format("qmgr", "4Q9", queued) + "\n")
+        wait_for(is_known)
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = log_and_hang_up
+    with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
+        answers.append(post(client, report).json())
+        told = scrape_when(client, "mails_total", accepted=1)
+    engine.dispose()
+    assert told.counts("attempts_total") == {"uncertain": 1}
+
+
 @pytest.mark.parametrize(("log", "readable"), [("absent", [0.0]), (None, [])])
 def test_no_log(
     settings: Settings,
