@@ -47,9 +47,9 @@ test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a
 	mvn -q -B -ntp test
 	$(BIN)/pytest --junitxml=target/pytest.xml
 
-bench: setup ## Measure; writes bench/results.json
+bench: setup ## Measure; writes bench/results.json (ONLY=throughput: a part of it)
 	@tests/testbed/install-packages.sh
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ONLY)
 
 dist: setup ## Make dist/: all that a node without a clone needs (docs/install.md)
 	@rm -rf dist

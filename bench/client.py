@@ -2,11 +2,12 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from pyservice import samples
@@ -17,6 +18,8 @@ PATIENCE = 60.0
 
 Json = dict[str, Any]
 _REPORT = samples.load(SAMPLE).model_dump(mode="json", exclude_none=True)
+FAILING = 50
+"""Tests in `large_report`."""
 
 
 class Client:
@@ -31,7 +34,11 @@ class Client:
 
     def post(self, job: str, number: int) -> Json:
         """POST a report, a different one for each job and number."""
-        answer: Json = json.loads(self._ask("POST", "/v1/reports", report(job, number), 202))
+        return self.post_body(report(job, number))
+
+    def post_body(self, body: bytes) -> Json:
+        """POST a report that is new."""
+        answer: Json = json.loads(self._ask("POST", "/v1/reports", body, 202))
         return answer
 
     def is_ready(self) -> bool:
@@ -57,6 +64,25 @@ def report(job: str, number: int) -> bytes:
     return json.dumps(_REPORT | {"build": build, "mail": {"to": ["ada@example.com"]}}).encode()
 
 
+def large_report(job: str, number: int) -> bytes:
+    """A build with many failing tests, some 25 KB."""
+    failures = [
+        {
+            "class_name": f"com.example.shop.CheckoutTest{case % 7}",
+            "name": f"testDiscountOf{case}Percent",
+            "message": f"expected: <{case}.00> but was: <{case}.{number % 90 + 10}>",
+            "stack_trace": "\n".join(
+                f"\tat com.example.shop.Checkout.step{line}(Checkout.java:{line * 17})"
+                for line in range(6)
+            ),
+            "age": case % 4 + 1,
+        }
+        for case in range(FAILING)
+    ]
+    tests = {"total": 1234, "failed": FAILING, "skipped": 7, "failures": failures}
+    return json.dumps(json.loads(report(job, number)) | {"tests": tests}).encode()
+
+
 def wait_for_ready(base: str) -> None:
     """Ask until it is."""
     client = Client(base)
@@ -70,20 +96,24 @@ def wait_for_ready(base: str) -> None:
 def post_all(base: str, count: int, connections: int, job: str) -> float:
     """POST so many reports: seconds from the first until Postfix has taken the last.
 
-    The end is what the service's own history says, so that asking does not count.
+    The end is what the service's own history says, so that asking does not count; the requests
+    are made before the beginning, and sent and read with as little work as can be.
     """
-    numbers = iter(range(1, count + 1))
+    host = urlsplit(base).netloc
+    requests = iter([_request(host, large_report(job, n)) for n in range(1, count + 1)])
     taking = threading.Lock()
 
     def worker() -> list[str]:
-        client = Client(base)
         urls: list[str] = []
-        while True:
-            with taking:
-                number = next(numbers, None)
-            if number is None:
-                return urls
-            urls.append(client.post(job, number)["status_url"])
+        address, port = host.split(":")
+        with socket.create_connection((address, int(port))) as to, to.makefile("rb") as answers:
+            while True:
+                with taking:
+                    request = next(requests, None)
+                if request is None:
+                    return urls
+                to.sendall(request)
+                urls.append(_status_url(answers))
 
     began = time.time()
     with ThreadPoolExecutor(connections) as pool:
@@ -94,12 +124,31 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
     return max(_accepted_at(client, url) for url in urls) - began
 
 
+def _request(host: str, body: bytes) -> bytes:
+    head = (
+        f"POST /v1/reports HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _status_url(answers: BinaryIO) -> str:
+    status, length = answers.readline(), 0
+    while (header := answers.readline()) != b"\r\n":
+        if header.lower().startswith(b"content-length:"):
+            length = int(header.partition(b":")[2])
+    answer: Json = json.loads(answers.read(length))
+    assert b" 202 " in status, (status, answer)
+    return str(answer["status_url"])
+
+
 def _accepted_at(client: Client, url: str) -> float:
     ends = time.monotonic() + PATIENCE
     while True:
         status: Json = json.loads(client.get(url))
-        if status["state"] == "accepted":
-            return datetime.fromisoformat(status["history"][-1]["at"]).timestamp()
+        for event in status["history"]:
+            if event["state"] == "accepted":
+                return datetime.fromisoformat(event["at"]).timestamp()
         if status["state"] == "failed" or time.monotonic() > ends:
             raise TimeoutError(f"{url} is {status['state']}: {status['error']}")
         time.sleep(0.1)

@@ -20,7 +20,7 @@ class Figure:
 
 
 ABOUT = {
-    "mails_per_second": ("POST to Postfix' 250", "smtp-source, as many connections"),
+    "post_to_250_throughput": ("POST to Postfix' 250", "smtp-source -s 10"),
     "start_to_ready": ("exec to 200 of /readyz", "import fastapi, uvicorn, sqlalchemy"),
     "post_median": ("POST /v1/reports to its 202", "GET /healthz"),
     "post_p99": ("POST /v1/reports to its 202", "GET /healthz"),
@@ -29,8 +29,13 @@ ABOUT = {
 """What each figure's value and baseline are."""
 
 
-def as_json(figures: Mapping[str, Figure]) -> str:
-    """`{name: {value, baseline, ratio, unit}}`, rounded to four digits."""
+def as_json(before: Mapping[str, object], figures: Mapping[str, Figure]) -> str:
+    """`{name: {value, baseline, ratio, unit}}`, rounded to four digits.
+
+    Args:
+        before: what other runs found, in this form.
+        figures: what this one found.
+    """
     rounded = {
         name: {
             "value": _rounded(figure.value),
@@ -40,16 +45,16 @@ def as_json(figures: Mapping[str, Figure]) -> str:
         }
         for name, figure in figures.items()
     }
-    return json.dumps(rounded, indent=2) + "\n"
+    return json.dumps({**before, **rounded}, indent=2) + "\n"
 
 
 def as_table(figures: Mapping[str, Figure]) -> str:
     """A line a figure."""
-    lines = [f"{'':<18}{'value':>9}{'baseline':>10}{'ratio':>8}  unit"]
+    lines = [f"{'':<24}{'value':>9}{'baseline':>10}{'ratio':>8}  unit"]
     for name, figure in figures.items():
         value, baseline = ABOUT[name]
         lines.append(
-            f"{name:<18}{_rounded(figure.value):>9g}{_rounded(figure.baseline):>10g}"
+            f"{name:<24}{_rounded(figure.value):>9g}{_rounded(figure.baseline):>10g}"
             f"{figure.ratio:>8.2f}  {figure.unit:<8} {value} / {baseline}"
         )
     return "\n".join(lines)

@@ -21,7 +21,11 @@ class Service:
         for left in self._folder.glob("outbox.db*"):
             left.unlink()
         config = self._folder / "settings.toml"
-        config.write_text('sender = "Jenkins <jenkins@ci.example.com>"\n', encoding="utf-8")
+        config.write_text(
+            'sender = "Jenkins <jenkins@ci.example.com>"\n'
+            f'postfix_log = "{self._folder}/postfix/mail.log"\n',
+            encoding="utf-8",
+        )
         command = (
             str(Path(sys.executable).with_name("notify-email")),
             "serve",
