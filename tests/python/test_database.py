@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pyservice.entries import SCHEMA_VERSION, metadata, reports
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.migrations import configuration, downgrade, upgrade
 
+from .conftest import wait_for
 from .test_outbox import accept, opened, other
 
 
@@ -125,12 +128,6 @@ def test_a_server_that_is_not_there() -> None:
 def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
     """Of many at once the one that fails is told so, and the others are committed."""
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(write: sa.Connection) -> None:
-        begun.set()
-        go_on.wait(10)
-
     failed: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -141,17 +138,7 @@ def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
         except sa.exc.IntegrityError as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=database.write, args=(slow,))]
-    threads[0].start()
-    assert begun.wait(10)
-    threads += [threading.Thread(target=work, args=(number,)) for number in range(20)]
-    for thread in threads[1:]:
-        thread.start()
-    while len(database._waiting) < 20:
-        pass
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
+    while_the_disk_is_busy(database, [partial(work, number) for number in range(20)])
     with database.read() as read:
         count = read.execute(sa.text("SELECT count(*) FROM positions")).scalar()
     database.close()
@@ -163,25 +150,28 @@ def test_a_group_is_one_commit(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
     commits: list[None] = []
     sa.event.listen(database._engine, "commit", lambda _: commits.append(None))
+    while_the_disk_is_busy(database, [partial(database.write, lambda _: None)] * 9)
+    database.close()
+    assert len(commits) == 2
+
+
+def while_the_disk_is_busy(database: Database, works: list[Callable[[], object]]) -> None:
+    """Let all of them wait for one commit, and then run to their ends."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(_: sa.Connection) -> None:
+    def busy(_: sa.Connection) -> None:
         begun.set()
         go_on.wait(10)
 
-    threads = [threading.Thread(target=database.write, args=(slow,))]
+    threads = [threading.Thread(target=work) for work in (partial(database.write, busy), *works)]
     threads[0].start()
     assert begun.wait(10)
-    threads += [threading.Thread(target=database.write, args=(lambda _: None,)) for _ in range(9)]
     for thread in threads[1:]:
         thread.start()
-    while len(database._waiting) < 9:
-        pass
+    wait_for(lambda: len(database._waiting) == len(works))
     go_on.set()
     for thread in threads:
         thread.join(10)
-    database.close()
-    assert len(commits) == 2
 
 
 def test_a_guest(database_url: str) -> None:
