@@ -2,8 +2,11 @@
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -93,6 +96,24 @@ def test_filters(outbox: Outbox, desk: Desk) -> None:
     assert found(Filter(owner="another")) == set()
     assert found(Filter(older_than=60)) == set()
     assert len(found(Filter(older_than=0))) == 4
+
+
+def test_no_row_is_read_that_is_not_shown(tmp_path: Path) -> None:
+    """An owner's in one state are found by an index: a row is as large as its mail."""
+    statements: list[tuple[str, tuple[object, ...]]] = []
+    with opened(f"sqlite:///{tmp_path}/outbox.db", "node1") as outbox:
+        database = outbox._database
+
+        def note(*arguments: Any) -> None:
+            statements.append((arguments[2], arguments[3]))
+
+        sa.event.listen(database._engine, "before_cursor_execute", note)
+        Desk(database, "a test").page(Filter(owner="ci", state="failed"), 9)
+        [(query, parameters)] = [one for one in statements if one[0].startswith("SELECT")]
+        with database.read() as read:
+            plan = str(read.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", parameters).all())
+    assert "USING INDEX reports_created" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_an_id_may_be_shortened(outbox: Outbox, desk: Desk) -> None:
@@ -189,8 +210,6 @@ def test_whose_it_is(outbox: Outbox, desk: Desk, action: str) -> None:
 
 def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: Desk) -> None:
     """What is cancelled while it is being taken is either sent or cancelled, never both."""
-    import threading
-
     ids = [accept(outbox, other(number)).id for number in range(1, 61)]
     sent: set[str] = set()
     refused: set[str] = set()

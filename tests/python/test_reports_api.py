@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice import room, tokens
-from pyservice.entries import STATES
+from pyservice.database import Database
+from pyservice.entries import STATES, reports
 from pyservice.reports_api import State
+from pyservice.retention import DAY
 from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, post, serve, settled, wait_for
@@ -83,6 +85,23 @@ def test_retry_of_what_failed(held: TestClient, postfix: PostfixStandIn, report:
     assert held.post(f"{answer['status_url']}/retry").status_code == 200
     settled(held, answer)
     assert postfix.mails[0].recipients == ["ada@example.com", "bob@example.com"]
+
+
+def test_retry_after_five_days(
+    held: TestClient, postfix: PostfixStandIn, report: Json, database_url: str
+) -> None:
+    """There is one try: then it has failed again."""
+    postfix.data = ["550 5.7.1 no", "451 4.3.0 later", "451 4.3.0 later"]
+    answer = post(held, report).json()
+    settled(held, answer, state="failed")
+    guest = Database.guest(database_url)
+    assert guest is not None
+    older = reports.update().values(created=reports.c.created - 6 * DAY)
+    guest.write(lambda write: write.execute(older))
+    guest.close()
+    held.post(f"{answer['status_url']}/retry")
+    wait_for(lambda: held.get(answer["status_url"]).json()["attempts"] == 2)
+    assert settled(held, answer, state="failed")["history"][-1]["note"].endswith("given up")
 
 
 def test_cancel(held: TestClient, postfix: PostfixStandIn, report: Json) -> None:
