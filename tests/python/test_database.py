@@ -163,7 +163,8 @@ def while_the_disk_is_busy(database: Database, works: list[Callable[[], object]]
         begun.set()
         go_on.wait(10)
 
-    threads = [threading.Thread(target=work) for work in (partial(database.write, busy), *works)]
+    every: list[Callable[[], object]] = [partial(database.write, busy), *works]
+    threads = [threading.Thread(target=work) for work in every]
     threads[0].start()
     assert begun.wait(10)
     for thread in threads[1:]:
