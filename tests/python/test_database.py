@@ -1,5 +1,6 @@
 """database.py and migrations/: every older outbox becomes this version's, and can go back."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -187,6 +188,20 @@ def test_a_guest(database_url: str) -> None:
         guest.write(lambda write: write.execute(change))
         assert outbox.get(entry.id, owner="ci")[0].error == "seen"
         guest.close()
+
+
+def test_roots_guest_locks_nobody_out(tmp_path: Path) -> None:
+    """What SQLite makes beside the file belongs to the file's owner, not to who runs a command."""
+    nobody = 65534
+    file = tmp_path / "outbox.db"
+    Database(f"sqlite:///{file}").close()
+    os.chown(file, nobody, nobody)
+    guest = Database.guest(f"sqlite:///{file}")
+    assert guest is not None
+    guest.check()
+    made = [file.with_name(f"outbox.db-{name}").stat() for name in ("wal", "shm")]
+    guest.close()
+    assert [(one.st_uid, one.st_mode & 0o777) for one in made] == [(nobody, 0o600)] * 2
 
 
 def test_a_guest_makes_nothing(database_url: str, tmp_path: Path) -> None:
