@@ -23,7 +23,7 @@ def visiting(url: str) -> Iterator[Database | None]:
     try:
         yield database
     except SQLAlchemyError as error:
-        raise SetupError(f"The outbox {database and database.name}: {cause(error)}.") from None
+        raise SetupError(f"The outbox {name(url)} can't be used: {cause(error)}.") from None
     finally:
         if database is not None:
             database.close()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from pyservice.cli.guests import name, visiting
 from pyservice.database import Database
+from pyservice.errors import SetupError
 from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
@@ -243,6 +246,15 @@ def test_no_outbox_yet(arguments: list[str], tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "There is no outbox" in ended.stderr
     assert not list(tmp_path.glob("**/outbox.db*"))
+
+
+def test_what_goes_wrong_in_the_database(url: str) -> None:
+    """Is told in its own words, on one line, without a password."""
+    Database(url).close()
+    locked = OperationalError("update", {}, Exception("database is\nlocked"))
+    with pytest.raises(SetupError, match="can't be used: database is locked"), visiting(url):
+        raise locked
+    assert name("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
 
 
 @pytest.mark.usefixtures("url")
