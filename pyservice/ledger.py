@@ -35,6 +35,10 @@ Position = Mapping[str, Any]
 """How far a log was read, as JSON; only its reader knows more."""
 
 
+_NEEDED = (reports.c.id, reports.c.state, reports.c.pending, reports.c.uncertain)
+"""Of a report's row, which is large with its mail."""
+
+
 class Ledger:
     """The receipts of one node's mails. Thread-safe."""
 
@@ -77,7 +81,7 @@ class Ledger:
         if trace.report_id is None:
             here = reports.c.node == self._node
             is_meant = sa.and_(reports.c.queue_id == trace.queue_id, here)
-        return write.execute(sa.select(reports).where(is_meant)).mappings().first()
+        return write.execute(sa.select(*_NEEDED).where(is_meant)).mappings().first()
 
     def _receive(self, write: sa.Connection, row: sa.RowMapping, receipt: Receipt) -> bool:
         """Whether it is new."""
