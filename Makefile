@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo serve test lint lint-python format bench dist lock clean
+.PHONY: help setup demo serve test lint lint-python format soak bench dist lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,10 @@ test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a
 	@tests/testbed/install-packages.sh
 	mvn -q -B -ntp test
 	$(BIN)/pytest --junitxml=target/pytest.xml
+
+soak: setup ## Kill the service again and again under load (KILLS=1000, about a second each)
+	@tests/testbed/install-packages.sh
+	KILLS=$(or $(KILLS),1000) $(BIN)/pytest -v tests/testbed/test_kills.py
 
 bench: setup ## Measure; writes bench/results.json (ONLY=throughput: a part of it)
 	@tests/testbed/install-packages.sh

@@ -32,8 +32,11 @@ def url(monkeypatch: pytest.MonkeyPatch, database_url: str) -> str:
 
 
 @pytest.fixture
-def service(url: str, settings: Settings, postfix: PostfixStandIn) -> Iterator[TestClient]:
+def service(
+    url: str, settings: Settings, postfix: PostfixStandIn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
     """A running service whose Postfix takes nothing until `postfix.data` is emptied."""
+    monkeypatch.setattr("pyservice.courier.IDLE", 0.3)  # it looks into the outbox that often
     postfix.data = ["451 4.3.0 later"] * 50
     with serve(settings.model_copy(update={"database_url": url})) as client:
         yield client

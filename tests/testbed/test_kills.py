@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 import sys
 import threading
@@ -15,8 +16,8 @@ from tests.testbed.network import Testbed
 from tests.testbed.test_end_to_end import report_of
 from tests.testbed.waiting import until
 
-KILLS = 200
-"""Of the loop under load."""
+KILLS = int(os.environ.get("KILLS", "60"))
+"""Of the loop under load; `make soak` has more."""
 CALLERS = 3
 SEED = 20261125
 
