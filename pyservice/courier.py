@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.engines import cause
 from pyservice.entries import Entry
 from pyservice.errors import LostLeaseError, RenderError
 from pyservice.mail import compose
@@ -92,7 +93,7 @@ class Courier:
         try:
             self._outbox.release(*self._held)
         except SQLAlchemyError as error:  # they are free again when their lease has run out
-            _log.error("outbox.error", reason=str(error.__cause__ or error))
+            _log.error("outbox.error", reason=cause(error))
 
     def _join(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -167,7 +168,8 @@ class Courier:
             _log.warning("mail.lost_lease", id=entry.id)
             return
         except BaseException:
-            self._hold_on(entry)
+            with self._news:
+                self._held.append(entry)
             raise
         sender = self._settings.sender_mailbox.address
         began = time.perf_counter()
@@ -186,10 +188,6 @@ class Courier:
         addressing = entry.addressing(self._settings.sender_mailbox)
         with self._metrics.rendering():
             return compose(entry.report, addressing, self._renderer)
-
-    def _hold_on(self, entry: Entry) -> None:
-        with self._news:
-            self._held.append(entry)
 
     def _conclude(self, entry: Entry, outcome: Outcome) -> None:
         """Settle an attempt. Recipients who were deferred are tried again, and they alone."""
@@ -232,7 +230,7 @@ class Courier:
                 state = self._outbox.settle(entry, state=state, **settlement)
                 break
             except SQLAlchemyError as error:
-                _log.error("outbox.error", id=entry.id, reason=str(error.__cause__ or error))
+                _log.error("outbox.error", id=entry.id, reason=cause(error))
                 if self._stopping:
                     return
                 time.sleep(1)

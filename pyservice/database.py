@@ -171,14 +171,15 @@ class Database:
 
     def insert_if_new(self, table: sa.Table) -> Any:
         """An INSERT that does nothing where a unique value is there already."""
-        if self.is_shared:
-            return postgresql.insert(table).on_conflict_do_nothing()
-        return sqlite.insert(table).on_conflict_do_nothing()
+        return self._insert(table).on_conflict_do_nothing()
 
     def put(self, table: sa.Table, row: dict[str, Any]) -> Any:
         """An INSERT, or an UPDATE where there is a row with that primary key."""
-        insert = (postgresql.insert if self.is_shared else sqlite.insert)(table).values(row)
+        insert = self._insert(table).values(row)
         return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=row)
+
+    def _insert(self, table: sa.Table) -> Any:
+        return (postgresql if self.is_shared else sqlite).insert(table)
 
     def check(self) -> None:
         """Write to it.

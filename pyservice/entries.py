@@ -1,6 +1,7 @@
 """What the outbox holds: its tables, and one row of them as a value."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -176,7 +177,7 @@ class Entry:
         return Addressing(sender, self.people, self.message_id, date)
 
     @classmethod
-    def of(cls, row: sa.RowMapping) -> Self:
+    def of(cls, row: Mapping[Any, Any]) -> Self:
         """The entry of a row of `reports`."""
         people = json.loads(row["people"])
         return cls(

@@ -26,6 +26,11 @@ import inspect
 from typing import ClassVar
 
 
+def said(error: OSError) -> str:
+    """What the machine said, for the middle of a sentence: `no space left on device`."""
+    return (error.strerror or str(error)).lower()
+
+
 class ConfigurationError(Exception):
     """The configuration is not usable."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyservice import postfix_log
-from pyservice.errors import SetupError
+from pyservice.errors import SetupError, said
 from pyservice.mail import report_id_of
 from pyservice.postfix_log import Line
 
@@ -104,5 +104,4 @@ class Sharing:
         new.replace(self._state_file)
 
     def _failed(self, error: OSError) -> SetupError:
-        what = (error.strerror or str(error)).lower()
-        return SetupError(f"{error.filename or self._out} can't be used: {what}.")
+        return SetupError(f"{error.filename or self._out} can't be used: {said(error)}.")

@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pyservice.database import Database
+from pyservice.engines import cause
 from pyservice.entries import reports
 from pyservice.smtp import Outcome
 
@@ -153,7 +154,7 @@ class _Watched(Collector):
         try:
             found = self._waiting()
         except sa.exc.SQLAlchemyError as error:
-            _log.error("outbox.error", reason=str(getattr(error, "orig", None) or error))
+            _log.error("outbox.error", reason=cause(error))
             is_readable.add_metric([], 0)
         else:
             is_readable.add_metric([], 1)

@@ -168,9 +168,7 @@ class Outbox:
     def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
         values: dict[str, Any] = {"node": self._node} | self._lease() | doubted(write, row)
         write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
-        return Entry.of(
-            write.execute(sa.select(reports).where(reports.c.id == row["id"])).mappings().one()
-        )
+        return Entry.of({**row, **values})
 
     def release(self, *entries: Entry) -> None:
         """Give entries back as they were."""

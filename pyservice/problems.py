@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from pyservice.engines import cause
 from pyservice.errors import (
     FullError,
     MediaTypeError,
@@ -176,7 +177,7 @@ def _on_validation_error(_: Request, error: Exception) -> Response:
 
 
 def _on_outbox_error(_: Request, error: Exception) -> Response:
-    reason = str(getattr(error, "orig", None) or error)
+    reason = cause(error)
     _log.error("outbox.error", reason=reason)
     detail = f"The outbox can't be used: {reason}. The report was not accepted."
     headers = {"Retry-After": str(RETRY_AFTER)}

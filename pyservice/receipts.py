@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice import log_sharing
+from pyservice.engines import cause
 from pyservice.entries import Receipt, Trace
 from pyservice.errors import SetupError
 from pyservice.ledger import Ledger, News
@@ -84,7 +85,7 @@ class Receipts:
                 self._record(self._log)
         except (SetupError, SQLAlchemyError) as error:
             # What was read is written with the next step.
-            told = str(getattr(error, "orig", None) or error)
+            told = cause(error)
             if told != self._troubled:
                 _log.warning("receipts.error", reason=told)
             self._troubled = told

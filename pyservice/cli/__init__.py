@@ -20,7 +20,7 @@ from pyservice.cli.log import share_log
 from pyservice.cli.node import node
 from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
-from pyservice.errors import ConfigurationError, SetupError
+from pyservice.errors import ConfigurationError, SetupError, said
 
 EXAMPLES = """\b
 Examples:
@@ -71,9 +71,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains, too
         if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
             where = error.filename or "the output"
-            print(
-                f"notify-email: {where}: {(error.strerror or str(error)).lower()}", file=sys.stderr
-            )
+            print(f"notify-email: {where}: {said(error)}", file=sys.stderr)
         sys.exit(1)
 
 

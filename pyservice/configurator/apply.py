@@ -15,7 +15,7 @@ from pyservice.configurator.networks import Address
 from pyservice.configurator.plan import Plan
 from pyservice.configurator.postfix import Configuration, Postfix, Say
 from pyservice.configurator.proof import Proof
-from pyservice.errors import SetupError
+from pyservice.errors import SetupError, said
 
 LOCK_PATIENCE = 120.0
 """Seconds to wait for another apply's end."""
@@ -244,7 +244,7 @@ def _contents(paths: tuple[Path, ...]) -> dict[Path, str]:
 
 def _told(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{(error.strerror or str(error)).lower()}"
+    return f"{where}{said(error)}"
 
 
 @contextmanager

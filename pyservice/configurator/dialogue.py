@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pyservice.errors import said
+
 Who = Literal[">", "<", "*"]
 """We, the server, or a remark on the connection."""
 Why = Literal["refused", "filtered", "slow", "closed"]
@@ -206,4 +208,4 @@ def _diagnosed(error: OSError) -> tuple[Why, str]:
         return "refused", "connection refused"
     if isinstance(error, TimeoutError):
         return "filtered", "no answer"
-    return "filtered", (error.strerror or str(error)).lower()
+    return "filtered", said(error)
