@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pyservice import policy, problems
 from pyservice.courier import Courier
+from pyservice.current import Current
 from pyservice.desk import Desk
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
@@ -36,7 +37,7 @@ _log = structlog.get_logger()
 class Service:
     """What the routes work with."""
 
-    settings: Settings
+    current: Current
     tokens: Tokens
     renderer: Renderer
     outbox: Outbox
@@ -45,6 +46,11 @@ class Service:
     courier: Courier
     readiness: Readiness
     metrics: Metrics
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force now."""
+        return self.current.settings
 
     def link(self, path: str) -> str:
         """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""

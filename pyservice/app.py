@@ -1,7 +1,7 @@
 """The wiring: settings → the service, as one ASGI application."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -10,8 +10,9 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, policy, problems, reports_api
+from pyservice import __version__, api, logs, policy, problems, reports_api
 from pyservice.courier import Courier
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.desk import Desk
 from pyservice.errors import ConfigurationError, RequestError
@@ -38,17 +39,18 @@ def create_app(settings: Settings) -> FastAPI:
         ConfigurationError: the outbox or the tokens file can't be used, or the default recipients.
     """
     _check_default(settings)
+    current = Current(settings)
     tokens = Tokens(settings.tokens_file)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
     database = Database(settings.outbox_url)
-    room = Room(database, rows=settings.outbox_max_waiting, size=settings.outbox_max_bytes)
+    room = Room(database, current)
     outbox = Outbox(database, host=host, node=node, room=room)
-    retention = Retention(database, settings.retention_days)
+    retention = Retention(database, current)
     ledger = Ledger(database, node)
     metrics = Metrics()
-    courier = Courier(outbox, renderer, settings, metrics)
+    courier = Courier(outbox, renderer, current, metrics)
     receipts = Receipts(ledger, settings.postfix_log, metrics)
     metrics.watch(database, receipts.is_log_readable)
 
@@ -79,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = api.Service(
-        settings=settings,
+        current=current,
         tokens=tokens,
         renderer=renderer,
         outbox=outbox,
@@ -96,6 +98,31 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app, metrics)
     _describe(app)
     return app
+
+
+def reload(app: FastAPI, load: Callable[[], Settings]) -> None:
+    """Let settings take effect that were changed meanwhile; wrong ones change nothing.
+
+    Args:
+        app: the service.
+        load: reads them anew.
+    """
+    service: api.Service = app.state.service
+    try:
+        settings = load()
+        _check_default(settings)
+    except ConfigurationError as error:
+        _log.error("settings.kept", reason=str(error))
+        return
+    except Exception:
+        _log.exception("settings.kept")
+        return
+    logs.configure(settings.log_level)
+    service.renderer.use(settings.templates_dir)
+    changed, fixed = service.current.replace(settings)
+    _log.info("settings.reloaded", changed=changed)
+    if fixed:
+        _log.warning("settings.restart_needed", settings=fixed, reason="restart to apply these")
 
 
 def _check_default(settings: Settings) -> None:

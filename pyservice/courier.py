@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.current import Current
 from pyservice.engines import cause
 from pyservice.entries import Entry
 from pyservice.errors import LostLeaseError, RenderError
@@ -16,7 +17,6 @@ from pyservice.mail import compose
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
-from pyservice.settings import Settings
 from pyservice.smtp import Connection, Outcome
 
 WORKERS = 4
@@ -54,15 +54,16 @@ class Courier:
     """Sends in the background between `start` and `stop`."""
 
     def __init__(
-        self, outbox: Outbox, renderer: Renderer, settings: Settings, metrics: Metrics
+        self, outbox: Outbox, renderer: Renderer, current: Current, metrics: Metrics
     ) -> None:
-        self._outbox, self._renderer, self._settings = outbox, renderer, settings
+        self._outbox, self._renderer, self._current = outbox, renderer, current
         self._metrics = metrics
         self._news = threading.Condition()
         self._count = 0
         self._held: deque[Entry] = deque()
         """Taken from the outbox, and nobody's yet."""
         self._stopping = False
+        settings = current.settings
         self._connections = [
             Connection(settings.smtp_host, settings.smtp_port) for _ in range(WORKERS)
         ]
@@ -171,7 +172,7 @@ class Courier:
             with self._news:
                 self._held.append(entry)
             raise
-        sender = self._settings.sender_mailbox.address
+        sender = self._current.settings.sender_mailbox.address
         began = time.perf_counter()
         try:
             outcome = connection.send(sender, entry.pending, mail)
@@ -185,7 +186,7 @@ class Courier:
         self._conclude(entry, outcome)
 
     def _rendered(self, entry: Entry) -> bytes:
-        addressing = entry.addressing(self._settings.sender_mailbox)
+        addressing = entry.addressing(self._current.settings.sender_mailbox)
         with self._metrics.rendering():
             return compose(entry.report, addressing, self._renderer)
 

@@ -139,12 +139,16 @@ class Renderer:
     """Renders reports with the built-in templates and those in `templates_dir`."""
 
     def __init__(self, templates_dir: Path | None = None) -> None:
-        built_in = PackageLoader("pyservice")
-        self._built_in = _environment(Environment, built_in)
-        self._own: _Sandbox | None = None
+        self._built_in = _environment(Environment, PackageLoader("pyservice"))
+        self.use(templates_dir)
+
+    def use(self, templates_dir: Path | None) -> None:
+        """Take an admin's own templates from another folder from now on; None: there are none."""
+        own: _Sandbox | None = None
         if templates_dir is not None:
-            loader = ChoiceLoader([FileSystemLoader(templates_dir), built_in])
-            self._own = _environment(_Sandbox, loader)
+            loader = ChoiceLoader([FileSystemLoader(templates_dir), PackageLoader("pyservice")])
+            own = _environment(_Sandbox, loader)
+        self._own = own
 
     @cached_property
     def _inliner(self) -> css_inline.CSSInliner:

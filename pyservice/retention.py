@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.engines import cause
 from pyservice.entries import deliveries, events, reports
@@ -28,14 +29,14 @@ _log = structlog.get_logger()
 class Retention:
     """Works between `start` and `stop`."""
 
-    def __init__(self, database: Database, days: int) -> None:
+    def __init__(self, database: Database, current: Current) -> None:
         """Nothing is done yet.
 
         Args:
             database: the outbox's.
-            days: how long a report is kept after it ended; 0: for ever.
+            current: says how long a report is kept after it ended, RETENTION_DAYS.
         """
-        self._database, self._days = database, days
+        self._database, self._current = database, current
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -53,17 +54,20 @@ class Retention:
         try:
             if damage := self._database.look_for_damage():
                 _log.error("outbox.damaged", reason=damage)
-            while self._days and not self._stopping.is_set():
+            while not self._stopping.is_set():
                 self._round()
                 self._stopping.wait(ROUND)
         except Exception:
             _log.exception("retention.error")
 
     def _round(self) -> None:
+        days = self._current.settings.retention_days
+        if not days:
+            return
         try:
-            before = time.time() - self._days * DAY
+            before = time.time() - days * DAY
             if removed := sweep(self._database, before, self._stopping.wait):
-                _log.info("outbox.swept", removed=removed, days=self._days)
+                _log.info("outbox.swept", removed=removed, days=days)
         except SQLAlchemyError as error:
             _log.error("outbox.error", reason=cause(error))
 

@@ -5,6 +5,7 @@ import time
 
 import sqlalchemy as sa
 
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.entries import reports
 
@@ -19,16 +20,14 @@ class Room:
     and adds what it accepts meanwhile.
     """
 
-    def __init__(self, database: Database, *, rows: int, size: int) -> None:
+    def __init__(self, database: Database, current: Current) -> None:
         """Nothing is asked yet.
 
         Args:
             database: the outbox's.
-            rows: how many reports may wait.
-            size: bytes of these reports and their mails.
+            current: has the limits, OUTBOX_MAX_WAITING and OUTBOX_MAX_BYTES.
         """
-        self._database = database
-        self._most_rows, self._most_bytes = rows, size
+        self._database, self._current = database, current
         self._rows = self._bytes = 0
         self._looked = float("-inf")
         self._lock = threading.Lock()
@@ -42,14 +41,16 @@ class Room:
         Returns:
             Why there is none, as a sentence; empty: there is, and it is counted in.
         """
+        settings = self._current.settings
+        most_rows, most_bytes = settings.outbox_max_waiting, settings.outbox_max_bytes
         with self._lock:
             if time.monotonic() - self._looked > FRESH:
                 self._look()
                 self._looked = time.monotonic()
-            if self._rows >= self._most_rows:
-                return self._told("reports", self._rows, "OUTBOX_MAX_WAITING", self._most_rows)
-            if self._bytes >= self._most_bytes:
-                return self._told("bytes", self._bytes, "OUTBOX_MAX_BYTES", self._most_bytes)
+            if self._rows >= most_rows:
+                return self._told("reports", self._rows, "OUTBOX_MAX_WAITING", most_rows)
+            if self._bytes >= most_bytes:
+                return self._told("bytes", self._bytes, "OUTBOX_MAX_BYTES", most_bytes)
             self._rows += 1
             self._bytes += size
             return ""

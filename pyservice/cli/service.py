@@ -1,8 +1,12 @@
 """`serve`, `demo` and `token`: the service, and who may use it."""
 
+import signal
 import sys
+import threading
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated
 
 import structlog
@@ -48,32 +52,39 @@ def serve(
     """Run the service until it is told to stop.
 
     Every setting can also come from the environment (NOTIFY_EMAIL_PORT=8525) or from the
-    settings file (port = 8525); a flag wins.
+    settings file (port = 8525); a flag wins. SIGHUP lets it read them anew; what needs a restart
+    is named in its log.
 
     \b
     Examples:
       notify-email serve
       notify-email serve --tokens-file /etc/notify-email.tokens --listen 127.0.0.1,172.22.91.1
     """
-    settings = Settings.load(
-        config,
-        listen=listen,
-        port=port,
-        smtp_host=smtp_host,
-        smtp_port=smtp_port,
-        tokens_file=tokens_file,
-        database_url=database_url,
-        log_level=log_level,
-    )
+
+    def load() -> Settings:
+        found = Settings.load(
+            config,
+            listen=listen,
+            port=port,
+            smtp_host=smtp_host,
+            smtp_port=smtp_port,
+            tokens_file=tokens_file,
+            database_url=database_url,
+            log_level=log_level,
+        )
+        return found.model_copy(update={"listen": _addresses(found)})
+
+    hangups: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt itself
+    signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
+    settings = load()
     logs.configure(settings.log_level)
-    settings = settings.model_copy(update={"listen": _addresses(settings)})
     # Late, since they take a second: a wrong setting is told at once.
     from pyservice import server  # noqa: PLC0415
 
     sockets = server.bind(settings.listen, settings.port)
     from sqlalchemy import make_url  # noqa: PLC0415
 
-    from pyservice.app import create_app  # noqa: PLC0415
+    from pyservice.app import create_app, reload  # noqa: PLC0415
 
     application = create_app(settings)
     _log.info(
@@ -85,7 +96,21 @@ def serve(
         outbox=make_url(settings.outbox_url).render_as_string(),
         tokens=str(settings.tokens_file) if settings.tokens_file else "none: loopback only",
     )
+    _after_each(hangups, lambda: reload(application, load))
     server.server(application).run(sockets=sockets)
+
+
+def _after_each(hangups: SimpleQueue[None], do: Callable[[], None]) -> None:
+    """In a thread of its own: a signal's handler may interrupt what can't be interrupted."""
+
+    def work() -> None:
+        while True:
+            hangups.get()
+            while not hangups.empty():  # those before are told by the same reading
+                hangups.get()
+            do()
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def _addresses(settings: Settings) -> tuple[str, ...]:

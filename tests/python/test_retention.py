@@ -9,10 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from pyservice import retention
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.entries import reports
 from pyservice.outbox import Outbox
 from pyservice.retention import DAY, Retention, sweep
+from pyservice.settings import Settings
 
 from .conftest import wait_for
 from .test_outbox import accept, opened, other
@@ -38,6 +40,11 @@ def outbox(database_url: str) -> Iterator[Outbox]:
         yield one
 
 
+def keeping(days: int) -> Current:
+    """Settings with this RETENTION_DAYS."""
+    return Current(Settings(retention_days=days))
+
+
 def count(database: Database) -> int:
     """How many reports there are."""
     with database.read() as read:
@@ -47,7 +54,7 @@ def count(database: Database) -> int:
 @pytest.mark.parametrize(("days", "left"), [(90, 2), (0, 7), (1, 1)])
 def test_by_age(outbox: Outbox, days: int, left: int) -> None:
     """Days after the end count; 0 is for ever."""
-    upkeep = Retention(outbox._database, days)
+    upkeep = Retention(outbox._database, keeping(days))
     upkeep.start()
     if days:
         wait_for(lambda: count(outbox._database) == left)
@@ -95,7 +102,7 @@ def test_damage_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """As an error."""
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
     monkeypatch.setattr(database, "look_for_damage", lambda: "page 7 is damaged")
-    upkeep = Retention(database, 90)
+    upkeep = Retention(database, keeping(90))
     with capture_logs() as logs:
         upkeep.start()
         wait_for(lambda: bool(logs))
@@ -119,7 +126,7 @@ def test_a_locked_database_is_tried_again(outbox: Outbox, monkeypatch: pytest.Mo
         return real(work)  # type: ignore[arg-type]
 
     monkeypatch.setattr(outbox._database, "write", write)
-    upkeep = Retention(outbox._database, 90)
+    upkeep = Retention(outbox._database, keeping(90))
     with capture_logs() as logs:
         upkeep.start()
         wait_for(lambda: count(outbox._database) == 2)
