@@ -17,6 +17,7 @@ from pyservice.mail import compose
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
+from pyservice.retry import retry_delay
 from pyservice.smtp import Connection, Outcome
 
 WORKERS = 4
@@ -25,29 +26,10 @@ IDLE = 5.0
 """Seconds after which a connection without work is closed, and the outbox is asked again."""
 BACKLOG = 64
 """Entries that are handed over without a look into the outbox; beyond it they wait there."""
-FIRST_DELAY = 5.0
-LONGEST_DELAY = 900.0
-GIVE_UP_AFTER = 5 * 24 * 3600.0
-"""Seconds; Postfix' own maximal_queue_lifetime."""
-MOST_UNCERTAIN = 5
-"""Attempts without a reply to the final dot: each may be one more copy of the mail."""
 GRACE = 8.0
 """Seconds for what is under way when the service is told to stop."""
 
 _log = structlog.get_logger()
-
-
-def retry_delay(attempt: int, age: float, uncertain: int = 0) -> float | None:
-    """Seconds until the next attempt, or None: give up.
-
-    Args:
-        attempt: how many there were, at least 1.
-        age: seconds since the report was accepted.
-        uncertain: how many of them Postfix may have taken.
-    """
-    if age >= GIVE_UP_AFTER or uncertain >= MOST_UNCERTAIN:
-        return None
-    return float(min(FIRST_DELAY * 2 ** min(attempt - 1, 20), LONGEST_DELAY))
 
 
 class Courier:
@@ -195,7 +177,13 @@ class Courier:
         now = time.time()
         log = _log.bind(id=entry.id, job=entry.report.build.job, attempt=entry.attempts + 1)
         uncertain = entry.uncertain + outcome.uncertain
-        delay = retry_delay(entry.attempts + 1, now - entry.created, uncertain)
+        delay = retry_delay(
+            outcome.deferred.values(),
+            attempt=entry.attempts + 1,
+            age=now - entry.created,
+            uncertain=uncertain,
+            fraction=random.random(),  # noqa: S311 - not to retry all at once
+        )
         is_taken = entry.taken or bool(outcome.accepted)
         if outcome.accepted and not entry.taken:
             self._metrics.handed_over(now - entry.created)
@@ -207,7 +195,6 @@ class Courier:
             "queue_id": outcome.queue_id,
         }
         if outcome.deferred and delay is not None:
-            delay *= random.uniform(0.8, 1.2)  # noqa: S311 - not to retry all at once
             settled |= {"pending": tuple(outcome.deferred), "due": now + delay}
             note = f"{note}; next attempt in {delay:.0f} s"
             self._settle(entry, state="queued", note=note, **settled)

@@ -1,4 +1,4 @@
-"""courier.py: the decision to try again, and what becomes of mails on bad days."""
+"""courier.py: what becomes of mails on bad days."""
 
 import asyncio
 import threading
@@ -11,27 +11,18 @@ import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP
 
 from pyservice import courier as courier_module
+from pyservice import retry
 from pyservice import smtp as smtp_module
-from pyservice.courier import GIVE_UP_AFTER, LONGEST_DELAY, retry_delay
 from pyservice.outbox import Outbox
 from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 
 
-def test_delays_grow() -> None:
-    """Each wait is twice the one before, up to a limit, until the mail is too old."""
-    delays = [retry_delay(attempt, 0) for attempt in range(1, 12)]
-    assert delays[:4] == [5, 10, 20, 40]
-    assert delays[-1] == LONGEST_DELAY
-    assert retry_delay(10**9, 0) == LONGEST_DELAY
-    assert retry_delay(1, GIVE_UP_AFTER) is None
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once."""
-    monkeypatch.setattr(courier_module, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
 
 
 def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
@@ -104,7 +95,7 @@ def test_given_up_on_some(
     settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mail is accepted for those who have it, and the status says who hasn't."""
-    monkeypatch.setattr(courier_module, "GIVE_UP_AFTER", 0)
+    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
     postfix.data = ["250 2.0.0 Ok"]  # without a queue ID
     report["mail"] = {"to": ["a@x.org", "b@x.org"]}
@@ -118,7 +109,7 @@ def test_given_up_on(
     settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mail that was deferred for too long is kept as failed."""
-    monkeypatch.setattr(courier_module, "GIVE_UP_AFTER", 0)
+    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
     postfix.data = ["451 4.3.0 never"]
     with serve(settings) as client:
         status = settled(client, post(client, report).json(), state="failed")
@@ -154,7 +145,7 @@ def test_copies_are_bounded(
     postfix.data_hook = hang_up
     with serve(settings) as client:
         status = settled(client, post(client, report).json(), state="failed")
-    assert status["attempts"] == courier_module.MOST_UNCERTAIN
+    assert status["attempts"] == retry.MOST_UNCERTAIN
     assert "Postfix may have it all the same" in status["error"]
 
 

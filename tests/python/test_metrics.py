@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from pyservice import courier as courier_module
 from pyservice import receipts as receipts_module
-from pyservice import tokens
+from pyservice import retry, tokens
 from pyservice.database import Database
 from pyservice.metrics import CONTENT_TYPE, Metrics
 from pyservice.outbox import Outbox
@@ -86,7 +86,7 @@ def scrape_when(client: TestClient, name: str, **expected: float) -> Scrape:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once, and so do receipts."""
-    monkeypatch.setattr(courier_module, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
     monkeypatch.setattr(receipts_module, "PAUSE", 0.02)
 
 
