@@ -78,6 +78,12 @@ def domain(text: str) -> str:
         raise ValueError(f"{text!r} is no domain: {str(error).rstrip('.')}") from None
 
 
+def is_within(address: str, domains: tuple[str, ...]) -> bool:
+    """Whether an address is of one of these domains, or of a domain below one."""
+    domain = address.rpartition("@")[2]
+    return any(f".{domain}".endswith(f".{allowed}") for allowed in domains)
+
+
 def _validated(address: str) -> ValidatedEmail:
     if len(address) > MAX_LENGTH:
         raise EmailNotValidError(f"it has more than {MAX_LENGTH} characters")

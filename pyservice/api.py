@@ -1,60 +1,24 @@
 """The HTTP routes for Pipelines and for whoever watches the service."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import structlog
-from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.openapi.models import HTTPBase
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
-from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from pyservice import policy, problems
-from pyservice.courier import Courier
-from pyservice.current import Current
-from pyservice.desk import Desk
 from pyservice.entries import Entry, Event
 from pyservice.errors import InvalidError
-from pyservice.ledger import Ledger
-from pyservice.metrics import CONTENT_TYPE, Metrics
-from pyservice.outbox import Outbox
+from pyservice.guards import Sender, Service, ServiceDep, Viewer, get_scraper, own_report
+from pyservice.metrics import CONTENT_TYPE
 from pyservice.problems import read_body
-from pyservice.readiness import Readiness
-from pyservice.renderer import Renderer
 from pyservice.report import Report
-from pyservice.settings import Settings
-from pyservice.tokens import Tokens
 
 MAX_KEY = 255
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Service:
-    """What the routes work with."""
-
-    current: Current
-    tokens: Tokens
-    renderer: Renderer
-    outbox: Outbox
-    desk: Desk
-    ledger: Ledger
-    courier: Courier
-    readiness: Readiness
-    metrics: Metrics
-
-    @property
-    def settings(self) -> Settings:
-        """Those in force now."""
-        return self.current.settings
-
-    def link(self, path: str) -> str:
-        """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
-        return f"{self.settings.public_url or ''}{path}"
 
 
 class Accepted(BaseModel):
@@ -112,50 +76,6 @@ class Health(BaseModel):
     checks: dict[str, str] = {}
 
 
-# Coroutines, though they wait for nothing: plain functions would each take a turn in a thread.
-async def get_service(request: Request) -> Service:
-    """The service behind this request."""
-    service: Service = request.app.state.service
-    return service
-
-
-ServiceDep = Annotated[Service, Depends(get_service)]
-
-
-async def check_host(request: Request, service: ServiceDep) -> None:
-    """Refuse a foreign Host header where there is no token to tell friends by."""
-    if not service.tokens.needed:
-        public = urlsplit(service.settings.public_url or "").hostname
-        known = frozenset({*service.settings.listen, *([public] if public else [])})
-        problems.check_host(request.headers.get("host", ""), known)
-
-
-class _Scheme(SecurityBase):
-    """Tells OpenAPI of a way to authenticate, and leaves it to `get_owner` to read the header.
-
-    FastAPI's own ones also refuse, in their own words and with one challenge only.
-    """
-
-    def __init__(self, scheme: str) -> None:
-        self.scheme_name = scheme
-        self.model = HTTPBase(scheme=scheme)
-
-    async def __call__(self) -> None:
-        pass
-
-
-async def get_owner(
-    request: Request,
-    service: ServiceDep,
-    _bearer: Annotated[None, Depends(_Scheme("bearer"))],
-    _basic: Annotated[None, Depends(_Scheme("basic"))],
-) -> str:
-    """The name of the request's token."""
-    return service.tokens.owner(request.headers.get("authorization"))
-
-
-Owner = Annotated[str, Depends(get_owner)]
-
 router = APIRouter()
 
 
@@ -166,7 +86,7 @@ router = APIRouter()
     summary="Report a build",
     responses={
         200: {"model": Accepted, "description": "The same report again: nothing is sent"},
-        **problems.described(400, 401, 403, 409, 413, 415, 422, 503),
+        **problems.described(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
     },
     openapi_extra={
         "requestBody": {
@@ -177,7 +97,7 @@ router = APIRouter()
 )
 def post_report(
     service: ServiceDep,
-    owner: Owner,
+    caller: Sender,
     body: Annotated[bytes, Depends(read_body)],
     response: Response,
     idempotency_key: Annotated[
@@ -190,10 +110,14 @@ def post_report(
         raise InvalidError(f"The Idempotency-Key header has 1 to {MAX_KEY} characters.")
     report = Report.parse(body)
     service.renderer.require(report.mail.template)
-    people = policy.envelope(report.mail, service.settings)
+    settings = service.settings
+    people = policy.envelope(report.mail, settings)
+    caller.rights.check(report, people, settings.sender_mailbox)
+    if caller.rights.rate and not service.desk.knows(report, caller.name, idempotency_key):
+        service.access.count(caller)
     hold = service.courier.has_room
     entry, is_new = service.outbox.accept(
-        report, people, owner=owner, key=idempotency_key, hold=hold
+        report, people, owner=caller.name, key=idempotency_key, hold=hold
     )
     if not is_new:
         response.status_code = 200
@@ -206,7 +130,7 @@ def post_report(
     _log.info(
         "report.accepted" if is_new else "report.repeated",
         id=entry.id,
-        owner=owner,
+        owner=caller.name,
         job=report.build.job,
         number=report.build.number,
         result=report.build.result,
@@ -219,11 +143,11 @@ def post_report(
     "/v1/reports/{report_id}",
     tags=["reports"],
     summary="How far a report's mail has come",
-    responses=problems.described(401, 404),
+    responses=problems.described(401, 403, 404),
 )
-def get_report(report_id: str, service: ServiceDep, owner: Owner) -> Status:
+def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
     """The state, Postfix' queue ID and the history."""
-    entry, history = service.outbox.get(report_id, owner=owner)
+    entry, history = own_report(report_id, service, caller)
     build = entry.report.build
     return Status(
         **_accepted(entry, service, state=entry.state),
@@ -270,10 +194,11 @@ async def readyz(service: ServiceDep) -> Response:
     response_class=Response,
     responses={
         200: {"content": {CONTENT_TYPE: {"schema": {"type": "string"}}}},
-        **problems.described(401),
+        **problems.described(401, 403),
     },
+    dependencies=[Depends(get_scraper)],
 )
-def get_metrics(service: ServiceDep, _owner: Owner) -> Response:
+def get_metrics(service: ServiceDep) -> Response:
     """What was done since the start, and what waits now."""
     return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 

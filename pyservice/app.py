@@ -10,7 +10,8 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, logs, policy, problems, reports_api
+from pyservice import __version__, api, guards, logs, policy, problems, reports_api
+from pyservice.access import Access
 from pyservice.courier import Courier
 from pyservice.current import Current
 from pyservice.database import Database
@@ -27,7 +28,6 @@ from pyservice.report import Mail, Report
 from pyservice.retention import Retention
 from pyservice.room import Room
 from pyservice.settings import Settings
-from pyservice.tokens import Tokens
 
 _log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     _check_default(settings)
     current = Current(settings)
-    tokens = Tokens(settings.tokens_file)
+    access = Access(settings)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
@@ -80,9 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
-    app.state.service = api.Service(
+    app.state.service = guards.Service(
         current=current,
-        tokens=tokens,
+        access=access,
         renderer=renderer,
         outbox=outbox,
         desk=Desk(database, "the API"),
@@ -93,7 +93,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in (api.router, reports_api.router, preview.router):
         app.include_router(
-            router, dependencies=[Depends(api.check_host)], responses=problems.described("default")
+            router,
+            dependencies=[Depends(guards.check_host)],
+            responses=problems.described("default"),
         )
     problems.install(app, metrics)
     _describe(app)
@@ -107,7 +109,7 @@ def reload(app: FastAPI, load: Callable[[], Settings]) -> None:
         app: the service.
         load: reads them anew.
     """
-    service: api.Service = app.state.service
+    service: guards.Service = app.state.service
     try:
         settings = load()
         _check_default(settings)

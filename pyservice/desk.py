@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from pyservice.database import Database
-from pyservice.entries import PASSED, WAITING, add_history, reports
+from pyservice.entries import PASSED, WAITING, add_history, call_name, reports
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
+from pyservice.report import Report
 from pyservice.retention import DAY, sweep
 
 _KINDS = ("to", "cc", "bcc")
@@ -38,8 +39,8 @@ class Filter:
     owner: str | None = None
     """The token's name."""
     state: str | None = None
-    job: str | None = None
-    """A job, or a folder with all that is in it."""
+    jobs: tuple[str, ...] = ()
+    """Jobs, or folders with all that is in them; empty: any."""
     older_than: float | None = None
     """Seconds since it was accepted, at least."""
 
@@ -105,6 +106,13 @@ class Desk:
                 query = query.where(key < sa.tuple_(sa.literal(last), sa.literal(after)))
             newest = query.order_by(reports.c.created.desc(), reports.c.id.desc()).limit(limit)
             return [_summary(row) for row in read.execute(newest).mappings()]
+
+    def knows(self, report: Report, owner: str, key: str | None) -> bool:
+        """Whether a call repeats one that was accepted."""
+        name = call_name(report.digest(), key)
+        same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
+        with self._database.read() as read:
+            return read.execute(sa.select(reports.c.id).where(same)).first() is not None
 
     def find(self, prefix: str) -> str:
         """The ID of the one report whose ID begins so.
@@ -227,10 +235,11 @@ class Desk:
             yield reports.c.due.is_not(None)  # an index has these alone
         if wanted.older_than is not None:
             yield reports.c.created <= time.time() - wanted.older_than
-        if wanted.job is not None:
+        if wanted.jobs:
             as_json = sa.cast if self._database.is_shared else sa.type_coerce
             job = as_json(reports.c.report, sa.JSON)[("build", "job")].as_string()
-            yield sa.or_(job == wanted.job, job.startswith(f"{wanted.job}/", autoescape=True))
+            is_within = [job.startswith(f"{one}/", autoescape=True) for one in wanted.jobs]
+            yield sa.or_(job.in_(wanted.jobs), *is_within)
 
 
 def _ended(row: sa.RowMapping) -> str:

@@ -84,6 +84,11 @@ positions = sa.Table(
 """How far each node's log of Postfix was read."""
 
 
+def call_name(digest: str, key: str | None) -> str:
+    """What makes a repeated call one mail, in a row's `idempotency_key`."""
+    return f"key:{key}" if key else f"report:{digest}"
+
+
 _PLAIN_COLUMNS = (
     "id",
     "owner",

@@ -11,10 +11,12 @@ Exception
     ├── PolicyError          403  understood, and forbidden here
     ├── NotFoundError        404
     ├── ConflictError        409  an idempotency key used for two different reports
+    ├── SlowError            408  the body took too long
     ├── TooLargeError        413  over the byte limit
     ├── MediaTypeError       415  not application/json
     ├── MisdirectedError     421  a Host header that is not this service's
     ├── InvalidError         422  names each wrong member by its JSON pointer
+    ├── TooManyError         429  over the token's rate: the caller tries later
     └── FullError            503  the outbox is over its limits: the caller tries later
 
 A mail that Postfix would not take is no exception: it is a value, `smtp.Outcome`, since it is
@@ -105,6 +107,13 @@ class ConflictError(RequestError):
     title = "Conflict"
 
 
+class SlowError(RequestError):
+    """The body took too long to come."""
+
+    status = 408
+    title = "Request timeout"
+
+
 class TooLargeError(RequestError):
     """The body is too large."""
 
@@ -131,6 +140,17 @@ class InvalidError(RequestError):
 
     status = 422
     title = "Invalid report"
+
+
+class TooManyError(RequestError):
+    """The token's rate is used up."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class FullError(RequestError):

@@ -23,7 +23,7 @@ from pyservice.smtp import Outcome
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of `Metrics.exposition`."""
 
-STATUSES = (400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 500, 503)
+STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 """What a request is refused with; another status is counted, too."""
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
 ENDS = ("accepted", "failed")

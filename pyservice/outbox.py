@@ -21,7 +21,7 @@ import structlog
 
 from pyservice.database import Database
 from pyservice.engines import cause
-from pyservice.entries import FREE, Entry, Event, add_history, history_of, reports
+from pyservice.entries import FREE, Entry, Event, add_history, call_name, history_of, reports
 from pyservice.errors import ConflictError, FullError, LostLeaseError, NotFoundError
 from pyservice.ledger import doubted, settle_if_logged, state_of
 from pyservice.mail import message_id
@@ -109,7 +109,7 @@ class Outbox:
             error=None,
             node=self._node,
         )
-        name = f"key:{key}" if key else f"report:{entry.digest}"
+        name = call_name(entry.digest, key)
         row = entry.columns() | {"idempotency_key": name}
         is_same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
         same = sa.select(reports).where(is_same)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pyservice.addresses import Mailbox, mailboxes
+from pyservice.addresses import Mailbox, is_within, mailboxes
 from pyservice.errors import InvalidError, PolicyError
 from pyservice.report import Mail
 from pyservice.settings import Settings
@@ -64,16 +64,12 @@ def _check_domains(people: Envelope, domains: tuple[str, ...]) -> None:
         (f"/mail/{kind}", f"{box.address} is outside of them")
         for kind in ("to", "cc", "bcc")
         for box in getattr(people, kind)
-        if domains and not _is_within(box.address.rpartition("@")[2], domains)
+        if domains and not is_within(box.address, domains)
     ]
     if forbidden:
         raise PolicyError(
             f"The service sends to these domains only: {', '.join(domains)}.", tuple(forbidden)
         )
-
-
-def _is_within(domain: str, domains: tuple[str, ...]) -> bool:
-    return any(f".{domain}".endswith(f".{allowed}") for allowed in domains)
 
 
 def _mailboxes(

@@ -22,6 +22,7 @@ from pyservice.errors import (
     MisdirectedError,
     RequestError,
     TooLargeError,
+    TooManyError,
     UnauthorizedError,
 )
 from pyservice.metrics import Metrics
@@ -149,6 +150,8 @@ def _on_request_error(request: Request, error: Exception) -> Response:
         pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
     )
     headers = {"Retry-After": str(RETRY_AFTER)} if is_full else {}
+    if isinstance(error, TooManyError):
+        headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthorizedError):
         # A browser asks for the token when it is challenged with Basic.
         challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from pyservice import problems
-from pyservice.api import Owner, ServiceDep, when
+from pyservice.api import when
 from pyservice.desk import Filter, Summary
+from pyservice.guards import Sender, ServiceDep, Viewer, own_report
 
 MAX_PAGE = 200
 
@@ -54,11 +55,11 @@ class Page(BaseModel):
 @router.get(
     "/v1/reports",
     summary="Your reports, the newest first",
-    responses=problems.described(401, 422),
+    responses=problems.described(401, 403, 422),
 )
 def list_reports(
     service: ServiceDep,
-    owner: Owner,
+    caller: Viewer,
     state: Annotated[State | None, Query(description="Only those in this state")] = None,
     limit: Annotated[int, Query(description="Reports on a page", ge=1, le=MAX_PAGE)] = 50,
     after: Annotated[
@@ -66,7 +67,8 @@ def list_reports(
     ] = None,
 ) -> Page:
     """A page of them, by the time of acceptance."""
-    found = service.desk.page(Filter(owner=owner, state=state), limit + 1, after)
+    wanted = Filter(owner=caller.name, state=state, jobs=caller.rights.jobs)
+    found = service.desk.page(wanted, limit + 1, after)
     briefs = [_brief(one, service) for one in found[:limit]]
     return Page(reports=briefs, next=briefs[-1].id if len(found) > limit else None)
 
@@ -74,11 +76,12 @@ def list_reports(
 @router.post(
     "/v1/reports/{report_id}/retry",
     summary="Try a mail at once",
-    responses=problems.described(401, 404, 409),
+    responses=problems.described(401, 403, 404, 409),
 )
-def retry_report(report_id: str, service: ServiceDep, owner: Owner) -> Brief:
+def retry_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> Brief:
     """One that waits, or one that has failed; else 409."""
-    one = service.desk.retry(report_id, owner=owner)
+    own_report(report_id, service, caller)
+    one = service.desk.retry(report_id, owner=caller.name)
     service.courier.wake()
     return _brief(one, service)
 
@@ -86,11 +89,12 @@ def retry_report(report_id: str, service: ServiceDep, owner: Owner) -> Brief:
 @router.post(
     "/v1/reports/{report_id}/cancel",
     summary="Never send a mail",
-    responses=problems.described(401, 404, 409),
+    responses=problems.described(401, 403, 404, 409),
 )
-def cancel_report(report_id: str, service: ServiceDep, owner: Owner) -> Brief:
+def cancel_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> Brief:
     """One that waits; else 409."""
-    return _brief(service.desk.cancel(report_id, owner=owner), service)
+    own_report(report_id, service, caller)
+    return _brief(service.desk.cancel(report_id, owner=caller.name), service)
 
 
 def _brief(one: Summary, service: ServiceDep) -> Brief:

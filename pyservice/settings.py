@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import tomllib
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ from pyservice.errors import ConfigurationError
 PREFIX = "NOTIFY_EMAIL_"
 FILE = Path("/etc/notify-email.toml")
 PORT = 8525
+SHORTEST_PREFIX = 8
+"""Bits of a network's prefix that may be trusted, at least."""
 
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 
@@ -47,8 +49,38 @@ def _ip_address(value: str) -> str:
     return value
 
 
+def controller(value: str) -> str:
+    """A controller's root URL, without a slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("it is Jenkins' address, such as https://ci.example.com")
+    if parts.query or parts.fragment:
+        raise ValueError("it is Jenkins' address alone, such as https://ci.example.com")
+    return value.rstrip("/")
+
+
+def _network(value: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no network, such as 172.17.0.0/16: {error}") from None
+    if network.prefixlen < SHORTEST_PREFIX:
+        raise ValueError(f"{value} is as good as everybody: name networks of /8 or smaller")
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise ValueError(f"{value}: write an IPv4 network as one, such as 172.17.0.0/16")
+    return network
+
+
 Addresses = Annotated[
     tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_list)
+]
+Networks = Annotated[
+    tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
+    BeforeValidator(_list),
 ]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -103,6 +135,8 @@ class Settings(BaseModel):
     `notify-email share-log` writes, where it does."""
     tokens_file: Path | None = None
     """Who may send; without it only this machine may."""
+    trusted_networks: Networks = ()
+    """Networks whose callers may send without a token, and do nothing else."""
     public_url: str | None = None
     """The service's address as a reader reaches it. Without it mails have no links to it."""
     default_to: str | None = None
@@ -169,13 +203,9 @@ class Settings(BaseModel):
     @field_validator("jenkins_url")
     @classmethod
     def _controller(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-                raise ValueError("it is Jenkins' address, such as https://ci.example.com")
-            if parts.username or parts.password:
-                raise ValueError("put no user into it: there are JENKINS_USER and a token's file")
-        return value and value.rstrip("/")
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("put no user into it: there are JENKINS_USER and a token's file")
+        return value and controller(value)
 
     @field_validator("sender", "default_to")
     @classmethod

@@ -20,6 +20,7 @@ from pyservice.cli.log import share_log
 from pyservice.cli.node import node
 from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
+from pyservice.cli.token import token_app
 from pyservice.errors import ConfigurationError, SetupError, said
 
 EXAMPLES = """\b
@@ -50,7 +51,7 @@ app.command()(node)
 app.command()(doctor)
 app.command()(share_log)
 app.command()(drain)
-app.add_typer(service.token_app, name="token")
+app.add_typer(token_app, name="token")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(relay_app, name="relay")
 jenkins_app.add_typer(emit_app, name="emit")

@@ -71,7 +71,7 @@ def list_(
 
         if state is not None and state not in STATES:
             raise ConfigurationError(f"--state is one of: {', '.join(STATES)}.")
-        wanted = Filter(state=state, job=job, older_than=_seconds(older_than))
+        wanted = Filter(state=state, jobs=(job,) if job else (), older_than=_seconds(older_than))
         found = desk.page(wanted, limit + 1)
     if as_json:
         print(json.dumps([_plain(one) for one in found[:limit]], indent=2))

@@ -1,7 +1,6 @@
-"""`serve`, `demo` and `token`: the service, and who may use it."""
+"""`serve` and `demo`: the service."""
 
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -12,13 +11,11 @@ from typing import Annotated
 import structlog
 import typer
 
-from pyservice import __version__, logs, tokens
+from pyservice import __version__, logs
 from pyservice.cli import show
 from pyservice.configurator import node
 from pyservice.errors import ConfigurationError
 from pyservice.settings import FILE, Settings
-
-token_app = typer.Typer(help="Who may send.", no_args_is_help=True)
 
 _log = structlog.get_logger()
 
@@ -33,7 +30,7 @@ def serve(
         str | None,
         typer.Option(
             help="IP addresses, comma-separated.  "
-            "[default: 127.0.0.1, and with tokens the container bridge's too]"
+            "[default: 127.0.0.1, and with tokens or trusted networks the container bridge's too]"
         ),
     ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port.  [default: 8525]")] = None,
@@ -42,6 +39,10 @@ def serve(
     ] = None,
     smtp_port: Annotated[int | None, typer.Option(help="Its port.  [default: 25]")] = None,
     tokens_file: Annotated[Path | None, typer.Option(help="Who may send.")] = None,
+    trusted_networks: Annotated[
+        str | None,
+        typer.Option(help="Who may send without a token: 172.17.0.0/16, say, comma-separated."),
+    ] = None,
     database_url: Annotated[
         str | None, typer.Option(help="The outbox: sqlite:///PATH or postgresql+psycopg://….")
     ] = None,
@@ -69,6 +70,7 @@ def serve(
             smtp_host=smtp_host,
             smtp_port=smtp_port,
             tokens_file=tokens_file,
+            trusted_networks=trusted_networks,
             database_url=database_url,
             log_level=log_level,
         )
@@ -94,7 +96,7 @@ def serve(
         port=settings.port,
         postfix=f"{settings.smtp_host}:{settings.smtp_port}",
         outbox=make_url(settings.outbox_url).render_as_string(),
-        tokens=str(settings.tokens_file) if settings.tokens_file else "none: loopback only",
+        **_who(settings),
     )
     _after_each(hangups, lambda: reload(application, load))
     server.server(application).run(sockets=sockets)
@@ -113,14 +115,23 @@ def _after_each(hangups: SimpleQueue[None], do: Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
+def _who(settings: Settings) -> dict[str, str]:
+    """Who may send, for the log."""
+    trusted = ", ".join(map(str, settings.trusted_networks))
+    without = "none" if trusted else "none: loopback only"
+    told = {"tokens": str(settings.tokens_file) if settings.tokens_file else without}
+    return told | ({"trusted": trusted} if trusted else {})
+
+
 def _addresses(settings: Settings) -> tuple[str, ...]:
-    """Where to listen: without tokens everybody who can connect may send, so on loopback only."""
-    if settings.tokens_file is None:
+    """Where to listen: on loopback only, where everybody who can connect may do everything."""
+    if settings.tokens_file is None and not settings.trusted_networks:
         foreign = [address for address in settings.listen if not ip_address(address).is_loopback]
         if foreign:
             raise ConfigurationError(
                 f"Listening on {', '.join(foreign)} needs tokens: make one with "
-                "`notify-email token new --name ci --file TOKENS` and set TOKENS_FILE."
+                "`notify-email token new --name ci --file TOKENS` and set TOKENS_FILE, or name in "
+                "TRUSTED_NETWORKS who may send without."
             )
         return settings.listen or ("127.0.0.1",)
     if settings.listen:
@@ -158,28 +169,3 @@ def demo(
         to or None, config=config, once=once, say=lambda what, value: show.facts({what: value})
     )
     raise typer.Exit(0 if accepted else 1)
-
-
-@token_app.command("new")
-def token_new(
-    name: Annotated[str, typer.Option(help="Whom it is for, such as the controller's name.")],
-    file: Annotated[
-        Path | None, typer.Option(help="The tokens file.  [default: the setting TOKENS_FILE]")
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Make a token, add its digest to the tokens file and print it, once.
-
-    In Jenkins, store it as the password of a credential of the kind "Username with password"
-    with the ID `notify-email-token`; the user name does not matter.
-
-    \b
-    Examples:
-      notify-email token new --name ci --file /etc/notify-email.tokens
-    """
-    path = file or Settings.load(config).tokens_file
-    if path is None:
-        raise ConfigurationError("Which file? Give --file, or set TOKENS_FILE.")
-    token = tokens.new(path, name)
-    print(token)
-    print(f"Its digest is in {path}; the token itself is not shown again.", file=sys.stderr)

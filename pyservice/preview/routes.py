@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.api import Owner, Service, ServiceDep
 from pyservice.errors import NotFoundError
+from pyservice.guards import Service, ServiceDep, Viewer, own_report
 from pyservice.mail import Addressing, compose
 from pyservice.policy import Envelope
 from pyservice.preview.pages import Part, View, list_page, mail_page, mail_part
@@ -28,7 +28,7 @@ def get_icon() -> None:
 
 
 @router.get("/preview", summary="All templates and samples", response_class=Response)
-def get_index(service: ServiceDep, _owner: Owner) -> Response:
+def get_index(service: ServiceDep, _caller: Viewer) -> Response:
     """A page with a link to each."""
     builds = [(name, samples.load(name).build) for name in samples.names()]
     return list_page(
@@ -57,7 +57,7 @@ def get_sample(
     template: str,
     sample: str,
     service: ServiceDep,
-    _owner: Owner,
+    _caller: Viewer,
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
@@ -76,12 +76,12 @@ def get_sample(
 def get_report_preview(
     report_id: str,
     service: ServiceDep,
-    owner: Owner,
+    caller: Viewer,
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
     """The bytes that were sent, or those that will be."""
-    entry, _ = service.outbox.get(report_id, owner=owner)
+    entry, _ = own_report(report_id, service, caller)
     mail = entry.mail or compose(
         entry.report, entry.addressing(service.settings.sender_mailbox), service.renderer
     )

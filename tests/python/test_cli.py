@@ -101,6 +101,17 @@ def test_an_output_that_cannot_be_written() -> None:
         (["token", "new", "--name", "a b"], "Which file"),
         (["token", "new", "--name", "a b", "--file", "TOKENS"], "letters"),
         (["token", "new", "--name", "a", "--file", "/proc/x"], "can't be written"),
+        (["token", "new", "--file", "TOKENS"], "token new NAME"),
+        (["token", "new", "a", "--name", "b", "--file", "TOKENS"], "token new NAME"),
+        (["token", "new", "local", "--file", "TOKENS"], "no token is named 'local'"),
+        (["token", "new", "a", "--rate", "often", "--file", "TOKENS"], "--rate: 'often' is no"),
+        (["token", "new", "a", "--may", "x", "--file", "TOKENS"], "--may: Input should be 'send'"),
+        (["token", "new", "a", "--jobs", ",", "--file", "TOKENS"], "--jobs: an empty list"),
+        (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'; there are: none"),
+        (["token", "list"], "Which file"),
+        (["token", "list", "--file", "/nowhere"], "/nowhere can't be read"),
+        (["serve", "--trusted-networks", "0.0.0.0/0"], "as good as everybody"),
+        (["serve", "--trusted-networks", "172.17.0.1/16"], "has host bits set"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -128,6 +139,27 @@ def test_a_token(tmp_path: Path) -> None:
     again = run("token", "new", "--name", "ci", "--file", str(file))
     assert again.returncode == 2
     assert "has a token named 'ci'" in again.stderr
+
+
+def test_tokens_with_bounds(tmp_path: Path) -> None:
+    """They are made, listed without their digests, and removed by their names."""
+    file = tmp_path / "tokens.toml"
+    where = {"NOTIFY_EMAIL_TOKENS_FILE": str(file)}
+    flags = ("--jobs", "team-a,lib/x", "--recipient-domains", "example.com", "--rate", "100/hour")
+    assert run("token", "new", "team-a", *flags, "--may", "send", **where).returncode == 0
+    assert run("token", "new", "all", **where).returncode == 0
+    listed = run("token", "list", **where).stdout
+    assert re.search(r"team-a +20\d\d-\d\d-\d\d +jobs: team-a, lib/x; recipient_", listed)
+    assert re.search(r"all +20\d\d-\d\d-\d\d +none\n", listed)
+    as_json = json.loads(run("token", "list", "--json", **where).stdout)
+    assert as_json[0]["rate"] == "100/hour"
+    assert as_json[0]["may"] == ["send"]
+    assert as_json[1].keys() == {"name", "created"}
+    removed = run("token", "remove", "team-a", **where)
+    assert removed.returncode == 0
+    assert [one["name"] for one in json.loads(run("token", "list", "--json", **where).stdout)] == [
+        "all"
+    ]
 
 
 @contextmanager

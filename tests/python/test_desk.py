@@ -89,9 +89,9 @@ def test_filters(outbox: Outbox, desk: Desk) -> None:
         return {one.id for one in desk.page(wanted, 9)}
 
     assert found(Filter(state="failed")) == {failed}
-    assert found(Filter(job="lib_a")) == {lib, deep}
-    assert found(Filter(job="lib_a/é'x/main")) == {deep}
-    assert found(Filter(job="lib")) == set()
+    assert found(Filter(jobs=("lib_a",))) == {lib, deep}
+    assert found(Filter(jobs=("lib_a/é'x/main",))) == {deep}
+    assert found(Filter(jobs=("lib",))) == set()
     assert len(found(Filter(owner="ci", state="received"))) == 3
     assert found(Filter(owner="another")) == set()
     assert found(Filter(older_than=60)) == set()

@@ -10,7 +10,9 @@ import typer
 from pyservice.api import router
 from pyservice.cli import app
 from pyservice.preview.routes import router as preview_router
+from pyservice.rights import Rights
 from pyservice.settings import Settings
+from pyservice.tokens import read
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,6 +40,19 @@ def test_the_example_files_are_right(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(settings.replace("/etc/notify-email.tokens", str(tokens_file)))
     assert Settings.load(file).default_to == "team@example.com"
+
+
+def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
+    """The tokens file in docs/admin.md can be used as it stands, and names every bound."""
+    admin = (ROOT / "docs" / "admin.md").read_text()
+    [example] = re.findall(r"```toml\n(.*?)```", admin, re.S)
+    file = tmp_path / "tokens"
+    file.write_text(example)
+    known = read(file)
+    assert known["team-a"].rights().keys() == Rights.model_fields.keys()
+    assert known["ci"].rights() == {}
+    for name in Rights.model_fields:
+        assert f"| `{name}` |" in admin
 
 
 def test_every_argument() -> None:
