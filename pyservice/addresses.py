@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import email_validator
@@ -82,6 +83,43 @@ def is_within(address: str, domains: tuple[str, ...]) -> bool:
     """Whether an address is of one of these domains, or of a domain below one."""
     domain = address.rpartition("@")[2]
     return any(f".{domain}".endswith(f".{allowed}") for allowed in domains)
+
+
+def pattern(text: str) -> str:
+    """Addresses that are meant alike, in lower case; `is_meant` tells which those are.
+
+    Args:
+        text: `ada@example.com`; `noreply@` for this local part anywhere; `@example.com` for all
+            addresses of a domain and its subdomains.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    text = text.strip()
+    with suppress(ValueError):
+        if text.startswith("@"):
+            return f"@{domain(text)}"
+        if text.endswith("@"):
+            return _validated(f"{text}example.com").local_part.lower() + "@"
+        if "*" not in text:  # an address may have one, but nobody means that
+            return mailbox(text).address.lower()
+    raise ValueError(
+        f"{text!a} names no addresses: write ada@example.com, noreply@ or @example.com"
+    )
+
+
+def is_meant(address: str, by: str) -> bool:
+    """Whether a mailbox' address is one of those that a pattern means, in any case.
+
+    A local part's extension counts only in a whole address: `noreply@` is `noreply+7@x.org`, too.
+    """
+    local, _, where = address.lower().rpartition("@")
+    wanted, _, wanted_domain = by.rpartition("@")
+    if not wanted:
+        return is_within(address.lower(), (wanted_domain,))
+    if not wanted_domain:
+        return wanted in {local, local.partition("+")[0]}
+    return f"{local}@{where}" == by
 
 
 def _validated(address: str) -> ValidatedEmail:

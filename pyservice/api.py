@@ -28,6 +28,8 @@ class Accepted(BaseModel):
     state: str
     message_id: str
     recipients: list[str]
+    left_out: list[str]
+    """Recipients that get no mail: the service's DENIED_RECIPIENTS denies them."""
     status_url: str
     """Absolute where the service has a PUBLIC_URL, else relative to its address."""
     preview_url: str
@@ -135,6 +137,7 @@ def post_report(
         number=report.build.number,
         result=report.build.result,
         recipients=len(people.recipients),
+        left_out=len(people.left_out),
     )
     return Accepted(**_accepted(entry, service, state="received"))
 
@@ -210,6 +213,7 @@ def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:
         "state": state,
         "message_id": entry.message_id,
         "recipients": list(entry.people.recipients),
+        "left_out": [box.address for box in entry.people.left_out],
         "status_url": service.link(path),
         "preview_url": service.link(f"{path}/preview"),
     }

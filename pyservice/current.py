@@ -11,6 +11,8 @@ LIVE = frozenset(
         "default_to",
         "sender",
         "allowed_domains",
+        "denied_recipients",
+        "max_recipients",
         "templates_dir",
         "log_level",
         # The service has no use for these: the command that has reads them each time.

@@ -122,7 +122,7 @@ class Outbox:
             lease = self._lease() if hold else {}
             insert = self._database.insert_if_new(reports).values(row | lease)
             if write.execute(insert.returning(reports.c.id)).first() is not None:
-                add_history(write, entry_id, now, ("received", ""))
+                add_history(write, entry_id, now, ("received", people.remark))
                 return None
             return Entry.of(write.execute(same).mappings().one())
 

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from pyservice.addresses import Mailbox, domain, mailboxes
+from pyservice.addresses import Mailbox, domain, mailboxes, pattern
 from pyservice.errors import ConfigurationError
 
 PREFIX = "NOTIFY_EMAIL_"
@@ -83,6 +83,7 @@ Networks = Annotated[
     BeforeValidator(_list),
 ]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -145,6 +146,13 @@ class Settings(BaseModel):
     """From and envelope sender of every mail."""
     allowed_domains: Domains = ()
     """Domains that may get mail; empty: any. A domain stands for its subdomains too."""
+    denied_recipients: Patterns = (
+        *("noreply@", "no-reply@", "donotreply@", "do-not-reply@", "mailer-daemon@"),
+        *("@noreply.github.com", "@noreply.gitlab.com"),
+    )
+    """Addresses that never get mail, and are left out: whole ones, `noreply@`, `@example.com`."""
+    max_recipients: int = Field(100, ge=1, le=1000)
+    """Recipients of a report, at most; Postfix' own smtpd_recipient_limit is 1000."""
     templates_dir: Path | None = None
     """Your own templates, a folder each."""
     jenkins_url: str | None = None

@@ -305,12 +305,15 @@ def _clock(seconds: float | None) -> str:
 
 def _tell(found: dict[str, Any]) -> None:
     build = found["report"]["build"]
-    boxes = [box["address"] for kind in ("to", "cc", "bcc") for box in found["people"][kind]]
+    people = found["people"]
+    boxes = [box["address"] for kind in ("to", "cc", "bcc") for box in people[kind]]
+    left_out = [box["address"] for box in people.get("left_out", ())]
     facts: dict[str, str | None] = {
         "ID": found["id"],
         "State": found["state"],
         "Build": f"{build['job']} #{build['number']}, {build['result']}",
         "Recipients": ", ".join(dict.fromkeys(boxes)),
+        "Left out": ", ".join(left_out) or None,
         "Left": ", ".join(found["pending"]) or None,
         "Accepted": f"{found['created']}, from token {found['owner']}",
         "Ended": found["ended"],

@@ -196,6 +196,33 @@ def test_policy(settings: Settings, report: Json) -> None:
     ]
 
 
+def test_a_denied_recipient_is_left_out(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """The others get the mail, without that address in it; answer, status and history name it."""
+    denied = "1+bo@users.noreply.github.com"
+    report["mail"] = {"to": ["ada@example.com", denied]}
+    answer = post(client, report).json()
+    assert (answer["recipients"], answer["left_out"]) == (["ada@example.com"], [denied])
+    assert post(client, report).json()["left_out"] == [denied]
+    status = settled(client, answer)
+    assert status["left_out"] == [denied]
+    assert status["history"][0]["note"] == f"not to {denied}: denied by DENIED_RECIPIENTS"
+    [mail] = postfix.mails
+    assert mail.recipients == ["ada@example.com"]
+    assert denied.encode() not in mail.content
+
+
+def test_only_denied_recipients(client: TestClient, report: Json) -> None:
+    """Nobody is left: 403 names the setting and each of them."""
+    report["mail"] = {"cc": ["noreply@example.com"]}
+    told = problem(post(client, report), 403)
+    assert "DENIED_RECIPIENTS" in told["detail"]
+    assert told["errors"] == [
+        {"pointer": "/mail/cc", "detail": "noreply@example.com is denied by noreply@"}
+    ]
+
+
 @pytest.mark.parametrize("address", ["root@localhost", "ada@example.com"])
 def test_default_recipients_that_nobody_may_mail(settings: Settings, address: str) -> None:
     """The service does not start, instead of refusing every report that names none."""

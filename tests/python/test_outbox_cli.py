@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import stat
 import subprocess
 import threading
@@ -73,12 +74,14 @@ def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> Non
     """All that is known, by the beginning of the ID; the mail's bytes as they were sent."""
     postfix.data = []
     report["build"]["job"] = "shop/\u202echeckout"
+    report["mail"]["cc"] = ["noreply@example.com"]
     answer = post(service, report).json()
     settled(service, answer)
     shown = run("outbox", "show", answer["id"][:12])
     assert shown.returncode == 0
     for words in (answer["id"], "accepted", "4Q0001", "ada@example.com", "attempt 1"):
         assert words in shown.stdout
+    assert re.search(r"^Left out +noreply@example\.com$", shown.stdout, re.M)
     assert "\u202e" not in shown.stdout
     found = json.loads(run("outbox", "show", answer["id"], "--json").stdout)
     mail = run("outbox", "show", answer["id"], "--mail").stdout

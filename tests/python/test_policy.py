@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pyservice import addresses
 from pyservice.addresses import Mailbox, mailboxes
 from pyservice.errors import InvalidError, PolicyError
-from pyservice.policy import MAX_RECIPIENTS, envelope
+from pyservice.policy import envelope
 from pyservice.report import Mail
 from pyservice.settings import Settings
 
@@ -132,7 +132,7 @@ def test_allowed_domains() -> None:
 def test_too_many() -> None:
     """More recipients than a list of people has are a mistake."""
     with pytest.raises(InvalidError, match="mailing list"):
-        envelope(Mail(to=[f"a{n}@x.org" for n in range(MAX_RECIPIENTS + 1)]), ANY)
+        envelope(Mail(to=[f"a{n}@x.org" for n in range(ANY.max_recipients + 1)]), ANY)
 
 
 def test_too_many_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,4 +147,78 @@ def test_too_many_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidError) as caught:
         envelope(Mail(to=["ada@example.com," * 4000] * 15), ANY)
     assert [where for where, _ in caught.value.errors] == ["/mail/to"]
-    assert len(read) == MAX_RECIPIENTS + 1
+    assert len(read) == ANY.max_recipients + 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "noreply@x.org",
+        "No-Reply@X.org",
+        "noreply+build-7@x.org",
+        "12345+ada@users.noreply.github.com",
+        "Ada <ada@USERS.noreply.github.com>",
+        "mailer-daemon@mx.example.com",
+    ],
+)
+def test_nobody_reads_these(address: str) -> None:
+    """They are left out of every kind, and named; the others get the mail."""
+    for kind in ("to", "cc", "bcc"):
+        people = envelope(
+            Mail.model_validate({"to": ["bo@x.org"]} | {kind: [address, "bo@x.org"]}), ANY
+        )
+        assert people.recipients == ("bo@x.org",)
+        [left_out] = people.left_out
+        assert people.remark == f"not to {left_out.address}: denied by DENIED_RECIPIENTS"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ada@x.org", "noreply2@x.org", "x-noreply@x.org", "ada@github.com", "postmaster@x.org"],
+)
+def test_people_read_these(address: str) -> None:
+    """What only looks a little like it is nobody's business."""
+    assert envelope(Mail(to=[address]), ANY).left_out == ()
+
+
+def test_a_deny_list_of_ones_own() -> None:
+    """Whole addresses, local parts and domains, in any case and script; the default is gone."""
+    settings = Settings.model_validate(
+        {"sender": "a@x.org", "denied_recipients": "Boss@Example.com, ops@, @exämple.com"}
+    )
+    assert settings.denied_recipients == ("boss@example.com", "ops@", "@xn--exmple-cua.com")
+    everybody = ["BOSS@example.com", "Ops@a.org", "ada@mail.EXÄMPLE.com"]
+    spared = ["boss+1@example.com", "boss@example.org", "ops2@a.org", "noreply@a.org"]
+    people = envelope(Mail(to=everybody + spared), settings)
+    assert people.recipients == tuple(spared)
+    assert len(people.left_out) == 3
+
+
+def test_nobody_is_left() -> None:
+    """Then it is refused, and each one's pattern is named; DEFAULT_TO is not asked for."""
+    settings = ANY.model_copy(update={"default_to": "team@x.org"})
+    with pytest.raises(PolicyError, match="denies each") as caught:
+        envelope(Mail(to=["noreply@x.org"], bcc=["ada@users.noreply.github.com"]), settings)
+    assert caught.value.errors == (
+        ("/mail/to", "noreply@x.org is denied by noreply@"),
+        ("/mail/bcc", "ada@users.noreply.github.com is denied by @noreply.github.com"),
+    )
+
+
+def test_the_denied_need_not_be_allowed() -> None:
+    """Somebody who is left out anyway is no reason to refuse the others."""
+    settings = ANY.model_copy(update={"allowed_domains": ("x.org",)})
+    assert envelope(Mail(to=["a@x.org", "noreply@y.org"]), settings).recipients == ("a@x.org",)
+
+
+def test_nobody_is_denied() -> None:
+    """An empty list spares everybody."""
+    settings = ANY.model_copy(update={"denied_recipients": ()})
+    assert envelope(Mail(to=["noreply@x.org"]), settings).recipients == ("noreply@x.org",)
+
+
+def test_a_limit_of_ones_own() -> None:
+    """MAX_RECIPIENTS is told in the refusal."""
+    settings = ANY.model_copy(update={"max_recipients": 1})
+    with pytest.raises(InvalidError, match="at most 1 recipients"):
+        envelope(Mail(to=["a@x.org", "b@x.org"]), settings)
