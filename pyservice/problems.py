@@ -1,5 +1,6 @@
 """What goes wrong with a request, told as problem+json (RFC 9457), and the limits before that."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from pyservice.errors import (
     MediaTypeError,
     MisdirectedError,
     RequestError,
+    SlowError,
     TooLargeError,
     TooManyError,
     UnauthorizedError,
@@ -29,6 +31,8 @@ from pyservice.metrics import Metrics
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body."""
+BODY_TIME = 30.0
+"""Seconds for the whole of it."""
 _DRAINED = 16 * MAX_BODY
 RETRY_AFTER = 30
 """Seconds, told with a 503."""
@@ -67,6 +71,7 @@ async def read_body(request: Request) -> bytes:
     """A JSON request's body, as bytes.
 
     Raises:
+        SlowError: it isn't here after BODY_TIME.
         MediaTypeError: it isn't said to be JSON. A foreign page's form can't say that it is.
         TooLargeError: it is longer than MAX_BODY. What follows is read and dropped up to a
             limit, so that a caller who is still sending hears the answer.
@@ -75,12 +80,16 @@ async def read_body(request: Request) -> bytes:
     if media_type != "application/json":
         raise MediaTypeError
     body, length = bytearray(), 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= MAX_BODY:
-            body += chunk
-        elif length > _DRAINED:
-            break
+    try:
+        async with asyncio.timeout(BODY_TIME):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length <= MAX_BODY:
+                    body += chunk
+                elif length > _DRAINED:
+                    break
+    except TimeoutError:
+        raise SlowError(f"The body was not here after {BODY_TIME:g} s.") from None
     if length > MAX_BODY:
         raise TooLargeError(f"The body is over {MAX_BODY} bytes: send fewer changes or less data.")
     return bytes(body)
@@ -152,11 +161,13 @@ def _on_request_error(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER)} if is_full else {}
     if isinstance(error, TooManyError):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, SlowError | TooLargeError):
+        headers["Connection"] = "close"  # the rest of the body isn't waited for
     if isinstance(error, UnauthorizedError):
         # A browser asks for the token when it is challenged with Basic.
         challenge = 'Basic realm="notify-email", charset="UTF-8", Bearer realm="notify-email"'
         headers["WWW-Authenticate"] = challenge
-    return _problem(
+    return answer(
         error.status,
         error.title,
         error.detail,
@@ -169,14 +180,14 @@ def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers) if error.headers else None
-    return _problem(error.status_code, title, f"{error.detail}.", headers=headers)
+    return answer(error.status_code, title, f"{error.detail}.", headers=headers)
 
 
 def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     told = [(".".join(map(str, e["loc"][1:])), str(e["msg"])) for e in error.errors()]
     detail = "; ".join(f"{name}: {message}" for name, message in told)
-    return _problem(422, "Invalid parameter", f"{detail}.")
+    return answer(422, "Invalid parameter", f"{detail}.")
 
 
 def _on_outbox_error(_: Request, error: Exception) -> Response:
@@ -184,7 +195,7 @@ def _on_outbox_error(_: Request, error: Exception) -> Response:
     _log.error("outbox.error", reason=reason)
     detail = f"The outbox can't be used: {reason}. The report was not accepted."
     headers = {"Retry-After": str(RETRY_AFTER)}
-    return _problem(503, "Service unavailable", detail, headers=headers)
+    return answer(503, "Service unavailable", detail, headers=headers)
 
 
 def _on_disconnect(_: Request, __: Exception) -> Response:
@@ -194,16 +205,24 @@ def _on_disconnect(_: Request, __: Exception) -> Response:
 def _on_bug(request: Request, error: Exception) -> Response:
     _log.error("request.error", method=request.method, exc_info=error)
     detail = "The service failed; its log tells more. The report may not have been accepted."
-    return _problem(500, "Internal error", detail)
+    return answer(500, "Internal error", detail)
 
 
-def _problem(
+def busy() -> Response:
+    """The answer while there are more connections than can be served."""
+    headers = {"Retry-After": str(RETRY_AFTER), "Connection": "close"}
+    detail = "The service has too many connections. The report was not accepted: try again later."
+    return answer(503, "Service unavailable", detail, headers=headers)
+
+
+def answer(
     status: int,
     title: str,
     detail: str,
     errors: list[Member] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
+    """A problem as a response."""
     problem = Problem(title=title, status=status, detail=detail, errors=errors or [])
     return JSONResponse(
         problem.model_dump(), status, headers, media_type="application/problem+json"

@@ -6,7 +6,11 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from pyservice.connections import KEEP_ALIVE, MAX_HEADER, Connection
 from pyservice.errors import ConfigurationError
+from pyservice.tls import EVERY, Certificate
+
+__all__ = ["Certificate", "bind", "server"]
 
 _log = structlog.get_logger()
 
@@ -37,12 +41,22 @@ def bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
     return sockets
 
 
-def server(app: FastAPI) -> uvicorn.Server:
-    """A server for the service; `run(sockets=…)` it."""
+def server(app: FastAPI, certificate: Certificate | None = None) -> uvicorn.Server:
+    """A server for the service; `run(sockets=…)` it.
+
+    Args:
+        app: the service.
+        certificate: speak TLS with it; None: plain HTTP.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=Connection,
+            h11_max_incomplete_event_size=MAX_HEADER,
+            timeout_keep_alive=KEEP_ALIVE,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
+            callback_notify=certificate.renew if certificate else None,
+            timeout_notify=EVERY,
             ws="none",
             lifespan="on",
             log_config=None,

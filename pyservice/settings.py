@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -138,6 +139,10 @@ class Settings(BaseModel):
     """Who may send; without it only this machine may."""
     trusted_networks: Networks = ()
     """Networks whose callers may send without a token, and do nothing else."""
+    tls_cert: Path | None = None
+    """The service's certificate and those that signed it, in PEM; without it HTTP is plain."""
+    tls_key: Path | None = None
+    """Its private key, in PEM and without a passphrase."""
     public_url: str | None = None
     """The service's address as a reader reaches it. Without it mails have no links to it."""
     default_to: str | None = None
@@ -197,6 +202,13 @@ class Settings(BaseModel):
     def _log(cls, value: str | None) -> str | None:
         if value is not None and value != "journal" and not Path(value).is_absolute():
             raise ValueError("it is an absolute path, or `journal`")
+        return value
+
+    @field_validator("tls_key")
+    @classmethod
+    def _pair(cls, value: Path | None, others: ValidationInfo) -> Path | None:
+        if (value is None) != (others.data.get("tls_cert") is None):
+            raise ValueError("TLS_CERT and TLS_KEY go together: set both, or none")
         return value
 
     @field_validator("public_url")

@@ -43,6 +43,10 @@ def serve(
         str | None,
         typer.Option(help="Who may send without a token: 172.17.0.0/16, say, comma-separated."),
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Speak TLS: the certificate, PEM.  [default: plain HTTP]")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     database_url: Annotated[
         str | None, typer.Option(help="The outbox: sqlite:///PATH or postgresql+psycopg://….")
     ] = None,
@@ -60,6 +64,7 @@ def serve(
     Examples:
       notify-email serve
       notify-email serve --tokens-file /etc/notify-email.tokens --listen 127.0.0.1,172.22.91.1
+      notify-email serve --tls-cert /etc/notify-email/tls.crt --tls-key /etc/notify-email/tls.key
     """
 
     def load() -> Settings:
@@ -71,6 +76,8 @@ def serve(
             smtp_port=smtp_port,
             tokens_file=tokens_file,
             trusted_networks=trusted_networks,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             database_url=database_url,
             log_level=log_level,
         )
@@ -83,6 +90,9 @@ def serve(
     # Late, since they take a second: a wrong setting is told at once.
     from pyservice import server  # noqa: PLC0415
 
+    certificate = None
+    if settings.tls_cert and settings.tls_key:
+        certificate = server.Certificate(settings.tls_cert, settings.tls_key)
     sockets = server.bind(settings.listen, settings.port)
     from sqlalchemy import make_url  # noqa: PLC0415
 
@@ -94,12 +104,13 @@ def serve(
         version=__version__,
         listen=list(settings.listen),
         port=settings.port,
+        tls=certificate is not None,
         postfix=f"{settings.smtp_host}:{settings.smtp_port}",
         outbox=make_url(settings.outbox_url).render_as_string(),
         **_who(settings),
     )
     _after_each(hangups, lambda: reload(application, load))
-    server.server(application).run(sockets=sockets)
+    server.server(application, certificate).run(sockets=sockets)
 
 
 def _after_each(hangups: SimpleQueue[None], do: Callable[[], None]) -> None:

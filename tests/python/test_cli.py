@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+import trustme
 import typer
 
 from pyservice import samples
-from pyservice.cli import app
+from pyservice.cli import app, service
+from pyservice.configurator.node import Bridge
+from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, free_port, wait_for
 
@@ -110,6 +114,8 @@ def test_an_output_that_cannot_be_written() -> None:
         (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'; there are: none"),
         (["token", "list"], "Which file"),
         (["token", "list", "--file", "/nowhere"], "/nowhere can't be read"),
+        (["serve", "--tls-cert", "/nowhere"], "TLS_CERT and TLS_KEY go together"),
+        (["serve", "--tls-cert", "/nowhere", "--tls-key", "/x"], "TLS_CERT /nowhere can't be read"),
         (["serve", "--trusted-networks", "0.0.0.0/0"], "as good as everybody"),
         (["serve", "--trusted-networks", "172.17.0.1/16"], "has host bits set"),
         (["nonsense"], "nonsense"),
@@ -212,6 +218,45 @@ def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
     assert events[0]["tokens"] == "none: loopback only"
     assert "ada@example.com" not in text
     assert "…@example.com" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ({}, ("127.0.0.1",)),
+        ({"tokens_file": Path("/t")}, ("127.0.0.1", "172.22.91.1")),
+        ({"trusted_networks": "172.22.91.0/24"}, ("127.0.0.1", "172.22.91.1")),
+        ({"trusted_networks": "172.22.91.0/24", "listen": "172.22.91.1"}, ("172.22.91.1",)),
+    ],
+)
+def test_where_it_listens(
+    monkeypatch: pytest.MonkeyPatch, given: Json, addresses: tuple[str, ...]
+) -> None:
+    """On the bridge only where not everybody who can connect there may do everything."""
+    bridge = Bridge("docker0", "172.22.91.1", "172.22.91.0/24", is_up=True)
+    monkeypatch.setattr("pyservice.cli.service.node.look", lambda: SimpleNamespace(bridge=bridge))
+    assert service._addresses(Settings.load(**given)) == addresses
+
+
+def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """With a certificate it takes reports by HTTPS; its log says until when that is good."""
+    port, log = free_port(), tmp_path / "log"
+    pair = (tmp_path / "tls.crt", tmp_path / "tls.key")
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1")
+    pair[0].write_bytes(made.cert_chain_pems[0].bytes())
+    pair[1].write_bytes(made.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    flags = ("--port", str(port), "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
+    with serving(log, *flags, NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)), http() as session:
+        session.verify = str(tmp_path / "ca.pem")
+        wait_for(lambda: "service.started" in log.read_text())
+        base = f"https://127.0.0.1:{port}"
+        assert session.post(f"{base}/v1/reports", json=report, timeout=9).status_code == 202
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["event"] for event in events][:2] == ["tls.loaded", "service.started"]
+    assert "GMT" in events[0]["until"]
+    assert events[1]["tls"] is True
 
 
 def test_one_service_an_outbox(tmp_path: Path, postfix: PostfixStandIn) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import typer
 
+from pyservice import connections, problems, tls
 from pyservice.api import router
 from pyservice.cli import app
 from pyservice.preview.routes import router as preview_router
@@ -53,6 +54,22 @@ def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
     assert known["ci"].rights() == {}
     for name in Rights.model_fields:
         assert f"| `{name}` |" in admin
+
+
+def test_the_limits_of_a_request() -> None:
+    """docs/admin.md tells those that are in force."""
+    rows = [
+        f"| a request's header | {connections.HEADER_TIME:g} s for all of it |",
+        f"| its size | {connections.MAX_HEADER // 1024} KiB |",
+        f"| a report | {problems.BODY_TIME:g} s for all of it |",
+        f"| its size | {problems.MAX_BODY // 1024**2} MiB |",
+        f"| a connection without a request | {connections.KEEP_ALIVE} s after",
+        f"| connections at once | {connections.MAX_CONNECTIONS} |",
+    ]
+    admin = (ROOT / "docs" / "admin.md").read_text()
+    for row in rows:
+        assert row in admin
+    assert f"Every {tls.EVERY} s it looks" in admin
 
 
 def test_every_argument() -> None:
