@@ -23,6 +23,8 @@ MAX_HEADER = 32 * 1024
 """Bytes of a request's header."""
 MAX_CONNECTIONS = 800
 """At once; a process has 1,024 file descriptors where nobody has said otherwise."""
+READ_TIME = 30.0
+"""Seconds in which a caller reads on in its answer."""
 BODY_GRACE = 5.0
 """Seconds more than a body has, for the answer that it was too slow."""
 
@@ -38,12 +40,14 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._timer: asyncio.TimerHandle | None = None
         self._awaited: object = None
+        self._reading: asyncio.TimerHandle | None = None
         self._make_room()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop()
+        self._stop_reading()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -60,7 +64,18 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
+        self._await_reading()
         self._watch()
+
+    def pause_writing(self) -> None:
+        """Wait for the caller to read on, and not for ever."""
+        super().pause_writing()
+        self._await_reading()
+
+    def resume_writing(self) -> None:
+        """Go on: the caller has read, though not all of it."""
+        self._await_reading()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
@@ -83,7 +98,7 @@ class Connection(H11Protocol):
             return
         idle = [one for one in others if one is not self and one._is_idle]
         if idle:
-            min(idle, key=lambda one: one._since).transport.close()
+            min(idle, key=lambda one: one._since).transport.abort()
             return
         _log.warning("connections.busy", connections=MAX_CONNECTIONS)
         self._count(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -105,6 +120,19 @@ class Connection(H11Protocol):
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _await_reading(self) -> None:
+        self._stop_reading()
+        if self.transport.get_write_buffer_size():
+            self._reading = self.loop.call_later(READ_TIME, self._not_read)
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _not_read(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _too_slow(self) -> None:
         if self.transport.is_closing():

@@ -61,7 +61,7 @@ async def check_host(request: Request, service: ServiceDep) -> None:
     authorization = request.headers.get("authorization")
     if not service.access.is_by_token(authorization, _peer(request)):
         public = urlsplit(service.settings.public_url or "").hostname
-        known = frozenset({*service.settings.listen, *([public] if public else [])})
+        known = frozenset({public} if public else ())
         problems.check_host(request.headers.get("host", ""), known)
 
 

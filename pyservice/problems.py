@@ -99,20 +99,20 @@ def check_host(host: str, known: frozenset[str]) -> None:
     """Refuse a foreign Host header.
 
     Where no token is needed, the Host header is what tells a program on this machine from a web
-    page whose name was made to point at it (DNS rebinding).
+    page whose name was made to point at it (DNS rebinding). An address is no such name.
 
     Args:
         host: the header's value.
-        known: names and addresses of this service, beside localhost and loopback addresses.
+        known: names of this service, beside localhost.
 
     Raises:
         MisdirectedError: it names another host.
     """
     name = _hostname(host)
-    if name not in known and name != "localhost" and not _is_loopback(name):
+    if name not in known and name != "localhost" and not _is_address(name):
         raise MisdirectedError(
-            "The Host header names another host. Use localhost, or set PUBLIC_URL to the name "
-            "that you reach the service by."
+            "The Host header names another host. Use the service's address, or set PUBLIC_URL to "
+            "the name that you reach it by."
         )
 
 
@@ -122,11 +122,12 @@ def _hostname(host: str) -> str:
     return host.partition(":")[0].lower().rstrip(".")
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:

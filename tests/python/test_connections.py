@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -229,6 +230,27 @@ def test_no_http(port: int, request_: bytes, status: int) -> None:
     with connect(port) as connection:
         connection.sendall(request_)
         assert "no HTTP request that can be read" in problem(connection, status)["detail"]
+
+
+@pytest.mark.parametrize("pages", [1, 4, 30])
+def test_an_answer_that_nobody_reads(
+    port: int, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not kept for ever: the connection ends, whether all of it was written or not."""
+    monkeypatch.setattr(connections, "READ_TIME", 1.0)
+    page = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def served() -> int:
+        """How many connections the server has; the client's are in this process, too."""
+        found = psutil.Process().net_connections("tcp")
+        return sum(one.laddr.port == port and one.status != "LISTEN" for one in found)
+
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(page * pages)
+        wait_for(lambda: served() == 1)
+        wait_for(lambda: served() == 0)
 
 
 def test_refusals_are_counted(port: int) -> None:

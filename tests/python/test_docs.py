@@ -63,6 +63,7 @@ def test_the_limits_of_a_request() -> None:
         f"| its size | {connections.MAX_HEADER // 1024} KiB |",
         f"| a report | {problems.BODY_TIME:g} s for all of it |",
         f"| its size | {problems.MAX_BODY // 1024**2} MiB |",
+        f"| an answer that the caller doesn't read | {connections.READ_TIME:g} s",
         f"| a connection without a request | {connections.KEEP_ALIVE} s after",
         f"| connections at once | {connections.MAX_CONNECTIONS} |",
     ]
