@@ -256,7 +256,9 @@ class Outbox:
             if not self._update(write, entry, final):
                 told = f"{note}; another service has taken it meanwhile, so it may be doubled"
             add_history(write, entry.id, now, (state, told))
-            is_logged = uncertain and settle_if_logged(write, entry.id)
+            # The log may have told of an earlier attempt while this one was under way.
+            in_doubt = uncertain or (entry.uncertain and state != "accepted")
+            is_logged = in_doubt and settle_if_logged(write, entry.id)
             return "accepted" if is_logged else state
 
         return self._database.write(commit)

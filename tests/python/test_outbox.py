@@ -16,8 +16,9 @@ from pyservice import outbox as outbox_module
 from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.database import Database
-from pyservice.entries import Entry
+from pyservice.entries import Entry, Trace
 from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
+from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -236,6 +237,7 @@ from pathlib import Path
 from pyservice import samples
 from tests.python.test_outbox import accept, other, taken
 from pyservice.database import Database
+from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
 outbox = Outbox(Database("sqlite:///" + sys.argv[1]), host="x", node="n")
 accept(outbox)
@@ -264,3 +266,23 @@ def test_after_a_crash(tmp_path: Path) -> None:
         again = entries[died.stdout.strip()]
         assert (again.state, again.mail) == ("queued", b"bytes")
         assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note
+
+
+def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> None:
+    """A reply is lost, and only during the next attempt the log tells that Postfix has the mail."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    outbox.settle(
+        entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
+    )
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    database = Database.guest(database_url)
+    assert database is not None
+    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=2)], {})
+    database.close()
+    told = outbox.settle(entry, state="queued", note="451", pending=entry.pending, due=1.0)
+    assert told == "accepted"
+    assert outbox.take() == []
+    assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
