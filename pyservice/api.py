@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from pyservice import policy, problems
 from pyservice.entries import Entry, Event
-from pyservice.errors import InvalidError
 from pyservice.guards import Sender, Service, ServiceDep, Viewer, get_scraper, own_report
 from pyservice.metrics import CONTENT_TYPE
 from pyservice.problems import read_body
@@ -104,12 +103,14 @@ def post_report(
     response: Response,
     idempotency_key: Annotated[
         str | None,
-        Header(description="Makes a repeated call one mail. Default: the report's digest."),
+        Header(
+            description="Makes a repeated call one mail. Default: the report's digest.",
+            min_length=1,
+            max_length=MAX_KEY,
+        ),
     ] = None,
 ) -> Accepted:
     """Commit the report and answer; rendering and sending come after."""
-    if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY:
-        raise InvalidError(f"The Idempotency-Key header has 1 to {MAX_KEY} characters.")
     report = Report.parse(body)
     service.renderer.require(report.mail.template)
     settings = service.settings

@@ -137,9 +137,36 @@ def _check_default(settings: Settings) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Tell OpenAPI of the body, which the route reads itself, and of what a problem is."""
+    """Tell OpenAPI of the body, which the route reads itself, and of what a problem is.
+
+    An example and where its answer leads to make it something to try in /docs.
+    """
+    described = app.openapi()
     _, schema = models_json_schema(
         [(Report, "validation"), (problems.Problem, "validation")],
         ref_template="#/components/schemas/{model}",
     )
-    app.openapi()["components"]["schemas"].update(schema["$defs"])
+    described["components"]["schemas"].update(schema["$defs"])
+    post = described["paths"]["/v1/reports"]["post"]
+    post["requestBody"]["content"]["application/json"]["example"] = _EXAMPLE
+    post["responses"]["202"]["links"] = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {"report_id": "$response.body#/id"},
+        }
+        for path, operations in described["paths"].items()
+        for operation in operations.values()
+        if "{report_id}" in path
+    }
+
+
+_EXAMPLE = {
+    "schema": 1,
+    "build": {
+        "job": "shop/checkout",
+        "number": 2,
+        "result": "FAILURE",
+        "started_at": 1_764_000_000_000,
+    },
+    "mail": {"to": ["ada@example.com"]},
+}

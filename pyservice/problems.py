@@ -72,13 +72,16 @@ async def read_body(request: Request) -> bytes:
 
     Raises:
         SlowError: it isn't here after BODY_TIME.
-        MediaTypeError: it isn't said to be JSON. A foreign page's form can't say that it is.
+        MediaTypeError: it isn't said to be JSON, or it is compressed. A foreign page's form can't
+            say that it is JSON.
         TooLargeError: it is longer than MAX_BODY. What follows is read and dropped up to a
             limit, so that a caller who is still sending hears the answer.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise MediaTypeError
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise MediaTypeError("Send the report as it is: a Content-Encoding is not understood here.")
     body, length = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_TIME):
@@ -177,11 +180,19 @@ def _on_request_error(request: Request, error: Exception) -> Response:
     )
 
 
-def _on_http_exception(_: Request, error: Exception) -> Response:
+def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     title = HTTPStatus(error.status_code).phrase
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == 405 and (methods := _documented_methods(request)):
+        headers["Allow"] = ", ".join(methods)
     return answer(error.status_code, title, f"{error.detail}.", headers=headers)
+
+
+def _documented_methods(request: Request) -> list[str]:
+    """A path's; the router names only those of the first route that has it."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, {}))
 
 
 def _on_validation_error(_: Request, error: Exception) -> Response:

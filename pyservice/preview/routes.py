@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from pyservice import samples
@@ -54,8 +54,8 @@ def get_index(service: ServiceDep, _caller: Viewer) -> Response:
     response_class=Response,
 )
 def get_sample(
-    template: str,
-    sample: str,
+    template: Annotated[str, Path(examples=["build"])],
+    sample: Annotated[str, Path(examples=["2-failure"])],
     service: ServiceDep,
     _caller: Viewer,
     part: PartQuery = None,

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from starlette.testclient import TestClient
 
 from pyservice import samples
 from pyservice.app import create_app
+from pyservice.server import bind, server
 from pyservice.settings import PREFIX, Settings
 
 Json = dict[str, Any]
@@ -263,4 +265,20 @@ def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
         listener.close()
     for thread in threads:
         thread.join(5)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[tuple[str, int]]:
+    """A service on a socket of loopback, as in life: its address and port."""
+    [listener] = bind(("127.0.0.1",), 0)
+    running = server(create_app(settings))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        wait_for(lambda: running.started)
+        yield listener.getsockname()
+    finally:
+        running.should_exit = True
+        thread.join(20)
         assert not thread.is_alive()

@@ -282,7 +282,9 @@ def test_unknown_addresses(client: TestClient) -> None:
     for path in ("/", "/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
         problem(client.get(path, headers={"host": "evil.example"}, follow_redirects=False), 404)
     problem(client.post("/v1/reports/", follow_redirects=False), 404)
-    problem(client.delete("/v1/reports"), 405)
+    response = client.delete("/v1/reports")
+    problem(response, 405)
+    assert response.headers["allow"] == "GET, POST"
 
 
 class TestTokens:
