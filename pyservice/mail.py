@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from pyservice.addresses import Mailbox
 from pyservice.errors import RenderError
 from pyservice.policy import Envelope
-from pyservice.renderer import Renderer, shorten
+from pyservice.renderer import Renderer, one_line, shorten
 from pyservice.report import Report
 
 MAX_SUBJECT = 250
@@ -38,6 +38,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _PRINTABLE_ASCII = re.compile(r"[ -~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
 _NO_LABEL = re.compile(r"[^a-z0-9]+")
+# Where `binascii` encodes a line's last space, it makes up to 78 octets of at most 76.
+_TOO_LONG = re.compile(rb"(?m)^(.{74,})(=20|=09)$")
 # The generator's default would fold long headers at 78 and leave line ends as they are.
 _WIRE = Compat32(linesep="\r\n", max_line_length=76)
 
@@ -83,7 +85,6 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
         "Reply-To": _mailboxes(addressing.people.reply_to),
         "Subject": _free_text("Subject", shorten(body.subject, MAX_SUBJECT)),
         "Date": format_datetime(addressing.date),
-        "List-Id": list_id(job, sender.address.rpartition("@")[2]),
         "Auto-Submitted": "auto-generated",  # RFC 3834
         "X-Auto-Response-Suppress": "All",  # Exchange's way to say the same
         "X-Jenkins-Job": _free_text("X-Jenkins-Job", job),
@@ -92,22 +93,23 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
     }
     # The newer policies would parse each header again, and so decode what was just encoded.
     head, boundary = Message(policy=_WIRE), _boundary(addressing)
+    listed = list_id(job, sender.address.rpartition("@")[2])
     head.add_header("Content-Type", "multipart/alternative", boundary=boundary)
     for name, value in headers.items():
         if value:
             head[name] = value
     mail = b"".join(
         [
-            # By hand: folded, as the package would have it, some programs don't read it.
-            f"Message-ID: {addressing.message_id}\r\n".encode(),
+            # By hand: folded, as the package would have them, some programs don't read them.
+            f"Message-ID: {addressing.message_id}\r\nList-Id: {listed}\r\n".encode(),
             head.as_bytes(policy=_WIRE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
             _part(boundary, "plain", body.text),
             _part(boundary, "html", body.html),
             f"--{boundary}--\r\n".encode(),
         ]
     )
-    expected = {name for name, value in headers.items() if value} | {"Message-ID", "Content-Type"}
-    _check(mail, expected)
+    by_hand = {"Message-ID", "List-Id", "Content-Type"}
+    _check(mail, by_hand | {name for name, value in headers.items() if value})
     return mail
 
 
@@ -126,7 +128,7 @@ def list_id(job: str, domain: str) -> str:
 
 def _free_text(name: str, text: str) -> str:
     """Printable ASCII as it is; all else as encoded words, and what merely looks like one too."""
-    clean = " ".join(_CONTROL.sub(" ", text).split())
+    clean = one_line(_CONTROL.sub(" ", text))
     longest = max(map(len, clean.split()), default=0)
     if _PRINTABLE_ASCII.fullmatch(clean) and "=?" not in clean and longest <= MAX_WORD:
         return clean or "?"
@@ -153,12 +155,14 @@ def _part(boundary: str, subtype: str, text: str) -> bytes:
     all the rest of a mail.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
-    encoded = binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+    encoded = binascii.b2a_qp(lines, istext=True)
+    if b" \n" in lines or b"\t\n" in lines or lines.endswith((b" ", b"\t")):
+        encoded = _TOO_LONG.sub(rb"\1=\n\2", encoded)
     head = (
         f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
-    return head.encode() + encoded + b"\r\n"
+    return head.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
 
 
 def _boundary(addressing: Addressing) -> str:

@@ -220,7 +220,7 @@ class Renderer:
         def part(name: str, rows: int) -> str:
             return self._part(environment, f"{template}/{name}", context | {"rows": rows})
 
-        context["subject"] = _one_line(report.mail.subject or "") or _one_line(
+        context["subject"] = one_line(report.mail.subject or "") or one_line(
             part("subject.txt", ROWS[0])
         )
         for rows in ROWS:
@@ -273,7 +273,8 @@ def _printable(value: Any) -> Any:
     return _UNPRINTABLE.sub("", value) if type(value) is str else value
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without what can't be printed, and without what would reorder what is read."""
     return " ".join(_UNPRINTABLE.sub("", text).split())
 
 

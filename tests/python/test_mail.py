@@ -23,12 +23,12 @@ SENDER = Mailbox("Jenkins", "jenkins@ci.example.com")
 WHEN = datetime(2026, 11, 23, 18, 19, 17, tzinfo=UTC)
 HEADERS = [
     "Message-ID",
+    "List-Id",
     "Content-Type",
     "From",
     "To",
     "Subject",
     "Date",
-    "List-Id",
     "Auto-Submitted",
     "X-Auto-Response-Suppress",
     "X-Jenkins-Job",
