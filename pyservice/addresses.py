@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
@@ -122,6 +123,7 @@ def is_meant(address: str, by: str) -> bool:
     return f"{local}@{where}" == by
 
 
+@lru_cache(maxsize=1024)
 def _validated(address: str) -> ValidatedEmail:
     if len(address) > MAX_LENGTH:
         raise EmailNotValidError(f"it has more than {MAX_LENGTH} characters")

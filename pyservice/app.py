@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
     database = Database(settings.outbox_url)
-    room = Room(database, current)
+    room = Room(current)
     outbox = Outbox(database, host=host, node=node, room=room)
     retention = Retention(database, current)
     ledger = Ledger(database, node)

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from typing import Any
 
 import structlog
@@ -16,7 +17,9 @@ from pyservice.errors import LostLeaseError, RenderError
 from pyservice.mail import compose
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
+from pyservice.policy import Envelope
 from pyservice.renderer import Renderer
+from pyservice.report import Report
 from pyservice.retry import retry_delay
 from pyservice.smtp import Connection, Outcome
 
@@ -83,19 +86,27 @@ class Courier:
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a new entry had better be handed over than left in the outbox."""
-        return len(self._held) < BACKLOG and not self._stopping
+    def collect(
+        self, report: Report, people: Envelope, *, owner: str, key: str | None = None
+    ) -> Future[tuple[Entry, bool]]:
+        """Accept a report, as `Outbox.accept` does, and send its mail as soon as may be."""
+        # A new one is held and handed over in memory, unless there are many: they wait there.
+        hold = len(self._held) < BACKLOG and not self._stopping
+        accepted = self._outbox.offer(report, people, owner=owner, key=key, hold=hold)
+        accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
+        return accepted
 
-    def hand_over(self, entry: Entry) -> None:
-        """Send an entry that is held already."""
-        with self._news:
-            self._held.append(entry)
-            self._news.notify()
+    def _accepted(self, accepted: Future[tuple[Entry, bool]]) -> None:
+        if accepted.cancelled() or accepted.exception():
+            return
+        entry, is_new = accepted.result()
+        if is_new:
+            with self._news:
+                self._held.append(entry)
+                self._news.notify()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """There may be something new in the outbox."""
         with self._news:
             self._count += 1
             self._news.notify()

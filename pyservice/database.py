@@ -5,12 +5,13 @@ PostgreSQL where several services share one outbox; the same statements run on b
 """
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,22 +19,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pyservice.engines import WRITING, cause, connect, own
 from pyservice.entries import SCHEMA_VERSION, metadata
 from pyservice.errors import ConfigurationError, SetupError
+from pyservice.writer import Work, Writer
 
-MAX_GROUP = 64
-"""Writes that share one commit."""
-
+_I = TypeVar("_I")
 _T = TypeVar("_T")
 _versions = sa.table("alembic_version", sa.column("version_num", sa.String))
-
-
-class _Write(Generic[_T]):
-    """A piece of work that waits for its commit."""
-
-    def __init__(self, work: Callable[[sa.Connection], _T]) -> None:
-        self.work = work
-        self.is_done = False
-        self.value: _T
-        self.error: BaseException | None = None
 
 
 class Database:
@@ -108,14 +98,12 @@ class Database:
         self.is_shared = self._url.get_backend_name() == "postgresql"
         """Whether other services use it, too."""
         self._file = Path(self._url.database or "")
-        self._waiting: list[_Write[Any]] = []
-        self._state = threading.Condition()
-        self._is_committing = False
         self._damage = ""
 
     def close(self) -> None:
-        """Release it."""
+        """Commit what waits, and release it."""
         if hasattr(self, "_engine"):
+            self._writer.close()
             self._engine.dispose()
         if self._lock is not None:
             os.close(self._lock)
@@ -128,10 +116,7 @@ class Database:
             yield connection
 
     def write(self, work: Callable[[sa.Connection], _T]) -> _T:
-        """Do some work and commit it, together with what other threads wait to write meanwhile.
-
-        A commit waits for the disk; so whoever comes first commits for all who came in the
-        meantime.
+        """Do some work and commit it, together with what others want to write meanwhile.
 
         Args:
             work: statements; it may be run again, if a commit with others' fails.
@@ -142,26 +127,20 @@ class Database:
         Raises:
             SQLAlchemyError: it is not committed.
         """
-        mine = _Write(work)
-        with self._state:
-            self._waiting.append(mine)
-            while not mine.is_done and self._is_committing:
-                self._state.wait()
-            if not mine.is_done:
-                self._is_committing = True
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-        if not mine.is_done:
-            try:
-                self._commit(group)
-            finally:
-                with self._state:
-                    self._is_committing = False
-                    for one in group:
-                        one.is_done = True
-                    self._state.notify_all()
-        if mine.error is not None:
-            raise mine.error
-        return mine.value
+        return self.submit(_each, work).result()
+
+    def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
+        """Do some work together with all that waits for the same, soon, and in one commit.
+
+        Args:
+            work: what to do for many items; it may be run again, if a commit with others' fails.
+            item: what to do it for.
+
+        Returns:
+            What came of the item, once it is committed, or the error: its own, or a
+            SQLAlchemyError where it is not committed.
+        """
+        return self._writer.submit(work, item)
 
     def now(self) -> sa.ColumnElement[float]:
         """Seconds since the epoch, by the one clock that all who share the database see."""
@@ -173,10 +152,15 @@ class Database:
         """An INSERT that does nothing where a unique value is there already."""
         return self._insert(table).on_conflict_do_nothing()
 
-    def put(self, table: sa.Table, row: dict[str, Any]) -> Any:
-        """An INSERT, or an UPDATE where there is a row with that primary key."""
-        insert = self._insert(table).values(row)
-        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=row)
+    def put(self, table: sa.Table) -> Any:
+        """An INSERT, or an UPDATE of all else where there is a row with that primary key."""
+        insert = self._insert(table)
+        new = {
+            column.name: insert.excluded[column.name]
+            for column in table.columns
+            if not column.primary_key
+        }
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
 
     def _insert(self, table: sa.Table) -> Any:
         return (postgresql if self.is_shared else sqlite).insert(table)
@@ -231,22 +215,12 @@ class Database:
 
         return self.write(vacuum)
 
-    def _commit(self, group: list[_Write[Any]]) -> None:
-        try:
-            with self._writer.begin() as connection:
-                values = [one.work(connection) for one in group]
-        except BaseException as error:
-            if len(group) == 1:
-                group[0].error = error
-                return
-            for one in group:  # one of them failed, and the others have nothing to do with it
-                self._commit([one])
-            return
-        for one, value in zip(group, values, strict=True):
-            one.value = value
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self._writing.connect, keep=not self.is_shared)
 
     @property
-    def _writer(self) -> sa.Engine:
+    def _writing(self) -> sa.Engine:
         return self._engine.execution_options(**WRITING)
 
     def _version(self, connection: sa.Connection) -> str | None:
@@ -257,7 +231,7 @@ class Database:
         return "0001" if found else None  # what there was before there were migrations
 
     def _migrate(self) -> None:
-        with self._writer.begin() as connection:
+        with self._writing.begin() as connection:
             if self.is_shared:  # two services that start at once
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             version = self._version(connection)
@@ -276,6 +250,10 @@ class Database:
                 from pyservice.migrations import upgrade  # noqa: PLC0415
 
                 upgrade(connection, version)
+
+
+def _each(write: sa.Connection, works: Sequence[Callable[[sa.Connection], _T]]) -> list[_T]:
+    return [work(write) for work in works]
 
 
 _HEAD = SCHEMA_VERSION

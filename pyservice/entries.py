@@ -209,12 +209,16 @@ FREE: dict[str, Any] = {"holder": None, "held_until": None}
 """Of a row that nobody holds."""
 
 
-def add_history(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
-    """Add to a report's history: states and what is said of them."""
-    rows = [
+def steps(entry_id: str, at: float, *history: tuple[str, str]) -> list[dict[str, Any]]:
+    """Rows of a report's history, of states and what is said of them."""
+    return [
         {"report_id": entry_id, "at": at, "state": state, "note": text} for state, text in history
     ]
-    write.execute(events.insert(), rows)
+
+
+def add_history(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
+    """Add to a report's history."""
+    write.execute(events.insert(), steps(entry_id, at, *history))
 
 
 def history_of(read: sa.Connection, entry_id: str) -> tuple[Event, ...]:

@@ -17,9 +17,12 @@ from pyservice.entries import (
     Trace,
     add_history,
     deliveries,
+    events,
     positions,
     reports,
+    steps,
 )
+from pyservice.writer import MAX_GROUP
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,11 @@ Position = Mapping[str, Any]
 """How far a log was read, as JSON; only its reader knows more."""
 
 
-_NEEDED = (reports.c.id, reports.c.state, reports.c.pending, reports.c.uncertain)
+_Row = dict[str, Any]
+_NEEDED = tuple(reports.c[name] for name in ("id", "state", "pending", "uncertain", "queue_id"))
 """Of a report's row, which is large with its mail."""
+_THIS = "this_report"
+_BY_ID = reports.update().where(reports.c.id == sa.bindparam(_THIS))
 
 
 class Ledger:
@@ -44,11 +50,12 @@ class Ledger:
 
     def __init__(self, database: Database, node: str) -> None:
         self._database, self._node = database, node
+        self._put = database.put(deliveries)
 
     def receipts(self, entry: Entry) -> tuple[Receipt, ...]:
         """What Postfix' log told last of each recipient of a mail."""
         with self._database.read() as read:
-            found = _receipts(read, entry.id)
+            found = _receipts(read, [entry.id]).get(entry.id, {})
             return tuple(found[recipient] for recipient in sorted(found))
 
     def position(self) -> Position | None:
@@ -62,45 +69,66 @@ class Ledger:
         """Commit what Postfix' log told, and that it was read so far."""
 
         def commit(write: sa.Connection) -> News:
-            receipts, settled = [], 0
-            for trace in traces:
-                row = self._traced(write, trace)
-                if row is not None and trace.receipt is not None:
-                    if self._receive(write, row, trace.receipt):
-                        receipts.append(trace.receipt)
-                elif row is not None:
-                    settled += self._queued(write, row, trace)
+            receipts: list[Receipt] = []
+            settled = 0
+            for start in range(0, len(traces), MAX_GROUP):
+                group = traces[start : start + MAX_GROUP]
+                rows = self._traced(write, group)
+                some = [(rows[trace], trace) for trace in group if trace in rows]
+                settled += sum(self._queued(write, row, trace) for row, trace in some)
+                receipts += self._receive(write, some)
             kept = {"node": self._node, "mark": json.dumps(position)}
-            write.execute(self._database.put(positions, kept))
+            write.execute(self._database.put(positions), kept)
             return News(tuple(receipts), settled)
 
         return self._database.write(commit)
 
-    def _traced(self, write: sa.Connection, trace: Trace) -> sa.RowMapping | None:
-        is_meant = reports.c.id == trace.report_id
-        if trace.report_id is None:
-            here = reports.c.node == self._node
-            is_meant = sa.and_(reports.c.queue_id == trace.queue_id, here)
-        return write.execute(sa.select(*_NEEDED).where(is_meant)).mappings().first()
+    def _traced(self, write: sa.Connection, traces: Sequence[Trace]) -> dict[Trace, _Row]:
+        """The rows that they are about, one for all that tell of the same."""
+        ids = [trace.report_id for trace in traces if trace.report_id]
+        queue_ids = [trace.queue_id for trace in traces if not trace.report_id]
+        here = sa.and_(reports.c.queue_id.in_(queue_ids), reports.c.node == self._node)
+        query = sa.select(*_NEEDED).where(sa.or_(reports.c.id.in_(ids), here))
+        rows = [dict(row) for row in write.execute(query).mappings()]
+        by_id = {row["id"]: row for row in rows}
+        by_queue_id = {row["queue_id"]: by_id[row["id"]] for row in rows}
+        return {
+            trace: row
+            for trace in traces
+            if (row := by_id.get(trace.report_id or "") or by_queue_id.get(trace.queue_id))
+        }
 
-    def _receive(self, write: sa.Connection, row: sa.RowMapping, receipt: Receipt) -> bool:
-        """Whether it is new."""
-        known = _receipts(write, row["id"])
-        before = known.get(receipt.recipient)
-        if before and (before.state, before.reply) == (receipt.state, receipt.reply):
-            return False  # deferred as before: the history would grow for days
-        write.execute(self._database.put(deliveries, {"report_id": row["id"], **asdict(receipt)}))
-        add_history(
-            write, row["id"], receipt.at, (receipt.state, f"{receipt.recipient}: {receipt.reply}")
-        )
-        known[receipt.recipient] = receipt
-        if row["state"] in PASSED:
-            state = {"state": _worst(known)}
-            write.execute(reports.update().where(reports.c.id == row["id"]).values(state))
-        return True
+    def _receive(self, write: sa.Connection, some: Sequence[tuple[_Row, Trace]]) -> list[Receipt]:
+        """Keep those that are new, and return them."""
+        known = _receipts(write, [row["id"] for row, trace in some if trace.receipt])
+        new: dict[tuple[str, str], dict[str, Any]] = {}
+        history, receipts, states = [], [], {}
+        for row, trace in some:
+            if (receipt := trace.receipt) is None:
+                continue
+            told = known.setdefault(row["id"], {})
+            before = told.get(receipt.recipient)
+            if before and (before.state, before.reply) == (receipt.state, receipt.reply):
+                continue  # deferred as before: the history would grow for days
+            told[receipt.recipient] = receipt
+            new[row["id"], receipt.recipient] = {"report_id": row["id"], **asdict(receipt)}
+            step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
+            history += steps(row["id"], receipt.at, step)
+            receipts.append(receipt)
+            if row["state"] in PASSED:
+                states[row["id"]] = _worst(told)
+        if receipts:
+            write.execute(self._put, list(new.values()))
+            write.execute(events.insert(), history)
+        if states:
+            changes = [{_THIS: entry_id, "state": state} for entry_id, state in states.items()]
+            write.execute(_BY_ID, changes)
+        return receipts
 
-    def _queued(self, write: sa.Connection, row: sa.RowMapping, trace: Trace) -> bool:
+    def _queued(self, write: sa.Connection, row: _Row, trace: Trace) -> bool:
         """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
+        if trace.receipt is not None:
+            return False
         # Were there more recipients than now, some were deferred, and who is not told here.
         if trace.recipients != len(json.loads(row["pending"])):
             return False
@@ -110,7 +138,8 @@ class Ledger:
         elif row["state"] == "queued" and row["uncertain"]:
             values = _settled_by_log(write, row["id"], trace.queue_id)
         if values:
-            write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
+            write.execute(_BY_ID, {_THIS: row["id"], **values})
+            row |= values
         return "state" in values
 
 
@@ -142,7 +171,7 @@ def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[
     note = f"Postfix' log has it, queued as {queue_id}: it is not sent again"
     add_history(write, entry_id, now, ("accepted", note))
     return FREE | {
-        "state": state_of(write, entry_id),
+        "state": states_of(write, [entry_id]).get(entry_id, PASSED[0]),
         "pending": "[]",
         "due": None,
         "taken": True,
@@ -152,14 +181,21 @@ def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[
     }
 
 
-def state_of(read: sa.Connection, entry_id: str) -> str:
-    """The state of a mail that Postfix has, as its log tells."""
-    return _worst(_receipts(read, entry_id))
+def states_of(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, str]:
+    """The states of mails that Postfix has, as its log tells; of those that it tells nothing of
+    there is none.
+    """
+    return {entry_id: _worst(told) for entry_id, told in _receipts(read, entry_ids).items()}
 
 
-def _receipts(read: sa.Connection, entry_id: str) -> dict[str, Receipt]:
-    query = sa.select(deliveries).where(deliveries.c.report_id == entry_id)
-    return {row["recipient"]: _receipt(row) for row in read.execute(query).mappings()}
+def _receipts(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, dict[str, Receipt]]:
+    """For each that there are some of: by recipient."""
+    found: dict[str, dict[str, Receipt]] = {}
+    if entry_ids:
+        query = sa.select(deliveries).where(deliveries.c.report_id.in_(entry_ids))
+        for row in read.execute(query).mappings():
+            found.setdefault(row["report_id"], {})[row["recipient"]] = _receipt(row)
+    return found
 
 
 def _receipt(row: sa.RowMapping) -> Receipt:

@@ -14,16 +14,18 @@ import json
 import threading
 import time
 import uuid
+from concurrent.futures import Future
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
+from pyservice.batches import Batches, Change, Offer
 from pyservice.database import Database
 from pyservice.engines import cause
-from pyservice.entries import FREE, Entry, Event, add_history, call_name, history_of, reports
-from pyservice.errors import ConflictError, FullError, LostLeaseError, NotFoundError
-from pyservice.ledger import doubted, settle_if_logged, state_of
+from pyservice.entries import FREE, Entry, Event, call_name, history_of, reports
+from pyservice.errors import LostLeaseError, NotFoundError
+from pyservice.ledger import doubted
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -49,8 +51,9 @@ class Outbox:
             node: this one's name, for its rows.
             room: how much it may hold; None: no limit.
         """
-        self._database, self._host, self._node, self._room = database, host, node, room
+        self._database, self._host, self._node = database, host, node
         self._holder = f"{node}/{uuid.uuid4().hex}"
+        self._batches = Batches(database, self._holder, self._lease, room)
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         if database.is_shared:
@@ -89,6 +92,18 @@ class Outbox:
             ConflictError: the key was used for another report.
             FullError: it is new, and there is no room.
         """
+        return self.offer(report, people, owner=owner, key=key, hold=hold).result()
+
+    def offer(
+        self,
+        report: Report,
+        people: Envelope,
+        *,
+        owner: str,
+        key: str | None = None,
+        hold: bool = False,
+    ) -> Future[tuple[Entry, bool]]:
+        """`accept`, for a caller who has other things to do until it is committed."""
         now, entry_id = time.time(), str(uuid.uuid4())
         entry = Entry(
             id=entry_id,
@@ -109,29 +124,8 @@ class Outbox:
             error=None,
             node=self._node,
         )
-        name = call_name(entry.digest, key)
-        row = entry.columns() | {"idempotency_key": name}
-        is_same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
-        same = sa.select(reports).where(is_same)
-        if self._room and (why := self._room.ask(row["size"])):
-            with self._database.read() as read:
-                if read.execute(same).first() is None:
-                    raise FullError(why)
-
-        def add(write: sa.Connection) -> Entry | None:
-            lease = self._lease() if hold else {}
-            insert = self._database.insert_if_new(reports).values(row | lease)
-            if write.execute(insert.returning(reports.c.id)).first() is not None:
-                add_history(write, entry_id, now, ("received", people.remark))
-                return None
-            return Entry.of(write.execute(same).mappings().one())
-
-        known = self._database.write(add)
-        if known is None:
-            return entry, True
-        if known.digest != entry.digest:
-            raise ConflictError
-        return known, False
+        offer = Offer(entry, call_name(entry.digest, key), hold)
+        return self._database.submit(self._batches.accept, offer)
 
     def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
         """One entry with its history.
@@ -190,7 +184,6 @@ class Outbox:
         Raises:
             LostLeaseError: somebody else has taken it meanwhile.
         """
-        now = time.time()
         history = [("sending", f"attempt {entry.attempts + 1}")]
         values: dict[str, Any] = {
             "state": "sending",
@@ -199,15 +192,9 @@ class Outbox:
         }
         if entry.mail is None:
             history.insert(0, ("queued", f"{len(mail)} bytes"))
-            values |= {"mail": mail, "size": reports.c.size + len(mail)}
-
-        def commit(write: sa.Connection) -> bool:
-            if not self._update(write, entry, values):
-                return False
-            add_history(write, entry.id, now, *history)
-            return True
-
-        if not self._database.write(commit):
+            values["mail"] = mail
+        change = Change(entry, time.time(), values, tuple(history))
+        if not self._database.submit(self._batches.send, change).result():
             raise LostLeaseError
 
     def settle(
@@ -248,37 +235,24 @@ class Outbox:
             "ended": now if due is None else None,
         }
 
-        def commit(write: sa.Connection) -> str:
-            told = note
-            final = dict(values)
-            if state == "accepted":  # its receipts may have come first
-                final["state"] = state_of(write, entry.id)
-            if not self._update(write, entry, final):
-                told = f"{note}; another service has taken it meanwhile, so it may be doubled"
-            add_history(write, entry.id, now, (state, told))
-            # The log may have told of an earlier attempt while this one was under way.
-            in_doubt = uncertain or (entry.uncertain and state != "accepted")
-            is_logged = in_doubt and settle_if_logged(write, entry.id)
-            return "accepted" if is_logged else state
-
-        return self._database.write(commit)
+        # The log may have told of an earlier attempt while this one was under way.
+        in_doubt = uncertain or (entry.uncertain > 0 and state != "accepted")
+        change = Change(entry, now, values, ((state, note),), in_doubt)
+        return self._database.submit(self._batches.settle, change).result()
 
     def _keep(self) -> None:
         """Renew the leases, until `close`."""
         mine = sa.and_(reports.c.holder == self._holder, reports.c.due.is_not(None))
+
+        def renew(write: sa.Connection) -> None:
+            write.execute(reports.update().where(mine).values(self._lease()))
+
         while not self._closing.wait(LEASE / 3):
             try:
-                self._database.write(
-                    lambda write: write.execute(reports.update().where(mine).values(self._lease()))
-                )
+                self._database.write(renew)
             except sa.exc.SQLAlchemyError as error:
                 # Others take over what this one holds, if it goes on for too long.
                 _log.error("outbox.error", reason=cause(error))
-
-    def _update(self, write: sa.Connection, entry: Entry, values: dict[str, Any]) -> bool:
-        """Change a row, if it is still held by this process."""
-        mine = sa.and_(reports.c.id == entry.id, reports.c.holder == self._holder)
-        return bool(write.execute(reports.update().where(mine).values(values)).rowcount)
 
     def _lease(self) -> dict[str, Any]:
         return {"holder": self._holder, "held_until": self._database.now() + LEASE}

@@ -170,7 +170,7 @@ def while_the_disk_is_busy(database: Database, works: list[Callable[[], object]]
     assert begun.wait(10)
     for thread in threads[1:]:
         thread.start()
-    wait_for(lambda: len(database._waiting) == len(works))
+    wait_for(lambda: database._writer._waiting.qsize() == len(works))
     go_on.set()
     for thread in threads:
         thread.join(10)

@@ -24,14 +24,14 @@ def database(database_url: str) -> Iterator[Database]:
     one.close()
 
 
-def room_for(database: Database, *, rows: int, size: int) -> Room:
+def room_for(*, rows: int, size: int) -> Room:
     """One with these limits."""
-    return Room(database, Current(Settings(outbox_max_waiting=rows, outbox_max_bytes=size)))
+    return Room(Current(Settings(outbox_max_waiting=rows, outbox_max_bytes=size)))
 
 
 def limited(database: Database, *, rows: int = 1000, size: int = 10**9) -> Outbox:
     """An outbox with limits, which are nobody else's."""
-    room = room_for(database, rows=rows, size=size)
+    room = room_for(rows=rows, size=size)
     return Outbox(database, host="ci.example.com", node="node1", room=room)
 
 
@@ -58,7 +58,8 @@ def test_bytes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = limited(database, size=size + 1000)
     accept(outbox)
     entry = taken(outbox)
-    assert not room_for(database, rows=9, size=size + 1).ask(1)
+    with database.read() as read:
+        assert not room_for(rows=9, size=size + 1).ask(read, 1)
     outbox.sending(entry, b"x" * 1000)
     with pytest.raises(FullError, match=f"{size + 1000} bytes wait .* OUTBOX_MAX_BYTES is"):
         accept(outbox, other(3))
@@ -71,8 +72,10 @@ def test_it_is_asked_once_a_second(database: Database) -> None:
     sa.event.listen(
         database._engine, "before_cursor_execute", lambda *a: statements.append(str(a[2]))
     )
-    room = room_for(database, rows=3, size=10**9)
-    assert [bool(room.ask(10)) for _ in range(5)] == [False] * 3 + [True] * 2
+    room = room_for(rows=3, size=10**9)
+    with database.read() as read:
+        told = [room.ask(read, 10) for _ in range(5)]
+    assert [bool(one) for one in told] == [False] * 3 + [True] * 2
     assert len([one for one in statements if "sum(" in one]) == 1
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pyservice import cli
-from pyservice.database import Database
 from pyservice.outbox import Outbox
+from pyservice.writer import Writer
 
 _counted = itertools.count(1)
 _begun = False
@@ -27,19 +27,19 @@ def main() -> None:
     del sys.argv[1:3]
     when, _, what = point.partition("-")
     owner, name = {
-        "commit": (Database, "_commit"),
+        "commit": (Writer, "_commit"),
         "send": (smtplib.SMTP, "send"),
         "reply": (smtplib.SMTP, "getreply"),
     }[what]
     setattr(owner, name, dying(getattr(owner, name), count, before=when == "before"))
-    accept = Outbox.accept
+    offer = Outbox.offer
 
     def beginning(*args: Any, **kwargs: Any) -> Any:
         global _begun  # noqa: PLW0603
         _begun = True
-        return accept(*args, **kwargs)
+        return offer(*args, **kwargs)
 
-    Outbox.accept = beginning  # type: ignore[method-assign]
+    Outbox.offer = beginning  # type: ignore[method-assign]
     cli.main()
 
 
