@@ -71,6 +71,8 @@ class Status(Accepted):
     """Postfix' queue ID, once it has taken the mail."""
     error: str | None
     """What the last attempt that failed met."""
+    rerouted_to: str | None
+    """Who was asked in the recipients' place by the last attempt: the service's REROUTE_TO."""
     next_attempt_at: datetime | None
     receipts: list[Received]
     """From Postfix' log, where the service can read it."""
@@ -178,6 +180,7 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
         attempts=entry.attempts,
         queue_id=entry.queue_id,
         error=entry.error,
+        rerouted_to=entry.rerouted_to,
         next_attempt_at=when(entry.due) if entry.due and entry.state == "queued" else None,
         receipts=[
             Received(recipient=one.recipient, state=one.state, reply=one.reply, at=when(one.at))

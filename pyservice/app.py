@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, guards, logs, policy, problems, reports_api
+from pyservice import __version__, api, guards, policy, problems, reports_api
 from pyservice.access import Access
 from pyservice.courier import Courier
 from pyservice.current import Current
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     _check_default(settings)
     current = Current(settings)
+    _warn(settings)
     access = Access(settings)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
@@ -52,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     courier = Courier(outbox, renderer, current, metrics)
     receipts = Receipts(ledger, settings.postfix_log, metrics)
-    metrics.watch(database, receipts.is_log_readable)
+    metrics.watch(database, receipts.is_log_readable, current)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -102,12 +103,15 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def reload(app: FastAPI, load: Callable[[], Settings]) -> None:
+def reload(app: FastAPI, load: Callable[[], Settings]) -> Settings:
     """Let settings take effect that were changed meanwhile; wrong ones change nothing.
 
     Args:
         app: the service.
         load: reads them anew.
+
+    Returns:
+        Those in force from now on.
     """
     service: guards.Service = app.state.service
     try:
@@ -115,16 +119,26 @@ def reload(app: FastAPI, load: Callable[[], Settings]) -> None:
         _check_default(settings)
     except ConfigurationError as error:
         _log.error("settings.kept", reason=str(error))
-        return
+        return service.settings
     except Exception:
         _log.exception("settings.kept")
-        return
-    logs.configure(settings.log_level)
+        return service.settings
     service.renderer.use(settings.templates_dir)
     changed, fixed = service.current.replace(settings)
+    _warn(settings)
     _log.info("settings.reloaded", changed=changed)
     if fixed:
         _log.warning("settings.restart_needed", settings=fixed, reason="restart to apply these")
+    return service.settings
+
+
+def _warn(settings: Settings) -> None:
+    """Say what nobody should forget."""
+    if settings.dry_run:
+        _log.warning("mail.goes_nowhere", reason="DRY_RUN is set: Postfix gets no mail")
+    elif settings.reroute_to:
+        told = "REROUTE_TO is set: it gets all mail, and no recipient does"
+        _log.warning("mail.goes_elsewhere", to=settings.reroute_to, reason=told)
 
 
 def _check_default(settings: Settings) -> None:

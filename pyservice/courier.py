@@ -156,8 +156,15 @@ class Courier:
             self._settle(entry, state="failed", note=told, error=told)
             _log.error("mail.failed", id=entry.id, job=entry.report.build.job, reason=str(error))
             return
+        settings = self._current.settings
+        if settings.dry_run:
+            told = "DRY_RUN is set: Postfix was not asked"
+            self._settle(entry, state="skipped", note=told, mail=mail, pending=entry.pending)
+            _log.info("mail.skipped", id=entry.id, job=entry.report.build.job)
+            return
+        to = settings.reroute_to
         try:
-            self._outbox.sending(entry, mail)
+            self._outbox.sending(entry, mail, to)
         except LostLeaseError:
             _log.warning("mail.lost_lease", id=entry.id)
             return
@@ -165,10 +172,13 @@ class Courier:
             with self._news:
                 self._held.append(entry)
             raise
-        sender = self._current.settings.sender_mailbox.address
+        sender = settings.sender_mailbox.address
         began = time.perf_counter()
         try:
-            outcome = connection.send(sender, entry.pending, mail)
+            if to is None:
+                outcome = connection.send(sender, entry.pending, mail)
+            else:
+                outcome = connection.send(sender, (to,), mail).shared_by(entry.pending)
         except Exception as error:
             _log.exception("smtp.error", id=entry.id)
             connection.close()

@@ -13,6 +13,8 @@ LIVE = frozenset(
         "allowed_domains",
         "denied_recipients",
         "max_recipients",
+        "reroute_to",
+        "dry_run",
         "templates_dir",
         "log_level",
         # The service has no use for these: the command that has reads them each time.

@@ -139,7 +139,8 @@ class Desk:
     def retry(self, entry_id: str, *, owner: str | None = None) -> Summary:
         """Let a mail be tried at once; one that has failed goes to all its recipients.
 
-        Nobody got a mail that has failed: it would be `accepted`, with what is missing.
+        Nobody got a mail that has failed: it would be `accepted`, with what is missing. One that
+        a dry run skipped goes to those who hadn't got it before.
 
         Args:
             entry_id: the report's.
@@ -153,13 +154,14 @@ class Desk:
         def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
             if row["due"] is not None:
                 return {"due": now}
-            if row["state"] != "failed":
+            if row["state"] not in {"failed", "skipped"}:
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
-            people = json.loads(row["people"])
-            everybody = [box["address"] for kind in _KINDS for box in people[kind]]
-            pending = json.dumps(list(dict.fromkeys(everybody)))
-            state = "received" if row["mail"] is None else "queued"
-            return {"state": state, "due": now, "ended": None, "pending": pending}
+            values = {"state": "received" if row["mail"] is None else "queued"}
+            if row["state"] == "failed":
+                people = json.loads(row["people"])
+                everybody = [box["address"] for kind in _KINDS for box in people[kind]]
+                values["pending"] = json.dumps(list(dict.fromkeys(everybody)))
+            return values | {"due": now, "ended": None}
 
         return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
 

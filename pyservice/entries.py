@@ -13,7 +13,7 @@ from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -44,6 +44,7 @@ reports = sa.Table(
     sa.Column("ended", sa.Float),
     sa.Column("size", sa.Integer, nullable=False, server_default="0"),
     sa.Column("logged_as", sa.String),  # the queue ID that Postfix' log told while it was sent
+    sa.Column("rerouted_to", sa.String),
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
 for _name, *_columns in (("due", reports.c.due, reports.c.size), ("queue_id", reports.c.queue_id)):
@@ -104,6 +105,7 @@ _PLAIN_COLUMNS = (
     "queue_id",
     "error",
     "node",
+    "rerouted_to",
 )
 """Those that an `Entry` has as they are."""
 
@@ -121,8 +123,8 @@ WAITING = ("received", "queued", "sending")
 """States of a mail that Postfix hasn't got yet: these rows have a `due`."""
 PASSED = ("accepted", "relayed", "deferred", "bounced")
 """States of a mail that Postfix has, the worse the later."""
-STATES = (*WAITING, *PASSED, "failed", "cancelled")
-"""All of them. The last two have ended without Postfix."""
+STATES = (*WAITING, *PASSED, "failed", "cancelled", "skipped")
+"""All of them. The last three have ended without Postfix."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,19 @@ class Entry:
     error: str | None
     node: str
     """Whose service took it."""
+    rerouted_to: str | None
+    """Who was asked in the recipients' place by the last attempt; None: they were."""
 
     def addressing(self, sender: Mailbox) -> Addressing:
         """What its mail's headers need."""
         date = datetime.fromtimestamp(self.created, UTC)
         return Addressing(sender, self.people, self.message_id, date)
+
+    def with_bytes(self, mail: bytes | None) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+        """The history and the columns of storing a mail's bytes, unless they are stored."""
+        if mail is None or self.mail is not None:
+            return [], {}
+        return [("queued", f"{len(mail)} bytes")], {"mail": mail}
 
     @classmethod
     def of(cls, row: Mapping[Any, Any]) -> Self:

@@ -39,7 +39,9 @@ Position = Mapping[str, Any]
 
 
 _Row = dict[str, Any]
-_NEEDED = tuple(reports.c[name] for name in ("id", "state", "pending", "uncertain", "queue_id"))
+_NEEDED = tuple(
+    reports.c[name] for name in ("id", "state", "pending", "uncertain", "queue_id", "rerouted_to")
+)
 """Of a report's row, which is large with its mail."""
 _THIS = "this_report"
 _BY_ID = reports.update().where(reports.c.id == sa.bindparam(_THIS))
@@ -130,12 +132,13 @@ class Ledger:
         if trace.receipt is not None:
             return False
         # Were there more recipients than now, some were deferred, and who is not told here.
-        if trace.recipients != len(json.loads(row["pending"])):
+        expected = 1 if row["rerouted_to"] else len(json.loads(row["pending"]))
+        if trace.recipients != expected:
             return False
         values: dict[str, Any] = {}
         if row["state"] == "sending":  # until its reply is there, or lost
             values = {"logged_as": trace.queue_id}
-        elif row["state"] == "queued" and row["uncertain"]:
+        elif row["state"] in {"queued", "skipped"} and row["uncertain"]:
             values = _settled_by_log(write, row["id"], trace.queue_id)
         if values:
             write.execute(_BY_ID, {_THIS: row["id"], **values})
@@ -152,6 +155,14 @@ def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
     note = "the service stopped while sending: it may be doubled"
     add_history(write, row["id"], time.time(), ("queued", note))
     return {"state": "queued", "uncertain": row["uncertain"] + 1}
+
+
+def free_all(write: sa.Connection) -> None:
+    """Take back what is held: nobody else has the file, so whoever held it is dead."""
+    held = reports.c.holder.is_not(None)
+    for row in write.execute(sa.select(reports).where(held)).mappings().all():
+        free = reports.update().where(reports.c.id == row["id"])
+        write.execute(free.values(FREE | doubted(write, row)))
 
 
 def settle_if_logged(write: sa.Connection, entry_id: str) -> bool:

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.engines import cause
 from pyservice.entries import reports
@@ -26,7 +27,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 """What a request is refused with; another status is counted, too."""
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
-ENDS = ("accepted", "failed")
+ENDS = ("accepted", "failed", "skipped")
 """States of a mail that is not tried again."""
 RECEIPTS = ("relayed", "deferred", "bounced")
 WAITING = ("received", "queued", "sending")
@@ -97,14 +98,17 @@ class Metrics:
             RENDER_BUCKETS,
         )
 
-    def watch(self, database: Database, is_log_readable: Callable[[], bool | None]) -> None:
+    def watch(
+        self, database: Database, is_log_readable: Callable[[], bool | None], current: Current
+    ) -> None:
         """Look at these when scraped.
 
         Args:
             database: the outbox's.
             is_log_readable: whether Postfix' log can be read; None: none is to be.
+            current: whether mails go elsewhere, or nowhere.
         """
-        self._registry.register(_Watched(database, is_log_readable))
+        self._registry.register(_Watched(database, is_log_readable, current))
 
     def report_accepted(self) -> None:
         """A new report is committed."""
@@ -143,8 +147,11 @@ class Metrics:
 class _Watched(Collector):
     """What is looked at when it is asked for."""
 
-    def __init__(self, database: Database, is_log_readable: Callable[[], bool | None]) -> None:
+    def __init__(
+        self, database: Database, is_log_readable: Callable[[], bool | None], current: Current
+    ) -> None:
         self._database, self._is_log_readable = database, is_log_readable
+        self._current = current
 
     def collect(self) -> Iterator[Metric]:
         """Without an outbox there are the others all the same, and the figure that says so."""
@@ -167,6 +174,15 @@ class _Watched(Collector):
         if (can_be_read := self._is_log_readable()) is not None:
             log.add_metric([], can_be_read)
         yield log
+        settings = self._current.settings
+        diverted = GaugeMetricFamily(
+            "notify_email_diverted",
+            "Whether mails go to another address (1 for reroute_to) or nowhere (1 for dry_run).",
+            labels=["by"],
+        )
+        diverted.add_metric(["reroute_to"], settings.reroute_to is not None)
+        diverted.add_metric(["dry_run"], settings.dry_run)
+        yield diverted
 
     def _waiting(self) -> dict[str, tuple[int, float]]:
         """How many wait in each state, and since when the oldest does, in seconds.

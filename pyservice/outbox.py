@@ -6,8 +6,8 @@ lease; a row that was being sent when its holder died is sent again, and its his
 may be doubled.
 
 States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
-(kept for a person), or cancelled by a person; after accepted, as Postfix' log tells, relayed,
-deferred or bounced. Times are seconds since the epoch, UTC.
+(kept for a person), or cancelled by a person, or skipped by a dry run; after accepted, as Postfix'
+log tells, relayed, deferred or bounced. Times are seconds since the epoch, UTC.
 """
 
 import json
@@ -25,7 +25,7 @@ from pyservice.database import Database
 from pyservice.engines import cause
 from pyservice.entries import FREE, Entry, Event, call_name, history_of, reports
 from pyservice.errors import LostLeaseError, NotFoundError
-from pyservice.ledger import doubted
+from pyservice.ledger import doubted, free_all
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
@@ -59,7 +59,7 @@ class Outbox:
         if database.is_shared:
             self._keeper.start()
         else:
-            database.write(_free_all)
+            database.write(free_all)
 
     def close(self) -> None:
         """Stop renewing leases."""
@@ -123,6 +123,7 @@ class Outbox:
             queue_id=None,
             error=None,
             node=self._node,
+            rerouted_to=None,
         )
         offer = Offer(entry, call_name(entry.digest, key), hold)
         return self._database.submit(self._batches.accept, offer)
@@ -178,21 +179,26 @@ class Outbox:
             )
             return read.execute(query).scalar()
 
-    def sending(self, entry: Entry, mail: bytes) -> None:
+    def sending(self, entry: Entry, mail: bytes, to: str | None = None) -> None:
         """Commit the mail's bytes and that it is on its way, before the first octet is sent.
+
+        Args:
+            entry: as it was taken.
+            mail: its bytes.
+            to: who gets it in the recipients' place; None: they do.
 
         Raises:
             LostLeaseError: somebody else has taken it meanwhile.
         """
-        history = [("sending", f"attempt {entry.attempts + 1}")]
-        values: dict[str, Any] = {
+        instead = f", rerouted to {to} instead of {len(entry.pending)} recipients" if to else ""
+        history, values = entry.with_bytes(mail)
+        history.append(("sending", f"attempt {entry.attempts + 1}{instead}"))
+        values |= {
             "state": "sending",
             "attempts": entry.attempts + 1,
             "logged_as": None,
+            "rerouted_to": to,
         }
-        if entry.mail is None:
-            history.insert(0, ("queued", f"{len(mail)} bytes"))
-            values["mail"] = mail
         change = Change(entry, time.time(), values, tuple(history))
         if not self._database.submit(self._batches.send, change).result():
             raise LostLeaseError
@@ -209,6 +215,7 @@ class Outbox:
         taken: bool = False,
         uncertain: bool = False,
         queue_id: str | None = None,
+        mail: bytes | None = None,
     ) -> str:
         """Commit what became of an attempt, give the entry back and return its state.
 
@@ -222,9 +229,11 @@ class Outbox:
             taken: Postfix took it for some recipients.
             uncertain: Postfix may have taken it.
             queue_id: Postfix' queue ID, where it told one.
+            mail: its bytes, where there was no attempt.
         """
         now = time.time()
-        values: dict[str, Any] = FREE | {
+        history, values = entry.with_bytes(mail)
+        values |= FREE | {
             "state": state,
             "pending": json.dumps(pending),
             "due": due,
@@ -237,7 +246,7 @@ class Outbox:
 
         # The log may have told of an earlier attempt while this one was under way.
         in_doubt = uncertain or (entry.uncertain > 0 and state != "accepted")
-        change = Change(entry, now, values, ((state, note),), in_doubt)
+        change = Change(entry, now, values, (*history, (state, note)), in_doubt)
         return self._database.submit(self._batches.settle, change).result()
 
     def _keep(self) -> None:
@@ -262,11 +271,3 @@ class Outbox:
         held = reports.c.holder
         ran_out = sa.and_(held != self._holder, reports.c.held_until < self._database.now())
         return sa.or_(held.is_(None), ran_out)
-
-
-def _free_all(write: sa.Connection) -> None:
-    """Take back what is held: nobody else has the file, so whoever held it is dead."""
-    held = reports.c.holder.is_not(None)
-    for row in write.execute(sa.select(reports).where(held)).mappings().all():
-        free = reports.update().where(reports.c.id == row["id"])
-        write.execute(free.values(FREE | doubted(write, row)))

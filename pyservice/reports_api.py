@@ -23,6 +23,7 @@ State = Literal[
     "bounced",
     "failed",
     "cancelled",
+    "skipped",
 ]
 
 router = APIRouter(tags=["reports"])

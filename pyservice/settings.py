@@ -76,6 +76,13 @@ def _network(value: str) -> IPv4Network | IPv6Network:
     return network
 
 
+def _address(value: str) -> str:
+    boxes = list(mailboxes(value))
+    if len(boxes) != 1:
+        raise ValueError("it is one mail address")
+    return boxes[0].address
+
+
 Addresses = Annotated[
     tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_list)
 ]
@@ -84,6 +91,7 @@ Networks = Annotated[
     BeforeValidator(_list),
 ]
 Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
+Address = Annotated[str, AfterValidator(_address)]
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -158,6 +166,10 @@ class Settings(BaseModel):
     """Addresses that never get mail, and are left out: whole ones, `noreply@`, `@example.com`."""
     max_recipients: int = Field(100, ge=1, le=1000)
     """Recipients of a report, at most; Postfix' own smtpd_recipient_limit is 1000."""
+    reroute_to: Address | None = None
+    """In an emergency: who gets all mail in its recipients' place."""
+    dry_run: bool = False
+    """Whether mails are made and kept, and none is sent."""
     templates_dir: Path | None = None
     """Your own templates, a folder each."""
     jenkins_url: str | None = None

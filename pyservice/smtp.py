@@ -8,7 +8,7 @@ import re
 import smtplib
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for the connection: Postfix is on this node."""
@@ -38,6 +38,15 @@ class Outcome:
     """The decisive reply, for a person: `250 2.0.0 Ok: queued as 4XyZ`."""
     uncertain: bool = False
     """The connection was lost after the final dot: Postfix may have the mail all the same."""
+
+    def shared_by(self, recipients: tuple[str, ...]) -> "Outcome":
+        """What it means for those in whose place its one recipient was asked."""
+        return replace(
+            self,
+            accepted=recipients if self.accepted else (),
+            deferred={who: reply for who in recipients for reply in self.deferred.values()},
+            refused={who: reply for who in recipients for reply in self.refused.values()},
+        )
 
 
 class _LostError(Exception):

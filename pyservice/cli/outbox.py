@@ -42,8 +42,8 @@ def list_(
     state: Annotated[
         str | None,
         typer.Option(
-            help="received, queued, sending, accepted, relayed, deferred, bounced, failed or "
-            "cancelled."
+            help="received, queued, sending, accepted, relayed, deferred, bounced, failed, "
+            "cancelled or skipped."
         ),
     ] = None,
     job: Annotated[
@@ -129,7 +129,8 @@ def retry(
     """Let mails be tried at once: those that wait, and those that have failed.
 
     A mail that has failed goes to all its recipients, for it reached none. One that is older than
-    five days has one try. The running service begins within 5 s.
+    five days has one try. One that a dry run has skipped is sent once DRY_RUN is off. The running
+    service begins within 5 s.
     Exit code 1: one of them can't be; the others are.
 
     \b
@@ -314,6 +315,7 @@ def _tell(found: dict[str, Any]) -> None:
         "Build": f"{build['job']} #{build['number']}, {build['result']}",
         "Recipients": ", ".join(dict.fromkeys(boxes)),
         "Left out": ", ".join(left_out) or None,
+        "Rerouted to": found["rerouted_to"],
         "Left": ", ".join(found["pending"]) or None,
         "Accepted": f"{found['created']}, from token {found['owner']}",
         "Ended": found["ended"],

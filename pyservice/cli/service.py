@@ -109,7 +109,11 @@ def serve(
         outbox=make_url(settings.outbox_url).render_as_string(),
         **_who(settings),
     )
-    _after_each(hangups, lambda: reload(application, load))
+
+    def read_anew() -> None:
+        logs.configure(reload(application, load).log_level)
+
+    _after_each(hangups, read_anew)
     server.server(application, certificate).run(sockets=sockets)
 
 

@@ -193,7 +193,7 @@ def is_up(base: str) -> bool:
     """Whether the service answers."""
     try:
         return http().get(f"{base}/healthz", timeout=1).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):  # it listens before it serves
         return False
 
 

@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from pyservice import courier as courier_module
 from pyservice import receipts as receipts_module
 from pyservice import retry, tokens
+from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.metrics import CONTENT_TYPE, Metrics
 from pyservice.outbox import Outbox
@@ -274,7 +275,7 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
     database, metrics = Database(database_url), Metrics()
     outbox = Outbox(database, host="ci.example.com", node="node1")
     try:
-        metrics.watch(database, lambda: None)
+        metrics.watch(database, lambda: None, Current(Settings()))
         accept(outbox)
         ended = accept(outbox, other(3), hold=True)
         outbox.sending(ended, b"bytes")
@@ -366,6 +367,7 @@ def test_labels_are_bounded(client: TestClient, report: Json) -> None:
         "outcome",
         "state",
         "le",
+        "by",
     }
 
 
@@ -386,7 +388,7 @@ def test_names(client: TestClient) -> None:
         if family.type == "histogram":
             assert family.name.endswith("_seconds")
     kinds = Counter(family.type for family in families)
-    assert kinds == {"counter": 5, "histogram": 3, "gauge": 4}
+    assert kinds == {"counter": 5, "histogram": 3, "gauge": 5}
 
 
 def test_to_tell_of_an_event_costs_microseconds() -> None:
@@ -458,7 +460,7 @@ def test_rules_are_as_prometheus_documents_them() -> None:
     for group in RULES["groups"]:
         assert set(group) <= {"name", "interval", "limit", "rules", "labels"}
         assert group["name"]
-    assert len({alert["alert"] for alert in ALERTS}) == len(ALERTS) == 7
+    assert len({alert["alert"] for alert in ALERTS}) == len(ALERTS) == 8
     for alert in ALERTS:
         assert set(alert) <= {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
         assert re.fullmatch(r"NotifyEmail[A-Za-z]+", alert["alert"])
