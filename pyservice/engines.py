@@ -11,6 +11,11 @@ from pyservice.errors import ConfigurationError
 
 WRITING = {"is_write": True}
 """The option of connections that write."""
+PATIENCE = 4.0
+"""Seconds that a service waits for who has locked the file: twice that is within the 10 s for which
+its callers wait, who would rather be told."""
+GUESTS_PATIENCE = 30.0
+"""The same for a command."""
 
 
 def connect(url: sa.URL, *, is_guest: bool = False) -> sa.Engine:
@@ -32,7 +37,9 @@ def connect(url: sa.URL, *, is_guest: bool = False) -> sa.Engine:
         ) from None
     if is_guest:
         url = url.set(database=f"file:{url.database}", query={"mode": "rw", "uri": "true"})
-    engine = sa.create_engine(url, connect_args={"timeout": 30})
+    engine = sa.create_engine(
+        url, connect_args={"timeout": GUESTS_PATIENCE if is_guest else PATIENCE}
+    )
     sa.event.listen(engine, "connect", _prepare_guest if is_guest else _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine

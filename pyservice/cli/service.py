@@ -1,6 +1,7 @@
 """`serve` and `demo`: the service."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -85,6 +86,8 @@ def serve(
 
     hangups: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt itself
     signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
+    # uvicorn ends the service, and then sends itself the signal again: that must not kill it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = load()
     logs.configure(settings.log_level)
     # Late, since they take a second: a wrong setting is told at once.

@@ -1,6 +1,7 @@
 """database.py and migrations/: every older outbox becomes this version's, and can go back."""
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -296,4 +297,34 @@ def test_unused_pages_are_given_back(tmp_path: Path) -> None:
     with database.read() as read:
         pages = read.exec_driver_sql("PRAGMA page_count").scalar_one()
     assert pages < 50
+    database.close()
+
+
+def test_while_another_process_has_locked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait together are told together, and not one after the other."""
+    monkeypatch.setattr("pyservice.engines.PATIENCE", 0.3)
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
+    told: list[str] = []
+
+    def work() -> None:
+        try:
+            database.write(lambda _: None)
+        except sa.exc.OperationalError as error:
+            told.append(str(error.orig))
+
+    other.execute("BEGIN EXCLUSIVE")
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < 2
+    assert told == ["database is locked"] * 20
+    other.execute("ROLLBACK")
+    other.close()
+    database.check()
     database.close()

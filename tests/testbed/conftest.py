@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.testbed.network import Testbed
+from tests.testbed.trial import Trial
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,10 @@ def testbed(_network: Testbed) -> Testbed:
     _network.reset()
     _network.forget()
     return _network
+
+
+@pytest.fixture
+def trial(testbed: Testbed) -> Iterator[Trial]:
+    """One with nothing started yet."""
+    with Trial(testbed) as one:
+        yield one

@@ -8,6 +8,7 @@ import selectors
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,14 +18,18 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", listen)) as listener:
         while True:
             client, _ = listener.accept()
-            server = socket.create_connection(("127.0.0.1", target))
+            try:
+                server = socket.create_connection(("127.0.0.1", target))
+            except ConnectionRefusedError:
+                client.close()
+                continue
             threading.Thread(target=pass_on, args=(client, server, flag), daemon=True).start()
 
 
 def pass_on(client: socket.socket, server: socket.socket, flag: Path) -> None:
     """Until one side hangs up, or the reply to a final dot is to be lost."""
     end = b""
-    with client, server, selectors.DefaultSelector() as either:
+    with suppress(OSError), client, server, selectors.DefaultSelector() as either:
         either.register(client, selectors.EVENT_READ, server)
         either.register(server, selectors.EVENT_READ, client)
         while True:

@@ -106,8 +106,8 @@ class Testbed:
     def _make_relay(self) -> None:
         self.relay = self._namespace("relay")
         self.relay.add_bridge("lan", f"{RELAY}/24")
-        self._sunk = self.folder / "sunk"
-        self._sunk.mkdir()
+        self.sunk = self.folder / "sunk"
+        self.sunk.mkdir()
         self.start_relay()
 
     def _join_uplink(self, node: Node, address: str) -> None:
@@ -128,7 +128,7 @@ class Testbed:
             "tests.testbed.sink",
             RELAY,
             "25",
-            str(self._sunk),
+            str(self.sunk),
             log=self.folder / "sink.log",
             env={"PYTHONPATH": str(ROOT)},
         )
@@ -151,7 +151,7 @@ class Testbed:
 
     def mails(self) -> list[Mail]:
         """What came out at the relay host, in order."""
-        found = sorted(self._sunk.glob("*.json"), key=lambda file: int(file.stem))
+        found = sorted(self.sunk.glob("*.json"), key=lambda file: int(file.stem))
         return [
             Mail(**json.loads(file.read_text()), content=file.with_suffix(".eml").read_bytes())
             for file in found
@@ -174,9 +174,9 @@ class Testbed:
             at: the command that is answered so: mail, rcpt or data (its final dot).
         """
         for command in ("mail", "rcpt", "data"):
-            (self._sunk / f"reply-{command}").unlink(missing_ok=True)
+            (self.sunk / f"reply-{command}").unlink(missing_ok=True)
         if reply is not None:
-            (self._sunk / f"reply-{at}").write_text(reply)
+            (self.sunk / f"reply-{at}").write_text(reply)
 
     def reset(self) -> None:
         """An empty and willing relay host, a running Postfix with an empty queue, no service."""
@@ -187,7 +187,7 @@ class Testbed:
         if not self.postfix.is_running():
             self.postfix.start()
         self.postfix.empty()
-        for file in self._sunk.iterdir():
+        for file in self.sunk.iterdir():
             if file.stem.isdigit():
                 file.unlink()
 
@@ -222,22 +222,7 @@ class Testbed:
 
     def curl(self, path: str, *arguments: str, body: str | None = None) -> namespaces.Completed:
         """Ask the service from inside of the container, with the token."""
-        post = ["-H", "Content-Type: application/json", "--data-binary", "@-"] if body else []
-        return self.container.run(
-            "curl",
-            "-sS",
-            "--fail-with-body",
-            "--noproxy",
-            "*",
-            "-m",
-            "10",
-            "-H",
-            f"Authorization: Bearer {self.token}",
-            *post,
-            *arguments,
-            SERVICE + path,
-            text=body,
-        )
+        return self.node.curl(self.container, path, *arguments, body=body)
 
     def post(self, report: dict[str, Any]) -> dict[str, Any]:
         """POST a report from inside of the container."""

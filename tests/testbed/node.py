@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from tests.testbed.namespaces import Namespace, ip
+from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.postfix import Postfix
 
 BRIDGE_DEVICE = "docker0"
@@ -100,16 +100,40 @@ class Node(Namespace):
         """Whether the service's process is there."""
         return self._service is not None and self._service.poll() is None
 
-    def stop_service(self, *, kill: bool = False) -> None:
-        """End the service, by SIGKILL if asked to; the outbox stays."""
+    @property
+    def service_pid(self) -> int:
+        """Of the service that was started."""
+        assert self._service is not None
+        return self._service.pid  # `ip netns exec` replaces itself by the command
+
+    def stop_service(self, *, kill: bool = False) -> int | None:
+        """End the service, by SIGKILL if asked to; the outbox stays.
+
+        Returns:
+            Its exit code; None: there is no service.
+        """
         service, self._service = self._service, None
-        if service is not None:
-            # `ip netns exec` replaces itself by the command: this is the service's own process.
-            if kill:
-                service.kill()
-            else:
-                service.terminate()
-            service.wait(30)
+        if service is None:
+            return None
+        if kill:
+            service.kill()
+        else:
+            service.terminate()
+        return service.wait(30)
+
+    def curl(
+        self, container: Namespace, path: str, *arguments: str, body: str | None = None
+    ) -> Completed:
+        """Ask the service from inside of a container, with the token."""
+        post = ["-H", "Content-Type: application/json", "--data-binary", "@-"] if body else []
+        return container.run(
+            *("curl", "-sS", "--fail-with-body", "--noproxy", "*", "-m", "10"),
+            *("-H", f"Authorization: Bearer {self.make_token()}"),
+            *post,
+            *arguments,
+            self.url + path,
+            text=body,
+        )
 
     def make_token(self) -> str:
         """The token that Jenkins has, made the first time."""

@@ -1,24 +1,20 @@
 """The service is killed wherever it hurts, and what was accepted arrives, once."""
 
-import itertools
 import json
 import os
 import random
 import sys
-import threading
 import time
-from collections import Counter
-from typing import Any
 
 import pytest
 
 from tests.testbed.network import Testbed
 from tests.testbed.test_end_to_end import report_of
+from tests.testbed.trial import Trial
 from tests.testbed.waiting import until
 
 KILLS = int(os.environ.get("KILLS", "60"))
 """Of the loop under load; `make soak` has more."""
-CALLERS = 3
 SEED = 20261125
 
 POINTS = [
@@ -45,50 +41,15 @@ def test_wherever_it_dies(testbed: Testbed, point: str, count: int) -> None:
     assert len(testbed.mails()) == 1
 
 
-def test_killed_again_and_again_under_load(testbed: Testbed) -> None:
+def test_killed_again_and_again_under_load(trial: Trial) -> None:
     """All that was accepted arrives, and nothing twice, since Postfix' log can be read."""
-    log, chance = str(testbed.postfix.log), random.Random(SEED)
-    load = Load(testbed)
-    testbed.start_service(postfix_log=log)
-    load.start()
-    for _ in range(KILLS):
-        time.sleep(chance.uniform(0, 0.4))
-        testbed.stop_service(kill=True)
-        testbed.start_service(postfix_log=log)
-    accepted = load.stop()
-    assert len(accepted) > KILLS
-    for answer in accepted:
-        testbed.status(answer, "relayed")
-    arrived = Counter(mail.message["Message-ID"] for mail in testbed.mails())
-    assert set(arrived) == {answer["message_id"] for answer in accepted}
-    assert max(arrived.values()) == 1, arrived.most_common(3)
-
-
-class Load:
-    """Callers that report builds one after the other, each until it is accepted."""
-
-    def __init__(self, testbed: Testbed) -> None:
-        self._testbed, self._accepted = testbed, list[dict[str, Any]]()
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(CALLERS)]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> list[dict[str, Any]]:
-        """The answers that there were."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(60)
-        return self._accepted
-
-    def _work(self, caller: int) -> None:
-        for number in itertools.count(1):
-            body = json.dumps(report_of("2-failure", job=f"job-{caller}", number=number))
-            while (told := self._testbed.curl("/v1/reports", body=body)).returncode:
-                time.sleep(0.02)
-            self._accepted.append(json.loads(told.stdout))
-            if self._stopping.is_set():
-                return
+    chance = random.Random(SEED)
+    trial.start(hurry={})
+    with trial.load():
+        for _ in range(KILLS):
+            time.sleep(chance.uniform(0, 0.4))
+            trial.restart(kill=True)
+    found = trial.count()
+    assert found.arrived == found.sent > KILLS
+    assert found.is_good
+    assert not found.told

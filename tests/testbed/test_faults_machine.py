@@ -1,0 +1,95 @@
+"""What a machine can do to a service under load: all that was accepted arrives, once."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.testbed.disk import SmallDisk
+from tests.testbed.trial import HURRY, Trial
+from tests.testbed.waiting import until
+
+
+def test_it_is_told_to_stop_under_load(trial: Trial) -> None:
+    """SIGTERM: within 10 s it ends well, and its next start goes on."""
+    trial.start()
+    with trial.load():
+        for _ in range(2):
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert trial.testbed.node.stop_service() == 0
+            assert time.monotonic() - began < 10
+            trial.restart()
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert not found.told
+
+
+def test_the_disk_is_full(trial: Trial) -> None:
+    """Callers are told so; what is under way is settled when there is room, and not sent again."""
+    disk = SmallDisk(trial.testbed)
+    trial.start(by=disk.by, database_url=f"sqlite:///{disk.folder}/outbox.db")
+    trial.verdict("dot", "hang 2")
+    under_way = trial.post(job="under-way")
+    assert under_way
+    until(lambda: trial.is_judged, "Postfix thinks about it")
+    with trial.load():
+        time.sleep(0.5)
+        disk.fill()
+        until(lambda: len(trial.refusals) > 5, "callers are refused")
+        time.sleep(2)  # Postfix' reply comes, and can't be committed
+        assert trial.status(under_way)["state"] == "sending"
+        disk.clear()
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert not found.told
+    assert trial.status(under_way)["attempts"] == 1
+    assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
+    assert all(
+        "database or disk is full. The report was not accepted." in one.detail
+        for one in trial.refusals
+    )
+
+
+@contextmanager
+def locked(trial: Trial) -> Iterator[None]:
+    """The outbox is locked by another process, which a command could be, or a backup."""
+    file = trial.testbed.node.folder / "outbox.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("PRAGMA busy_timeout=30000")
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_the_outbox_is_locked_for_a_moment(trial: Trial) -> None:
+    """Callers wait, and nobody is refused."""
+    trial.start()
+    with trial.load():
+        for _ in range(3):
+            with locked(trial):
+                time.sleep(1)
+            time.sleep(0.2)
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert not trial.refusals
+
+
+def test_the_outbox_is_locked_for_long(trial: Trial) -> None:
+    """Callers are told before they give up waiting, and then all goes on."""
+    trial.start(hurry=HURRY | {"engines.PATIENCE": 1.0})
+    with trial.load(callers=10):
+        time.sleep(0.5)
+        with locked(trial):
+            time.sleep(4)
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
+    assert all("database is locked" in one.detail for one in trial.refusals)

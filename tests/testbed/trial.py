@@ -1,0 +1,255 @@
+"""Reports keep coming, something breaks and is mended, and what arrived is counted."""
+
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pyservice.entries import WAITING
+from tests.testbed.errors import TestbedError
+from tests.testbed.judge import STEPS
+from tests.testbed.namespaces import Namespace
+from tests.testbed.network import ROOT, Testbed
+from tests.testbed.node import LAUNCHER, Node
+from tests.testbed.tally import Count, counted
+from tests.testbed.test_end_to_end import report_of
+from tests.testbed.waiting import until
+
+CALLERS = 3
+LOSSY, JUDGE = 2525, 2526
+HURRY = {
+    "retry.FIRST_DELAY": 1.0,
+    "retry.LONGEST_DELAY": 4.0,
+    "retry.LONGEST_WAIT_FOR_POSTFIX": 4.0,
+    "receipts.PAUSE": 0.1,
+}
+"""Retries that a test can wait for, and a log that is looked at well before each of them."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a caller was told instead of 202."""
+
+    status: int
+    """HTTP's; 0: there was no answer."""
+    detail: str
+    retry_after: str
+
+
+class Trial:
+    """Service, callers, and a way to Postfix that can be disturbed."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        """On a testbed that is as new; enter it."""
+        self.testbed = testbed
+        self.sites = [(testbed.node, testbed.container)]
+        """Nodes with a service, each with a container that reports."""
+        self.refusals: list[Refusal] = []
+        self.accepted: list[dict[str, Any]] = []
+        self._verdict = testbed.folder / "verdict"
+        self._lose = testbed.folder / "lose"
+        self._started: dict[Node, tuple[tuple[str, ...], Mapping[str, str]]] = {}
+        self._helpers: list[Any] = []
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        """Let Postfix ask the judge at every step, and lay a lossy way to it."""
+        judge = f"check_policy_service inet:127.0.0.1:{JUDGE}"
+        self._start("judge", JUDGE, str(self._verdict))
+        self._start("lossy", LOSSY, "25", str(self._lose))
+        self._ask(judge, delay="no")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave Postfix as it was."""
+        for node, _container in self.sites:
+            node.stop_service()
+        for file in (self._verdict, self._lose):
+            file.unlink(missing_ok=True)
+        if not self.testbed.postfix.is_running():
+            self.testbed.postfix.start()
+        self._ask("", delay="yes")
+        for helper in self._helpers:
+            helper.kill()
+            helper.wait()
+
+    def _start(self, module: str, port: int, *arguments: str) -> None:
+        node = self.testbed.node
+        started = node.start(
+            *(sys.executable, "-m", f"tests.testbed.{module}", str(port), *arguments),
+            log=self.testbed.folder / f"{module}.log",
+            env={"PYTHONPATH": str(ROOT)},
+        )
+        self._helpers.append(started)
+        node.wait_for_port(port, listening=True)
+
+    def _ask(self, judge: str, *, delay: str) -> None:
+        names = ("client", "helo", "sender", "recipient", "data", "end_of_data")
+        restrictions = {f"smtpd_{name}_restrictions": judge for name in names}
+        self.testbed.postfix.set(smtpd_delay_reject=delay, **restrictions)
+        self.testbed.postfix.reload()
+
+    def start(
+        self,
+        node: Node | None = None,
+        *,
+        hurry: Mapping[str, float] = HURRY,
+        by: tuple[str, ...] = (),
+        **settings: str,
+    ) -> None:
+        """Start a service.
+
+        Args:
+            node: where; the first one.
+            hurry: the constants that are others for it.
+            by: a command that starts the one after it, such as `env`.
+            settings: NOTIFY_EMAIL_….
+        """
+        node = node or self.testbed.node
+        python = (sys.executable, "-m", "tests.testbed.hurried")
+        changes = [f"{name}={value}" for name, value in hurry.items()]
+        launcher = (*python, *changes, "--") if hurry else LAUNCHER
+        settings = {"postfix_log": str(node.postfix.log)} | settings
+        self._started[node] = (*by, *launcher), settings
+        self.restart(node)
+
+    def restart(self, node: Node | None = None, *, kill: bool = False) -> int | None:
+        """Stop a service, if it runs, and start it as it was started before.
+
+        Returns:
+            The exit code of the one that ran.
+        """
+        node = node or self.testbed.node
+        code = node.stop_service(kill=kill)
+        launcher, settings = self._started[node]
+        node.start_service(launcher=launcher, **settings)
+        return code
+
+    @contextmanager
+    def load(self, callers: int = CALLERS) -> Iterator[None]:
+        """Callers that report builds one after the other, each until it is accepted, meanwhile."""
+        stopping, giving_up = threading.Event(), threading.Event()
+        sites = itertools.islice(itertools.cycle(self.sites), callers)
+        threads = [
+            threading.Thread(target=self._call, args=(*site, stopping, giving_up)) for site in sites
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        except BaseException:
+            giving_up.set()
+            raise
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(90)
+
+    def _call(
+        self,
+        node: Node,
+        container: Namespace,
+        stopping: threading.Event,
+        giving_up: threading.Event,
+    ) -> None:
+        job = f"job-{next(self._numbers)}"
+        for number in itertools.count(1):
+            while not self.post(node, container, job=job, number=number):
+                if giving_up.wait(0.02):
+                    return
+            if stopping.is_set():
+                return
+
+    def post(
+        self, node: Node | None = None, container: Namespace | None = None, **build: Any
+    ) -> dict[str, Any] | None:
+        """Report a build once: the answer, which is kept, or None for a refusal, which is, too."""
+        body = json.dumps(report_of("2-failure", **build))
+        written = ("-w", "\n%{http_code} %header{retry-after}", "-m", "40")
+        done = (node or self.testbed.node).curl(
+            container or self.testbed.container, "/v1/reports", *written, body=body
+        )
+        told, _, last = done.stdout.rpartition("\n")
+        status, _, retry_after = last.partition(" ")
+        if not done.returncode:
+            answer: dict[str, Any] = json.loads(told)
+            self.accepted.append(answer)
+            return answer
+        detail = json.loads(told)["detail"] if status != "000" else done.stderr
+        self.refusals.append(Refusal(int(status), detail, retry_after))
+        return None
+
+    def verdict(self, step: str, action: str) -> None:
+        """Let Postfix answer a step so, or `hang` at it once for some seconds.
+
+        Args:
+            step: one of the judge's STEPS.
+            action: `450 4.2.0 later`, or `hang 5`.
+        """
+        unfinished = self._verdict.with_suffix(".new")
+        unfinished.write_text(f"{STEPS[step]} {action}")
+        unfinished.rename(self._verdict)
+
+    def acquit(self) -> None:
+        """Let Postfix take mail as ever."""
+        self._verdict.unlink(missing_ok=True)
+
+    def lose_a_reply(self) -> None:
+        """Let the next reply to a final dot be lost, where the service goes by LOSSY."""
+        self._lose.touch()
+        with suppress(TestbedError):
+            until(lambda: not self._lose.exists(), "", seconds=3)
+        self._lose.unlink(missing_ok=True)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the conversation that is to hang does, or has."""
+        return not self._verdict.exists()
+
+    def status(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """A report's."""
+        node, container = self.sites[0]
+        told = node.curl(container, f"/v1/reports/{answer['id']}").stdout
+        status: dict[str, Any] = json.loads(told)
+        return status
+
+    def states(self) -> dict[str, str]:
+        """The states of all reports, by their IDs."""
+        node, container = self.sites[0]
+        found: dict[str, str] = {}
+        after = ""
+        while True:
+            page = json.loads(node.curl(container, f"/v1/reports?limit=200{after}").stdout)
+            found |= {one["id"]: one["state"] for one in page["reports"]}
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
+    def count(self, seconds: float = 60) -> Count:
+        """Wait until everything has ended, a moment for the last receipts, and count."""
+        ids = {answer["id"]: answer["message_id"] for answer in self.accepted}
+
+        def is_handed_over() -> bool:
+            states = self.states()
+            return not any(states[one] in WAITING for one in ids)
+
+        def is_handed_on() -> bool:
+            return all("is empty" in node.queue() for node, _ in self.sites)
+
+        def is_told() -> bool:
+            states = self.states()
+            return all(states[one] in {"relayed", "failed"} for one in ids)
+
+        # Postfix may keep a mail that it has delivered for a minute, if it was reloaded meanwhile.
+        for condition, patience in ((is_handed_over, seconds), (is_handed_on, 10), (is_told, 5)):
+            with suppress(TestbedError):
+                until(condition, "", seconds=patience, pause=0.2)
+        return counted(ids, self.states(), self.testbed.sunk, self._is_told)
+
+    def _is_told(self, report_id: str) -> bool:
+        history = self.status({"id": report_id})["history"]
+        return any("may be doubled" in event["note"] for event in history)
