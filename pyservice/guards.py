@@ -86,7 +86,9 @@ async def get_caller(
     _basic: Annotated[None, Depends(_Scheme("basic"))],
 ) -> Caller:
     """Who sent this request."""
-    return service.access.caller(request.headers.get("authorization"), _peer(request))
+    caller = service.access.caller(request.headers.get("authorization"), _peer(request))
+    request.state.owner = caller.name  # for the log, if it is refused
+    return caller
 
 
 def _peer(request: Request) -> str | None:

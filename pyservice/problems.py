@@ -157,6 +157,7 @@ def _on_request_error(request: Request, error: Exception) -> Response:
     is_full = isinstance(error, FullError)
     (_log.warning if is_full else _log.info)(
         "request.refused",
+        owner=getattr(request.state, "owner", None),
         method=request.method,
         status=error.status,
         wrong=error.count,

@@ -82,8 +82,8 @@ class Tokens:
         try:
             if _stamp(self._file.stat()) != self._stamp:
                 self._stamp, self._known = _read(self._file)
-                self._complaint = ""
                 _log.info("tokens.read", tokens=len(self._known))
+            self._complaint = ""
         except (OSError, ConfigurationError) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)

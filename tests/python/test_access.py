@@ -1,6 +1,7 @@
 """access.py and guards.py: who calls, and what they may do, asked of the running service."""
 
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ class TestRights:
         """403 names the member and says what the token may; nothing is stored."""
         headers = bearer(file, jobs=["team-a"], recipient_domains=["example.com"])
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
-            told = problem(post(client, report, **headers), 403)
+            with capture_logs() as logs:
+                told = problem(post(client, report, **headers), 403)
+            assert [log["owner"] for log in logs if log["event"] == "request.refused"] == ["ci"]
             assert [error["pointer"] for error in told["errors"]] == ["/build/job"]
             assert "team-a" in told["detail"]
             report["build"]["job"] = "team-a/checkout"
@@ -124,8 +127,13 @@ class TestRights:
                 assert post(client, report, **headers).status_code == 202
                 other = report | {"build": report["build"] | {"job": "team-b"}}
                 problem(post(client, other, **headers), 403)
+                file.rename(file.with_suffix(".away"))
+                for _ in range(2):
+                    assert post(client, report, **headers).status_code == 200
+                file.with_suffix(".away").rename(file)
             told = [log for log in logs if log["event"] == "tokens.unreadable"]
-            assert len(told) == 1
+            assert len(told) == 2
+            assert "No such file" in told[1]["reason"]
             assert "'ci': `job`: there is no such member" in told[0]["reason"]
             file.write_text(whole.replace("shop", "team-b"))
             assert post(client, other, **headers).status_code == 202
@@ -172,6 +180,18 @@ class TestRate:
             assert post(client, report, idempotency_key="k", **headers).status_code == 202
             assert post(client, report, idempotency_key="k", **headers).status_code == 200
             problem(post(client, report, **headers), 429)
+
+    def test_at_the_same_moment(self, settings: Settings, file: Path, report: Json) -> None:
+        """However many call at once, no more than the rate are taken."""
+        headers = bearer(file, rate="5/hour")
+        builds = [report | {"build": report["build"] | {"number": n}} for n in range(1, 31)]
+        with (
+            serve(settings.model_copy(update={"tokens_file": file})) as client,
+            ThreadPoolExecutor(10) as pool,
+        ):
+            answers = list(pool.map(lambda body: post(client, body, **headers), builds))
+        codes = [answer.status_code for answer in answers]
+        assert sorted(codes) == [202] * 5 + [429] * 25
 
 
 class TestTrustedNetworks:
