@@ -1,8 +1,11 @@
 """tls.py: the service over TLS, with certificates good and bad, and renewed while it runs."""
 
+import json
+import re
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +22,7 @@ from pyservice.tls import Certificate
 from .conftest import Json, wait_for
 from .test_connections import running
 
+DOCKERFILE = Path(__file__).parents[2] / "deploy" / "Dockerfile"
 NOW = datetime.now(UTC)
 
 
@@ -89,6 +93,26 @@ def test_reports(
         assert session.get(f"{address}/readyz").json()["status"] == "ok"
         with pytest.raises(requests.ConnectionError):
             session.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+
+
+@pytest.mark.parametrize("speaks_tls", [True, False])
+def test_the_health_check_of_the_image(
+    authority: trustme.CA, files: tuple[Path, Path], settings: Settings, speaks_tls: bool
+) -> None:
+    """It asks as the service speaks, where the environment says so."""
+    issue(authority, files)
+    [line] = re.findall(r'CMD (\["python", "-c".*)', DOCKERFILE.read_text())
+    script = json.loads(line)[2]
+
+    def is_healthy(**environment: str) -> bool:
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        return done.returncode == 0
+
+    with running(settings, Certificate(*files) if speaks_tls else None) as port:
+        own = {"NOTIFY_EMAIL_PORT": str(port)}
+        assert is_healthy(**own) != speaks_tls
+        assert is_healthy(**own, NOTIFY_EMAIL_TLS_CERT=str(files[0])) == speaks_tls
 
 
 def test_old_versions(authority: trustme.CA, files: tuple[Path, Path], settings: Settings) -> None:
