@@ -57,6 +57,9 @@ class Received(BaseModel):
     """relayed (the relay host took it), deferred or bounced."""
     reply: str
     at: datetime
+    next_try_after: datetime | None
+    """Deferred: Postfix tries again between this time and the next, where they are known."""
+    next_try_before: datetime | None
 
 
 class Status(Accepted):
@@ -183,7 +186,14 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
         rerouted_to=entry.rerouted_to,
         next_attempt_at=when(entry.due) if entry.due and entry.state == "queued" else None,
         receipts=[
-            Received(recipient=one.recipient, state=one.state, reply=one.reply, at=when(one.at))
+            Received(
+                recipient=one.recipient,
+                state=one.state,
+                reply=one.reply,
+                at=when(one.at),
+                next_try_after=None if one.next_after is None else when(one.next_after),
+                next_try_before=None if one.next_before is None else when(one.next_before),
+            )
             for one in service.ledger.receipts(entry)
         ],
         history=[_told(event) for event in history],

@@ -12,6 +12,7 @@ from pyservice.database import Database
 from pyservice.entries import deliveries, events, reports
 from pyservice.errors import NotFoundError
 
+_TIMES = ("at", "next_after", "next_before")
 PORTION = 200
 """Reports that are read at once."""
 
@@ -47,7 +48,9 @@ def _portion(database: Database, which: sa.ColumnElement[bool]) -> list[Dossier]
         receipts = sa.select(deliveries).where(deliveries.c.report_id.in_(ids))
         told = _grouped(read.execute(history), "state", "note")
         by_id = receipts.order_by(deliveries.c.recipient)
-        received = _grouped(read.execute(by_id), "recipient", "state", "reply")
+        received = _grouped(
+            read.execute(by_id), "recipient", "state", "reply", "next_after", "next_before"
+        )
     return [
         _columns(row)
         | {"history": told.get(row["id"], []), "receipts": received.get(row["id"], [])}
@@ -58,7 +61,8 @@ def _portion(database: Database, which: sa.ColumnElement[bool]) -> list[Dossier]
 def _grouped(rows: sa.CursorResult[Any], *names: str) -> dict[str, list[Dossier]]:
     found: dict[str, list[Dossier]] = {}
     for row in rows.mappings():
-        one = {"at": when(row["at"])} | {name: row[name] for name in names}
+        one = {name: row[name] for name in names}
+        one |= {name: when(row[name]) for name in _TIMES if name in row}
         found.setdefault(row["report_id"], []).append(one)
     return found
 

@@ -13,7 +13,7 @@ from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -73,6 +73,8 @@ deliveries = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("reply", sa.Text, nullable=False),
+    sa.Column("next_after", sa.Float),
+    sa.Column("next_before", sa.Float),
 )
 """What Postfix' log told last of each recipient."""
 
@@ -137,6 +139,9 @@ class Receipt:
     reply: str
     """In the words of the relay host, or of Postfix."""
     at: float
+    next_after: float | None = None
+    """Deferred: Postfix tries again between this time and `next_before`, where that is known."""
+    next_before: float | None = None
 
 
 @dataclass(frozen=True)

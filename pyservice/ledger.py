@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -101,7 +101,7 @@ class Ledger:
         }
 
     def _receive(self, write: sa.Connection, some: Sequence[tuple[_Row, Trace]]) -> list[Receipt]:
-        """Keep those that are new, and return them."""
+        """Keep what is told last, and return what is new."""
         known = _receipts(write, [row["id"] for row, trace in some if trace.receipt])
         new: dict[tuple[str, str], dict[str, Any]] = {}
         history, receipts, states = [], [], {}
@@ -110,17 +110,18 @@ class Ledger:
                 continue
             told = known.setdefault(row["id"], {})
             before = told.get(receipt.recipient)
-            if before and (before.state, before.reply) == (receipt.state, receipt.reply):
-                continue  # deferred as before: the history would grow for days
             told[receipt.recipient] = receipt
             new[row["id"], receipt.recipient] = {"report_id": row["id"], **asdict(receipt)}
+            if before and (before.state, before.reply) == (receipt.state, receipt.reply):
+                continue  # deferred as before: the history would grow for days
             step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
             history += steps(row["id"], receipt.at, step)
             receipts.append(receipt)
             if row["state"] in PASSED:
                 states[row["id"]] = _worst(told)
-        if receipts:
+        if new:
             write.execute(self._put, list(new.values()))
+        if history:
             write.execute(events.insert(), history)
         if states:
             changes = [{_THIS: entry_id, "state": state} for entry_id, state in states.items()]
@@ -210,7 +211,7 @@ def _receipts(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, dict[s
 
 
 def _receipt(row: sa.RowMapping) -> Receipt:
-    return Receipt(row["recipient"], row["state"], row["reply"], row["at"])
+    return Receipt(**{field.name: row[field.name] for field in fields(Receipt)})
 
 
 def _worst(receipts: Mapping[str, Receipt]) -> str:

@@ -33,8 +33,9 @@ _LINE = re.compile(
 )
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(?P<message_id>.*)")
 _DELIVERY = re.compile(
-    r"to=<(?P<recipient>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>[^,]*), .*?"
-    r"\bstatus=(?P<status>\w+) \((?P<reply>.*)\)$"
+    r"to=<(?P<recipient>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>[^,]*), "
+    r"(?:conn_use=\d+, )?(?:delay=(?P<delay>[\d.]+), )?"
+    r".*?\bstatus=(?P<status>\w+) \((?P<reply>.*)\)$"
 )
 
 
@@ -50,6 +51,8 @@ class Delivery:
     """`sent` (the relay host took it), `deferred`, `bounced` or `expired`."""
     reply: str
     """In the words of the relay host, or of Postfix."""
+    delay: float
+    """Seconds since Postfix was given the mail."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Line:
         if found is None:
             return None
         told = found.groupdict()
+        delay = told.pop("delay")
         told["recipient"] = told.pop("original") or told["recipient"]
-        return Delivery(**told)
+        return Delivery(**told, delay=float(delay or 0))
 
     @property
     def is_end(self) -> bool:

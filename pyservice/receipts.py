@@ -13,13 +13,14 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice import log_sharing
+from pyservice.backoff import Backoff
 from pyservice.engines import cause
 from pyservice.entries import Receipt, Trace
 from pyservice.errors import SetupError
 from pyservice.ledger import Ledger, News
 from pyservice.mail import report_id_of
 from pyservice.metrics import Metrics
-from pyservice.postfix_log import FileLog, JournalLog, Line, Log
+from pyservice.postfix_log import CHUNK, Delivery, FileLog, JournalLog, Line, Log
 
 PAUSE = 0.5
 """Seconds between two looks."""
@@ -55,6 +56,10 @@ class Receipts:
         self._report_ids: dict[str, str] = {}
         """Of the mails in Postfix' queue, by their queue ID."""
         self._unwritten: list[Trace] = []
+        self._backoff = Backoff()
+        self._looked = 0.0
+        """Before this time was written what was read before; 0: nobody knows."""
+        self._is_up_to_date = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._troubled = ""
@@ -79,9 +84,17 @@ class Receipts:
         try:
             if self._log is None:
                 self._log = self._opened()
+            began = time.time()
             lines = self._log.lines()
+            # What is read in pieces, or from a log that was rotated, is older than it seems.
+            self._is_up_to_date = not lines or (
+                self._is_up_to_date and sum(map(len, lines)) < CHUNK // 2
+            )
             if lines:
                 self._unwritten += [found for text in lines if (found := self._read(text))]
+            if self._is_up_to_date:
+                self._looked = began
+            if lines:
                 self._record(self._log)
         except (SetupError, SQLAlchemyError) as error:
             # What was read is written with the next step.
@@ -89,6 +102,7 @@ class Receipts:
             if told != self._troubled:
                 _log.warning("receipts.error", reason=told)
             self._troubled = told
+            self._is_up_to_date = False
             return False
         self._troubled = ""
         return bool(lines)
@@ -100,13 +114,15 @@ class Receipts:
             JournalLog(mark) if self._source == JOURNAL else FileLog(Path(self._source or ""), mark)
         )
         if position is None:
+            self._looked = time.time()
             self._record(log)  # a crash from now on must not lose what comes
         else:
             self._report_ids = dict(position["report_ids"])
+            self._looked = position.get("looked", 0.0)
         return log
 
     def _record(self, log: Log) -> None:
-        position = {"mark": log.mark, "report_ids": self._report_ids}
+        position = {"mark": log.mark, "report_ids": self._report_ids, "looked": self._looked}
         news = self._ledger.record(self._unwritten, position)
         self._unwritten = []
         self._count(news)
@@ -141,9 +157,16 @@ class Receipts:
         if line.is_end:
             self._report_ids.pop(line.queue_id, None)
         elif (delivery := line.delivery) is not None:
-            state = _STATES.get(delivery.status, "bounced")
-            receipt = Receipt(delivery.recipient, state, delivery.reply[:MAX_REPLY], time.time())
-            return Trace(report_id, line.queue_id, receipt=receipt)
+            return Trace(report_id, line.queue_id, receipt=self._receipt(delivery))
         elif report_id and (queued := _QUEUED.fullmatch(line.told)):
             return Trace(report_id, line.queue_id, recipients=int(queued["count"]))
         return None
+
+    def _receipt(self, delivery: Delivery) -> Receipt:
+        now, state = time.time(), _STATES.get(delivery.status, "bounced")
+        window = None
+        if state == "deferred" and self._looked:
+            window = self._backoff.next_try(delivery.delay, min(self._looked, now), now)
+        after, before = window or (None, None)
+        reply = delivery.reply[:MAX_REPLY]
+        return Receipt(delivery.recipient, state, reply, now, after, before)

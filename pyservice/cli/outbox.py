@@ -331,4 +331,6 @@ def _tell(found: dict[str, Any]) -> None:
         for number, line in enumerate(lines):
             said = line["note"] if "note" in line else f"{line['recipient']}: {line['reply']}"
             told = f"{line['at']} {line['state']} {said}".rstrip()
+            if line.get("next_after"):
+                told += f"; next try between {line['next_after']} and {line['next_before']}"
             show.facts({"" if number else title: show.printable(told)})

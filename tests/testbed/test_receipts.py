@@ -2,9 +2,13 @@
 
 import sys
 import time
+from datetime import datetime
 from typing import Any
 
+import pytest
+
 from tests.testbed.network import ROOT, Testbed
+from tests.testbed.node import LAUNCHER
 from tests.testbed.test_end_to_end import report_of
 
 LOSSY = 2525
@@ -53,6 +57,34 @@ def test_deferred_and_then_relayed_after_a_restart(testbed: Testbed) -> None:
     assert [state for state, _ in told(again)][-2:] == ["deferred", "relayed"]
 
 
+def test_the_next_try_is_postfix_own(testbed: Testbed) -> None:
+    """It is when Postfix' queue file, whose time is that of its next try, says."""
+    testbed.postfix.set(
+        minimal_backoff_time="100s", maximal_backoff_time="200s", queue_run_delay="10s"
+    )
+    testbed.postfix.reload()
+    try:
+        testbed.relay_answers("451 4.3.0 later")
+        testbed.node.start_service(
+            launcher=("env", f"MAIL_CONFIG={testbed.postfix.config}", *LAUNCHER),
+            postfix_log=str(testbed.postfix.log),
+        )
+        status = testbed.status(testbed.post(report_of("2-failure")), "deferred")
+        [receipt] = status["receipts"]
+        after, before = (
+            datetime.fromisoformat(receipt[f"next_try_{which}"]).timestamp()
+            for which in ("after", "before")
+        )
+        [file] = (testbed.postfix.config.parent / "queue" / "deferred").rglob(status["queue_id"])
+        assert after - 1 <= file.stat().st_mtime <= before - 10
+        assert 10 <= before - after < 15
+    finally:
+        testbed.postfix.set(
+            minimal_backoff_time="1s", maximal_backoff_time="2s", queue_run_delay="1s"
+        )
+        testbed.postfix.reload()
+
+
 def test_bounced(testbed: Testbed) -> None:
     """What the relay host refuses for good is told, with its words."""
     start(testbed)
@@ -89,8 +121,9 @@ def test_the_figures(testbed: Testbed) -> None:
         assert f"notify_email_{figure}" in scraped, "\n".join(scraped)
 
 
-def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed) -> None:
-    """Postfix has the mail, and the service learns it: one mail, not two."""
+@pytest.mark.parametrize("rerouted", [{}, {"reroute_to": "ops@example.com"}])
+def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed, rerouted: dict[str, str]) -> None:
+    """Postfix has the mail, and the service learns it: one mail, not two; rerouted or not."""
     lose = testbed.folder / "lose"
     lose.touch()
     testbed.node.start(
@@ -99,8 +132,10 @@ def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed) -> None:
         env={"PYTHONPATH": str(ROOT)},
     )
     testbed.node.wait_for_port(LOSSY, listening=True)
-    start(testbed, smtp_port=str(LOSSY))
-    status = testbed.status(testbed.post(report_of("2-failure")), "relayed")
+    start(testbed, smtp_port=str(LOSSY), **rerouted)
+    report = report_of("2-failure") | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
+    status = testbed.status(testbed.post(report), "relayed")
+    assert len(status["receipts"]) == (1 if rerouted else 2)
     assert not lose.exists()
     notes = [note for _, note in told(status)]
     assert any("after the final dot" in note and "may be doubled" in note for note in notes)
