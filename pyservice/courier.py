@@ -23,7 +23,7 @@ from pyservice.report import Report
 from pyservice.retry import retry_delay
 from pyservice.smtp import Connection, Outcome
 
-WORKERS = 4
+WORKERS = 8
 """Connections to Postfix; it sees them as one client, and has a limit for that."""
 IDLE = 5.0
 """Seconds after which a connection without work is closed, and the outbox is asked again."""
@@ -45,6 +45,7 @@ class Courier:
         self._metrics = metrics
         self._news = threading.Condition()
         self._count = 0
+        self._rendering = threading.Lock()
         self._held: deque[Entry] = deque()
         """Taken from the outbox, and nobody's yet."""
         self._stopping = False
@@ -190,7 +191,8 @@ class Courier:
 
     def _rendered(self, entry: Entry) -> bytes:
         addressing = entry.addressing(self._current.settings.sender_mailbox)
-        with self._metrics.rendering():
+        # One after the other: they can't use two CPUs, and would keep callers waiting together.
+        with self._rendering, self._metrics.rendering():
             return compose(entry.report, addressing, self._renderer)
 
     def _conclude(self, entry: Entry, outcome: Outcome) -> None:

@@ -140,6 +140,7 @@ class Renderer:
 
     def __init__(self, templates_dir: Path | None = None) -> None:
         self._built_in = _environment(Environment, PackageLoader("pyservice"))
+        self._built_in.auto_reload = False  # it is installed, not edited
         self.use(templates_dir)
 
     def use(self, templates_dir: Path | None) -> None:
@@ -161,6 +162,8 @@ class Renderer:
 
     def has(self, template: str) -> bool:
         """Whether there is such a template. No name can leave the templates' folders."""
+        if template == BUILT_IN:
+            return True
         environment = self._own or self._built_in
         if not _TEMPLATE_NAME.fullmatch(template) or environment.loader is None:
             return False
@@ -239,6 +242,7 @@ class Renderer:
                 text = environment.render(template, context)
             else:
                 text = template.render(context)
+            text = _UNPRINTABLE.sub("", text)
             return self._inliner.inline(text) if name == "body.html" else text
         except Exception as error:
             # Whatever an admin's template does must end here: the mail goes out all the same.
@@ -252,7 +256,6 @@ def _environment(kind: type[_Kind], loader: BaseLoader) -> _Kind:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_printable,
     )
     environment.filters.update(duration=duration, moment=moment, shorten=shorten)
     return environment
@@ -267,10 +270,6 @@ def _told(part: str, error: Exception) -> str:
         traceback = traceback.tb_next
     reason = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
     return f"Template {part}{f', line {line}' if line else ''}: {reason}."
-
-
-def _printable(value: Any) -> Any:
-    return _UNPRINTABLE.sub("", value) if type(value) is str else value
 
 
 def one_line(text: str) -> str:
