@@ -62,6 +62,13 @@ class Received(BaseModel):
     next_try_before: datetime | None
 
 
+class Shown(BaseModel):
+    """The report whose mail shows a build among others; it may be that build's own."""
+
+    id: str
+    status_url: str
+
+
 class Status(Accepted):
     """How far a report's mail has come."""
 
@@ -77,6 +84,8 @@ class Status(Accepted):
     rerouted_to: str | None
     """Who was asked in the recipients' place by the last attempt: the service's REROUTE_TO."""
     next_attempt_at: datetime | None
+    digest: Shown | None
+    """Where this build is shown with others, since there were too many for a mail each."""
     receipts: list[Received]
     """From Postfix' log, where the service can read it."""
     history: list[HistoryEntry]
@@ -129,7 +138,13 @@ async def post_report(
     if caller.rights.rate:
         await run_in_threadpool(_count, service, caller, report, idempotency_key)
     entry, is_new = await asyncio.wrap_future(
-        service.courier.collect(report, people, owner=caller.name, key=idempotency_key)
+        service.courier.collect(
+            report,
+            people,
+            owner=caller.name,
+            key=idempotency_key,
+            storm=lambda: service.storms.decide(report, people, owner=caller.name),
+        )
     )
     if is_new:
         service.metrics.report_accepted()
@@ -142,6 +157,7 @@ async def post_report(
         result=report.build.result,
         recipients=len(people.recipients),
         left_out=len(people.left_out),
+        gathered=entry.storm is not None,
     )
     answer = Accepted(**_accepted(entry, service, state="received"))
     # As it is: FastAPI would validate it once more.
@@ -185,6 +201,8 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
         error=entry.error,
         rerouted_to=entry.rerouted_to,
         next_attempt_at=when(entry.due) if entry.due and entry.state == "queued" else None,
+        digest=entry.in_digest
+        and Shown(id=entry.in_digest, status_url=service.link(f"/v1/reports/{entry.in_digest}")),
         receipts=[
             Received(
                 recipient=one.recipient,

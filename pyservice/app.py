@@ -28,6 +28,7 @@ from pyservice.report import Mail, Report
 from pyservice.retention import Retention
 from pyservice.room import Room
 from pyservice.settings import Settings
+from pyservice.storms import Storms
 
 _log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         courier=courier,
         readiness=Readiness(database, settings),
         metrics=metrics,
+        storms=Storms(settings.rate_limits, settings.digest_after),
     )
     for router in (api.router, reports_api.router, preview.router):
         app.include_router(

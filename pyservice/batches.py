@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from pyservice.database import Database
 from pyservice.entries import Entry, events, reports, steps
 from pyservice.errors import ConflictError, FullError, RequestError
+from pyservice.gathering import gather
 from pyservice.ledger import settle_if_logged, states_of
 from pyservice.room import Room
+from pyservice.storms import Gathering
 
 _THIS, _HOLDER, _MORE = "this_report", "this_holder", "more_bytes"
 _MINE = sa.and_(reports.c.id == sa.bindparam(_THIS), reports.c.holder == sa.bindparam(_HOLDER))
@@ -29,7 +31,9 @@ class Offer:
     key: str
     """With what kind it is: `key:…` or `report:…`."""
     hold: bool
-    """It is held by who accepts it."""
+    """It is held by who accepts it, unless it is gathered."""
+    storm: Callable[[], Gathering | None]
+    """Whether it waits for others: the same answer each time, for a write may be done again."""
 
     def row(self) -> dict[str, Any]:
         """Of `reports`."""
@@ -105,7 +109,7 @@ class Batches:
             ]
             write.execute(events.insert(), history)
         return [
-            (offer.entry, True) if offer.entry.id in new else _known(write, offer, full)
+            (_new(write, offer), True) if offer.entry.id in new else _known(write, offer, full)
             for offer, full in zip(offers, reasons, strict=True)
         ]
 
@@ -156,6 +160,11 @@ class Batches:
         whose = {_THIS: change.entry.id, _HOLDER: self._holder}
         mail = change.values.get("mail")
         return whose | change.values | ({} if mail is None else {_MORE: len(mail)})
+
+
+def _new(write: sa.Connection, offer: Offer) -> Entry:
+    found = offer.storm()
+    return gather(write, offer.entry, found) if found else offer.entry
 
 
 def _known(write: sa.Connection, offer: Offer, full: str) -> tuple[Entry, bool] | RequestError:

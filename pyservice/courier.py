@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,9 +12,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.current import Current
+from pyservice.digesting import with_others
 from pyservice.engines import cause
 from pyservice.entries import Entry
-from pyservice.errors import LostLeaseError, RenderError
+from pyservice.errors import GroupChangedError, LostLeaseError, RenderError
 from pyservice.mail import compose
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
@@ -22,6 +24,7 @@ from pyservice.renderer import Renderer
 from pyservice.report import Report
 from pyservice.retry import retry_delay
 from pyservice.smtp import Connection, Outcome
+from pyservice.storms import Gathering
 
 WORKERS = 8
 """Connections to Postfix; it sees them as one client, and has a limit for that."""
@@ -88,12 +91,18 @@ class Courier:
             thread.join(max(0.0, ends - time.monotonic()))
 
     def collect(
-        self, report: Report, people: Envelope, *, owner: str, key: str | None = None
+        self,
+        report: Report,
+        people: Envelope,
+        *,
+        owner: str,
+        key: str | None = None,
+        storm: Callable[[], Gathering | None] = lambda: None,
     ) -> Future[tuple[Entry, bool]]:
         """Accept a report, as `Outbox.accept` does, and send its mail as soon as may be."""
         # A new one is held and handed over in memory, unless there are many: they wait there.
         hold = len(self._held) < BACKLOG and not self._stopping
-        accepted = self._outbox.offer(report, people, owner=owner, key=key, hold=hold)
+        accepted = self._outbox.offer(report, people, owner=owner, key=key, hold=hold, storm=storm)
         accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
         return accepted
 
@@ -101,7 +110,7 @@ class Courier:
         if accepted.cancelled() or accepted.exception():
             return
         entry, is_new = accepted.result()
-        if is_new:
+        if is_new and entry.storm is None:
             with self._news:
                 self._held.append(entry)
                 self._news.notify()
@@ -147,6 +156,20 @@ class Courier:
                 connection.close()
 
     def _deliver(self, entry: Entry, connection: Connection) -> None:
+        if entry.storm is not None and entry.mail is None:
+            try:
+                entry = with_others(
+                    entry, self._outbox.groups, self._current, self._renderer, self._metrics
+                )
+            except LostLeaseError:
+                _log.warning("mail.lost_lease", id=entry.id)
+                return
+            except GroupChangedError:  # somebody cancelled one of them, say
+                self._put_back(entry)
+                return
+            except BaseException:
+                self._put_back(entry)
+                raise
         try:
             mail = entry.mail or self._rendered(entry)
         except Exception as error:
@@ -170,8 +193,7 @@ class Courier:
             _log.warning("mail.lost_lease", id=entry.id)
             return
         except BaseException:
-            with self._news:
-                self._held.append(entry)
+            self._put_back(entry)
             raise
         sender = settings.sender_mailbox.address
         began = time.perf_counter()
@@ -188,6 +210,10 @@ class Courier:
             outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
         self._metrics.attempted(outcome, time.perf_counter() - began)
         self._conclude(entry, outcome)
+
+    def _put_back(self, entry: Entry) -> None:
+        with self._news:
+            self._held.append(entry)
 
     def _rendered(self, entry: Entry) -> bytes:
         addressing = entry.addressing(self._current.settings.sender_mailbox)

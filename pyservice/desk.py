@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pyservice.database import Database
 from pyservice.entries import PASSED, WAITING, add_history, call_name, reports
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
+from pyservice.gathering import ALONE, set_free
 from pyservice.report import Report
 from pyservice.retention import DAY, sweep
 
@@ -140,7 +141,8 @@ class Desk:
         """Let a mail be tried at once; one that has failed goes to all its recipients.
 
         Nobody got a mail that has failed: it would be `accepted`, with what is missing. One that
-        a dry run skipped goes to those who hadn't got it before.
+        a dry run skipped goes to those who hadn't got it before. One that waits for others is a
+        mail of its own then.
 
         Args:
             entry_id: the report's.
@@ -152,8 +154,9 @@ class Desk:
         """
 
         def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
+            alone = ALONE if row["in_digest"] is None else {}
             if row["due"] is not None:
-                return {"due": now}
+                return {"due": now} | alone
             if row["state"] not in {"failed", "skipped"}:
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
             values = {"state": "received" if row["mail"] is None else "queued"}
@@ -161,12 +164,14 @@ class Desk:
                 people = json.loads(row["people"])
                 everybody = [box["address"] for kind in _KINDS for box in people[kind]]
                 values["pending"] = json.dumps(list(dict.fromkeys(everybody)))
-            return values | {"due": now, "ended": None}
+            return values | {"due": now, "ended": None} | alone
 
         return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
 
     def cancel(self, entry_id: str, *, owner: str | None = None) -> Summary:
         """Let a mail that waits never be sent, or not to those who haven't got it yet.
+
+        The others of a digest that nobody has got wait again, for one without this report.
 
         Args:
             entry_id: the report's.
@@ -215,6 +220,8 @@ class Desk:
             if row["due"] is not None and row["holder"] is not None:
                 raise ConflictError("It is being sent right now: look again in a minute.")
             values = work(row, now)
+            if values["due"] is None and row["in_digest"] == entry_id and not row["taken"]:
+                set_free(write, row, now)
             write.execute(reports.update().where(reports.c.id == entry_id).values(values))
             changed = {**row, **values}
             add_history(write, entry_id, now, (changed["state"], note))
@@ -245,6 +252,8 @@ class Desk:
 
 
 def _ended(row: sa.RowMapping) -> str:
+    if row["state"] == "digested":
+        return f"Its build is in the mail of {row['in_digest']}"
     return "Postfix has it" if row["state"] in PASSED else f"It is {row['state']}"
 
 

@@ -13,7 +13,7 @@ from pyservice.mail import Addressing
 from pyservice.policy import Envelope
 from pyservice.report import Report
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -45,12 +45,28 @@ reports = sa.Table(
     sa.Column("size", sa.Integer, nullable=False, server_default="0"),
     sa.Column("logged_as", sa.String),  # the queue ID that Postfix' log told while it was sent
     sa.Column("rerouted_to", sa.String),
+    sa.Column("storm", sa.String),  # the group of a report that was over a rate
+    sa.Column("in_digest", sa.String),  # the report whose mail shows this one; its own, if it does
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
 for _name, *_columns in (("due", reports.c.due, reports.c.size), ("queue_id", reports.c.queue_id)):
     # Without those that have ended, which are nearly all.
     _condition = _columns[0].is_not(None)
     sa.Index(f"reports_{_name}", *_columns, sqlite_where=_condition, postgresql_where=_condition)
+_gathered = sa.and_(reports.c.storm.is_not(None), reports.c.in_digest.is_(None))
+sa.Index(
+    "reports_storm",
+    *(reports.c.storm, reports.c.due, reports.c.id),
+    sqlite_where=_gathered,
+    postgresql_where=_gathered,
+)
+_digested = reports.c.in_digest.is_not(None)
+sa.Index(
+    "reports_in_digest",
+    reports.c.in_digest,
+    sqlite_where=_digested,
+    postgresql_where=_digested,
+)
 sa.Index("reports_ended", reports.c.ended)
 # What is asked of many reports at once is in an index: rows are large, and slow to read through.
 sa.Index("reports_created", reports.c.created, reports.c.id, reports.c.owner, reports.c.state)
@@ -108,6 +124,8 @@ _PLAIN_COLUMNS = (
     "error",
     "node",
     "rerouted_to",
+    "storm",
+    "in_digest",
 )
 """Those that an `Entry` has as they are."""
 
@@ -125,8 +143,8 @@ WAITING = ("received", "queued", "sending")
 """States of a mail that Postfix hasn't got yet: these rows have a `due`."""
 PASSED = ("accepted", "relayed", "deferred", "bounced")
 """States of a mail that Postfix has, the worse the later."""
-STATES = (*WAITING, *PASSED, "failed", "cancelled", "skipped")
-"""All of them. The last three have ended without Postfix."""
+STATES = (*WAITING, *PASSED, "failed", "cancelled", "skipped", "digested")
+"""All of them. The last four have ended without Postfix; the last one in another's mail."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +174,7 @@ class Trace:
     receipt: Receipt | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One report and how far its mail has come."""
 
@@ -168,22 +186,26 @@ class Entry:
     people: Envelope
     created: float
     state: str
-    mail: bytes | None
+    mail: bytes | None = None
     pending: tuple[str, ...]
     """Recipients that have neither been accepted nor refused yet."""
-    attempts: int
+    attempts: int = 0
     due: float | None
     """When the next attempt is due; None: there is none."""
-    taken: bool
+    taken: bool = False
     """Whether Postfix has the mail for at least one recipient."""
-    uncertain: int
+    uncertain: int = 0
     """How many attempts ended after the final dot without a reply: each may have been taken."""
-    queue_id: str | None
-    error: str | None
+    queue_id: str | None = None
+    error: str | None = None
     node: str
     """Whose service took it."""
-    rerouted_to: str | None
+    rerouted_to: str | None = None
     """Who was asked in the recipients' place by the last attempt; None: they were."""
+    storm: str | None = None
+    """The group of a report that was over a rate: it waits with others of it."""
+    in_digest: str | None = None
+    """The ID of the report whose mail shows this build with others: its own, where it does."""
 
     def addressing(self, sender: Mailbox) -> Addressing:
         """What its mail's headers need."""

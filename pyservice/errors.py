@@ -4,6 +4,7 @@ Exception
 ├── ConfigurationError   an admin must change a setting: the command ends with exit code 2
 ├── SetupError           node, Postfix or Jenkins is not as it must be: exit code 1
 ├── LostLeaseError       another service works on a row by now
+├── GroupChangedError    a report that was to be in a digest isn't to be any more
 ├── RenderError          a template could not be rendered; the mail goes out with the built-in one
 └── RequestError         it can't be served, mostly by the caller's mistake: told as problem+json
     ├── MalformedError       400  not JSON
@@ -43,6 +44,10 @@ class SetupError(Exception):
 
 class LostLeaseError(Exception):
     """Another service has taken it."""
+
+
+class GroupChangedError(Exception):
+    """A report of the group doesn't wait any more."""
 
 
 class RenderError(Exception):

@@ -20,6 +20,7 @@ from pyservice.outbox import Outbox
 from pyservice.readiness import Readiness
 from pyservice.renderer import Renderer
 from pyservice.settings import Settings
+from pyservice.storms import Storms
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Service:
     courier: Courier
     readiness: Readiness
     metrics: Metrics
+    storms: Storms
 
     @property
     def settings(self) -> Settings:

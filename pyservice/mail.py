@@ -17,6 +17,7 @@ from email.policy import Compat32
 from email.utils import format_datetime
 
 from pyservice.addresses import Mailbox
+from pyservice.digests import Digest
 from pyservice.errors import RenderError
 from pyservice.policy import Envelope
 from pyservice.renderer import Renderer, one_line, shorten
@@ -69,15 +70,24 @@ def report_id_of(value: str) -> str | None:
     return value.removeprefix(f"<{OWN_ID_PREFIX}").partition("@")[0]
 
 
-def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes:
+def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) -> bytes:
     """One mail as SMTP wants it: CRLF, 7 bit, lines short enough.
+
+    Args:
+        shown: one build, or many. A mail that shows several jobs is on no job's list.
+        addressing: of whom, for whom.
+        renderer: makes the bodies.
 
     Raises:
         RenderError: not even the built-in template could be rendered, or the bytes would hold a
             header that was not meant.
     """
-    body = renderer.render_safely(report)
-    job, sender = report.build.job, addressing.sender
+    body, sender = renderer.render_safely(shown), addressing.sender
+    job: str | None
+    if isinstance(shown, Report):
+        job, results = shown.build.job, [shown.build.result]
+    else:
+        job, results = shown.job, list(shown.counts)
     headers = {
         "From": _mailboxes([sender]),
         "To": _mailboxes(addressing.people.to) or "undisclosed-recipients:;",
@@ -87,13 +97,15 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
         "Date": format_datetime(addressing.date),
         "Auto-Submitted": "auto-generated",  # RFC 3834
         "X-Auto-Response-Suppress": "All",  # Exchange's way to say the same
-        "X-Jenkins-Job": _free_text("X-Jenkins-Job", job),
-        "X-Jenkins-Result": report.build.result,
+        "X-Jenkins-Job": job and _free_text("X-Jenkins-Job", job),
+        "X-Jenkins-Result": results[0] if len(results) == 1 else None,
         "MIME-Version": "1.0",
     }
     # The newer policies would parse each header again, and so decode what was just encoded.
     head, boundary = Message(policy=_WIRE), _boundary(addressing)
-    listed = list_id(job, sender.address.rpartition("@")[2])
+    by_hand = {"Message-ID": addressing.message_id}
+    if job:
+        by_hand["List-Id"] = list_id(job, sender.address.rpartition("@")[2])
     head.add_header("Content-Type", "multipart/alternative", boundary=boundary)
     for name, value in headers.items():
         if value:
@@ -101,15 +113,14 @@ def compose(report: Report, addressing: Addressing, renderer: Renderer) -> bytes
     mail = b"".join(
         [
             # By hand: folded, as the package would have them, some programs don't read them.
-            f"Message-ID: {addressing.message_id}\r\nList-Id: {listed}\r\n".encode(),
+            "".join(f"{name}: {value}\r\n" for name, value in by_hand.items()).encode(),
             head.as_bytes(policy=_WIRE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
             _part(boundary, "plain", body.text),
             _part(boundary, "html", body.html),
             f"--{boundary}--\r\n".encode(),
         ]
     )
-    by_hand = {"Message-ID", "List-Id", "Content-Type"}
-    _check(mail, by_hand | {name for name, value in headers.items() if value})
+    _check(mail, {"Content-Type", *by_hand, *(name for name, value in headers.items() if value)})
     return mail
 
 

@@ -27,8 +27,8 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 """What a request is refused with; another status is counted, too."""
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
-ENDS = ("accepted", "failed", "skipped")
-"""States of a mail that is not tried again."""
+ENDS = ("accepted", "failed", "skipped", "digested")
+"""States of a mail that is not tried again, or of a report that is in another one's mail."""
 RECEIPTS = ("relayed", "deferred", "bounced")
 WAITING = ("received", "queued", "sending")
 
@@ -74,7 +74,7 @@ class Metrics:
         )
         self._mails = counter(
             "notify_email_mails",
-            "Mails that have come to an end here: Postfix has them, or they are given up.",
+            "Reports that have come to an end here: Postfix has the mail, or it is given up.",
             *("state", *ENDS),
         )
         self._receipts = counter(

@@ -6,15 +6,18 @@ lease; a row that was being sent when its holder died is sent again, and its his
 may be doubled.
 
 States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
-(kept for a person), or cancelled by a person, or skipped by a dry run; after accepted, as Postfix'
-log tells, relayed, deferred or bounced. Times are seconds since the epoch, UTC.
+(kept for a person), or cancelled by a person, or skipped by a dry run, or digested (in another's
+mail); after accepted, as Postfix' log tells, relayed, deferred or bounced. Times are seconds since
+the epoch, UTC.
 """
 
 import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,11 +28,13 @@ from pyservice.database import Database
 from pyservice.engines import cause
 from pyservice.entries import FREE, Entry, Event, call_name, history_of, reports
 from pyservice.errors import LostLeaseError, NotFoundError
+from pyservice.gathering import Groups, may_be_taken
 from pyservice.ledger import doubted, free_all
 from pyservice.mail import message_id
 from pyservice.policy import Envelope
 from pyservice.report import Report
 from pyservice.room import Room
+from pyservice.storms import Gathering
 
 LEASE = 60.0
 """Seconds for which a row is held; who lives renews it before somebody else may take it."""
@@ -54,6 +59,7 @@ class Outbox:
         self._database, self._host, self._node = database, host, node
         self._holder = f"{node}/{uuid.uuid4().hex}"
         self._batches = Batches(database, self._holder, self._lease, room)
+        self.groups = Groups(database, self._holder)
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         if database.is_shared:
@@ -75,6 +81,7 @@ class Outbox:
         owner: str,
         key: str | None = None,
         hold: bool = False,
+        storm: Callable[[], Gathering | None] = lambda: None,
     ) -> tuple[Entry, bool]:
         """Commit a report; the same one a second time is the first.
 
@@ -83,7 +90,8 @@ class Outbox:
             people: to whom.
             owner: the token's name: keys belong to their token.
             key: the caller's idempotency key; without one the report's digest is the key.
-            hold: it is the caller's to send, as if it had been taken.
+            hold: it is the caller's to send, as if it had been taken, unless it is gathered.
+            storm: asked of a new one, once: whether it waits for others, and in which group.
 
         Returns:
             The entry, and whether it is new.
@@ -92,7 +100,7 @@ class Outbox:
             ConflictError: the key was used for another report.
             FullError: it is new, and there is no room.
         """
-        return self.offer(report, people, owner=owner, key=key, hold=hold).result()
+        return self.offer(report, people, owner=owner, key=key, hold=hold, storm=storm).result()
 
     def offer(
         self,
@@ -102,6 +110,7 @@ class Outbox:
         owner: str,
         key: str | None = None,
         hold: bool = False,
+        storm: Callable[[], Gathering | None] = lambda: None,
     ) -> Future[tuple[Entry, bool]]:
         """`accept`, for a caller who has other things to do until it is committed."""
         now, entry_id = time.time(), str(uuid.uuid4())
@@ -114,18 +123,11 @@ class Outbox:
             people=people,
             created=now,
             state="received",
-            mail=None,
             pending=people.recipients,
-            attempts=0,
             due=now,
-            taken=False,
-            uncertain=0,
-            queue_id=None,
-            error=None,
             node=self._node,
-            rerouted_to=None,
         )
-        offer = Offer(entry, call_name(entry.digest, key), hold)
+        offer = Offer(entry, call_name(entry.digest, key), hold, cache(storm))
         return self._database.submit(self._batches.accept, offer)
 
     def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
@@ -270,4 +272,4 @@ class Outbox:
         """Nobody has it, or not any more; what this process has it keeps, whatever the clock."""
         held = reports.c.holder
         ran_out = sa.and_(held != self._holder, reports.c.held_until < self._database.now())
-        return sa.or_(held.is_(None), ran_out)
+        return sa.and_(sa.or_(held.is_(None), ran_out), may_be_taken())

@@ -7,6 +7,7 @@ hold any of the three; what it leaves out is the built-in one's.
 import re
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,14 +29,20 @@ from jinja2 import (
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pyservice.digests import Digest
 from pyservice.errors import InvalidError, RenderError
-from pyservice.report import Build, Report
+from pyservice.headline import headline
+from pyservice.report import Report
 
 BUILT_IN = "build"
+DIGEST = "digest"
+"""The template of mails that show many builds: it isn't for one."""
 HTML_BUDGET = 100_000
 """Bytes of HTML. Gmail hides what lies beyond some 102 KB behind a link."""
 ROWS = (60, 20, 6, 2)
 """How many rows of a list are shown: the first number with which the HTML fits the budget."""
+DIGEST_ROWS = (1000, 700, 500, 300, 200, 100, 50, 20, 5, 1)
+"""The same for the builds of a digest."""
 LARGEST = 1_000_000
 """Characters of a part that doesn't heed `rows`; Postfix refuses mails of over 10 MB."""
 PATIENCE = 5.0
@@ -59,35 +66,6 @@ class Body:
     subject: str
     html: str
     text: str
-
-
-@dataclass(frozen=True)
-class Headline:
-    """What happened, in the words that a reader looks for first."""
-
-    word: str
-    tone: str
-    """good, bad, warning or neutral: the colour."""
-
-
-_ENDED = {
-    "SUCCESS": Headline("Passed", "good"),
-    "UNSTABLE": Headline("Unstable", "warning"),
-    "FAILURE": Headline("Failed", "bad"),
-    "ABORTED": Headline("Aborted", "neutral"),
-    "NOT_BUILT": Headline("Not built", "neutral"),
-}
-
-
-def headline(build: Build) -> Headline:
-    """The result, seen against the build before: "Fixed", "Still failing"."""
-    if build.result == "SUCCESS" and build.previous_result in {"FAILURE", "UNSTABLE"}:
-        return Headline("Fixed", "good")
-    if build.result == build.previous_result == "FAILURE":
-        return Headline("Still failing", "bad")
-    if build.result == build.previous_result == "UNSTABLE":
-        return Headline("Still unstable", "warning")
-    return _ENDED[build.result]
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -167,6 +145,8 @@ class Renderer:
         environment = self._own or self._built_in
         if not _TEMPLATE_NAME.fullmatch(template) or environment.loader is None:
             return False
+        if template == DIGEST:
+            return False
         try:
             environment.loader.get_source(environment, f"{template}/body.html")
         except (OSError, UnicodeError, TemplateNotFound):
@@ -194,43 +174,44 @@ class Renderer:
         """
         return self._render(self._own or self._built_in, report.mail.template, report)
 
-    def render_safely(self, report: Report) -> Body:
+    def render_safely(self, shown: Report | Digest) -> Body:
         """Render; where an admin's template fails, the built-in one says so and reports the build.
 
         A build's outcome must not stay unknown because a template has a slip.
 
+        Args:
+            shown: one build, with the template that its report names; or many.
+
         Raises:
             RenderError: the built-in one failed.
         """
+        wanted, built_in = (
+            (shown.mail.template, BUILT_IN) if isinstance(shown, Report) else (DIGEST, DIGEST)
+        )
         try:
-            return self.render(report)
+            return self._render(self._own or self._built_in, wanted, shown)
         except RenderError as error:
             if self._own is None:
                 raise
-            return self._render(self._built_in, BUILT_IN, report, note=shorten(str(error), 1000))
+            return self._render(self._built_in, built_in, shown, note=shorten(str(error), 1000))
 
     def _render(
-        self, environment: Environment, template: str, report: Report, note: str | None = None
+        self, environment: Environment, template: str, shown: Report | Digest, note: str = ""
     ) -> Body:
-        context: dict[str, Any] = {
-            "report": report,
-            "build": report.build,
-            "data": report.mail.data,
-            "headline": headline(report.build),
-            "note": note,
-        }
+        context, steps = _seen(shown)
+        context["note"] = note or None
 
-        def part(name: str, rows: int) -> str:
-            return self._part(environment, f"{template}/{name}", context | {"rows": rows})
+        def part(name: str) -> str:
+            return self._part(environment, f"{template}/{name}", context)
 
-        context["subject"] = one_line(report.mail.subject or "") or one_line(
-            part("subject.txt", ROWS[0])
-        )
-        for rows in ROWS:
-            html = part("body.html", rows)
+        for step in steps:
+            context |= step
+            if "subject" not in context:
+                context["subject"] = one_line(part("subject.txt"))
+            html = part("body.html")
             if len(html.encode()) <= HTML_BUDGET:
                 break
-        text = part("body.txt", rows)
+        text = part("body.txt")
         return Body(context["subject"], html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
     def _part(self, environment: Environment, path: str, context: dict[str, Any]) -> str:
@@ -247,6 +228,20 @@ class Renderer:
         except Exception as error:
             # Whatever an admin's template does must end here: the mail goes out all the same.
             raise RenderError(_told(path, error)) from error
+
+
+def _seen(shown: Report | Digest) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """What a template is given, and what more with each number of rows."""
+    if isinstance(shown, Digest):
+        return {"digest": shown}, ({"rows": n, "jobs": shown.jobs(n)} for n in DIGEST_ROWS)
+    given = one_line(shown.mail.subject or "")
+    context = {
+        "report": shown,
+        "build": shown.build,
+        "data": shown.mail.data,
+        "headline": headline(shown.build),
+    }
+    return context | ({"subject": given} if given else {}), ({"rows": n} for n in ROWS)
 
 
 def _environment(kind: type[_Kind], loader: BaseLoader) -> _Kind:

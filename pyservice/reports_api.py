@@ -24,6 +24,7 @@ State = Literal[
     "failed",
     "cancelled",
     "skipped",
+    "digested",
 ]
 
 router = APIRouter(tags=["reports"])

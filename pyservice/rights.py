@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pyservice.addresses import Mailbox, is_within
 from pyservice.errors import PolicyError
-from pyservice.settings import Domains, controller
+from pyservice.notation import Domains, Rate, controller
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -41,19 +41,6 @@ def _job(value: str) -> str:
     return value.rstrip("/")
 
 
-def _rate(value: str) -> str:
-    # Late, since it takes a while to import, and most files name no rate.
-    from limits import parse_many  # noqa: PLC0415
-
-    try:
-        rates = parse_many(value)
-    except ValueError:
-        rates = []
-    if len(rates) != 1 or rates[0].amount < 1 or rates[0].get_expiry() < 1:
-        raise ValueError(f"{value!r} is no rate, such as 100/hour or 10/5 minutes")
-    return value
-
-
 Controller = Annotated[str, AfterValidator(controller)]
 Narrower = Annotated[Domains, Field(min_length=1), BeforeValidator(_texts)]
 Jobs = Annotated[
@@ -75,7 +62,7 @@ class Rights(BaseModel):
     """Domains that the mail may say it comes from; empty: any."""
     recipient_domains: Narrower = ()
     """Domains that it may go to; empty: any."""
-    rate: Annotated[str, AfterValidator(_rate)] | None = None
+    rate: Rate | None = None
     """How many reports, as `limits` writes it: `100/hour`; None: any."""
     may: Acts = ACTS
     """send: POST reports; see: look after the own ones, and previews; scrape: /metrics."""

@@ -7,15 +7,12 @@ import os
 import re
 import socket
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
@@ -24,76 +21,25 @@ from pydantic import (
     field_validator,
 )
 
-from pyservice.addresses import Mailbox, domain, mailboxes, pattern
+from pyservice.addresses import Mailbox, mailboxes
 from pyservice.errors import ConfigurationError
+from pyservice.notation import (
+    Address,
+    Addresses,
+    Domains,
+    Networks,
+    Patterns,
+    Port,
+    Rates,
+    controller,
+    ip_text,
+)
 
 PREFIX = "NOTIFY_EMAIL_"
 FILE = Path("/etc/notify-email.toml")
 PORT = 8525
-SHORTEST_PREFIX = 8
-"""Bits of a network's prefix that may be trusted, at least."""
 
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
-
-
-def _list(value: object) -> object:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-def _ip_address(value: str) -> str:
-    try:
-        ip_address(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address") from None
-    return value
-
-
-def controller(value: str) -> str:
-    """A controller's root URL, without a slash at its end.
-
-    Raises:
-        ValueError: it is none.
-    """
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("it is Jenkins' address, such as https://ci.example.com")
-    if parts.query or parts.fragment:
-        raise ValueError("it is Jenkins' address alone, such as https://ci.example.com")
-    return value.rstrip("/")
-
-
-def _network(value: str) -> IPv4Network | IPv6Network:
-    try:
-        network = ip_network(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no network, such as 172.17.0.0/16: {error}") from None
-    if network.prefixlen < SHORTEST_PREFIX:
-        raise ValueError(f"{value} is as good as everybody: name networks of /8 or smaller")
-    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise ValueError(f"{value}: write an IPv4 network as one, such as 172.17.0.0/16")
-    return network
-
-
-def _address(value: str) -> str:
-    boxes = list(mailboxes(value))
-    if len(boxes) != 1:
-        raise ValueError("it is one mail address")
-    return boxes[0].address
-
-
-Addresses = Annotated[
-    tuple[Annotated[str, AfterValidator(_ip_address)], ...], BeforeValidator(_list)
-]
-Networks = Annotated[
-    tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
-    BeforeValidator(_list),
-]
-Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
-Address = Annotated[str, AfterValidator(_address)]
-Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], BeforeValidator(_list)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def state_directory() -> Path:
@@ -140,6 +86,10 @@ class Settings(BaseModel):
     """Bytes of these reports and their mails; `512MiB` can be read, too."""
     retention_days: int = Field(90, ge=0, le=36_500)
     """Days that a report is kept after it ended; 0: for ever."""
+    rate_limits: Rates = ()
+    """Mails a time that are sent one by one, such as `job=10/hour`; more of them become digests."""
+    digest_after: int = Field(300, ge=1, le=900)
+    """Seconds that a report over a rate waits for others like it."""
     postfix_log: str | None = None
     """The log that tells what became of mails: a path, or `journal`; without it what
     `notify-email share-log` writes, where it does."""
@@ -184,7 +134,7 @@ class Settings(BaseModel):
     @classmethod
     def _host(cls, value: str) -> str:
         try:
-            return _ip_address(value)
+            return ip_text(value)
         except ValueError:
             if not _HOST.fullmatch(value):
                 raise ValueError(f"{value!r} is neither an IP address nor a host's name") from None

@@ -43,7 +43,7 @@ def list_(
         str | None,
         typer.Option(
             help="received, queued, sending, accepted, relayed, deferred, bounced, failed, "
-            "cancelled or skipped."
+            "cancelled, skipped or digested."
         ),
     ] = None,
     job: Annotated[
@@ -324,6 +324,7 @@ def _tell(found: dict[str, Any]) -> None:
         "Held by": found["holder"],
         "Message-ID": found["message_id"],
         "Queue ID": found["queue_id"],
+        "Digest": found["in_digest"],
         "Error": found["error"],
     }
     show.facts({name: value and show.printable(value) for name, value in facts.items()})

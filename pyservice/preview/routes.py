@@ -8,11 +8,15 @@ from starlette.responses import Response
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.digests import Digest
 from pyservice.errors import NotFoundError
 from pyservice.guards import Service, ServiceDep, Viewer, own_report
 from pyservice.mail import Addressing, compose
 from pyservice.policy import Envelope
 from pyservice.preview.pages import Part, View, list_page, mail_page, mail_part
+from pyservice.renderer import DIGEST
+from pyservice.report import Report
+from pyservice.samples import storms
 
 router = APIRouter(tags=["preview"], include_in_schema=True)
 
@@ -33,7 +37,7 @@ def get_index(service: ServiceDep, _caller: Viewer) -> Response:
     builds = [(name, samples.load(name).build) for name in samples.names()]
     return list_page(
         "Mail previews",
-        "Recorded builds in each template, made by the code that sends.",
+        "Recorded builds in each template, and many at once, made by the code that sends.",
         {
             template: [
                 (
@@ -44,6 +48,12 @@ def get_index(service: ServiceDep, _caller: Viewer) -> Response:
                 for name, build in builds
             ]
             for template in service.renderer.names()
+        }
+        | {
+            DIGEST: [
+                (f"/preview/{DIGEST}/{name}", name, f"{storms.load_digest(name).total} builds")
+                for name in storms.names()
+            ]
         },
     )
 
@@ -80,8 +90,10 @@ def get_report_preview(
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
-    """The bytes that were sent, or those that will be."""
+    """The bytes that were sent, or those that will be; of the digest that shows it, if one does."""
     entry, _ = own_report(report_id, service, caller)
+    if entry.in_digest not in {None, entry.id}:
+        entry, _ = own_report(str(entry.in_digest), service, caller)
     mail = entry.mail or compose(
         entry.report, entry.addressing(service.settings.sender_mailbox), service.renderer
     )
@@ -91,17 +103,26 @@ def get_report_preview(
 
 
 def _sample_mail(template: str, sample: str, service: Service) -> bytes:
-    names = service.renderer.names()
+    names = [*service.renderer.names(), DIGEST]
     if template not in names:
         raise NotFoundError(f"There is no template of this name; there are: {', '.join(names)}.")
     try:
-        report = samples.load(sample)
+        shown, at = _shown(template, sample)
     except KeyError:
-        known = ", ".join(samples.names())
+        known = ", ".join(storms.names() if template == DIGEST else samples.names())
         raise NotFoundError(f"There is no sample of this name; there are: {known}.") from None
-    mail = report.mail.model_copy(update={"template": template})
     sender = service.settings.sender_mailbox
     host = sender.address.rpartition("@")[2]
-    date = datetime.fromtimestamp(report.build.started_at / 1000, UTC)
+    date = datetime.fromtimestamp(at / 1000, UTC)
     addressing = Addressing(sender, _READER, f"<preview.{sample}@{host}>", date)
-    return compose(report.model_copy(update={"mail": mail}), addressing, service.renderer)
+    return compose(shown, addressing, service.renderer)
+
+
+def _shown(template: str, sample: str) -> tuple[Report | Digest, int]:
+    """A sample, and when it was, in milliseconds since 1970."""
+    if template == DIGEST:
+        digest = storms.load_digest(sample)
+        return digest, digest.until
+    report = samples.load(sample)
+    mail = report.mail.model_copy(update={"template": template})
+    return report.model_copy(update={"mail": mail}), report.build.started_at

@@ -8,24 +8,29 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route
 
 from pyservice import samples
+from pyservice.samples import storms
 from tests.browser.conftest import Looks
 
+DIGESTS = [f"digest/{name}" for name in storms.names()]
+SAMPLES = [*(f"build/{name}" for name in samples.names()), *DIGESTS]
 PHONE, DESK = (390, 844), (800, 900)
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("sample", samples.names())
+@pytest.mark.parametrize("sample", SAMPLES)
 def test_nothing_runs_off_the_screen(looks: Looks, sample: str, size: tuple[int, int]) -> None:
-    """No recorded build's mail has to be scrolled sideways."""
-    page = looks.at(*size, measured=True).open(f"/preview/build/{sample}?part=html")
+    """No recorded build's mail, nor a digest, has to be scrolled sideways."""
+    page = looks.at(*size, measured=True).open(f"/preview/{sample}?part=html")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("sample", ["2-failure", "3-unstable", "4-fixed", "5-aborted"])
+@pytest.mark.parametrize(
+    "sample", ["build/2-failure", "build/3-unstable", "build/4-fixed", "build/5-aborted", *DIGESTS]
+)
 def test_everybody_can_read_it(looks: Looks, sample: str, scheme: Literal["light", "dark"]) -> None:
     """axe-core finds nothing amiss, contrast included, in light and in dark."""
-    page = looks.at(*PHONE, scheme, measured=True).open(f"/preview/build/{sample}?part=html")
+    page = looks.at(*PHONE, scheme, measured=True).open(f"/preview/{sample}?part=html")
     # Landmarks are a web page's; a mail is shown inside of one.
     options = {"rules": {"region": {"enabled": False}, "landmark-one-main": {"enabled": False}}}
     found = Axe().run(page, options=options)

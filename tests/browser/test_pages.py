@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from pyservice import samples
+from pyservice.samples import storms
 from tests.browser.conftest import Looks
 
 
@@ -30,7 +31,7 @@ def test_a_template_author_finds_a_mail_and_its_parts(looks: Looks) -> None:
         expect(page.locator("body")).to_contain_text(text)
         page.go_back()
     page.get_by_role("link", name="All mails").click()
-    assert page.locator("li").count() == len(samples.names())
+    assert page.locator("li").count() == len(samples.names()) + len(storms.names())
 
 
 @pytest.mark.parametrize("path", ["/preview", "/preview/build/2-failure"])

@@ -20,6 +20,7 @@ from pyservice.errors import ConfigurationError, SetupError
 from pyservice.migrations import configuration, downgrade, upgrade
 
 from .conftest import wait_for
+from .test_gathering import gathered
 from .test_outbox import accept, opened, other
 
 
@@ -60,6 +61,24 @@ def test_an_older_outbox_goes_on(database_url: str, has_version: bool) -> None:
         assert (entry.state, entry.queue_id, entry.mail) == ("accepted", "4Q1", b"bytes")
         assert [event.state for event in history] == ["received", "queued", "sending", "accepted"]
     assert columns(database_url) >= {"holder", "node", "ended"}
+
+
+def test_digests_and_an_older_outbox(database_url: str) -> None:
+    """There, what waits for others is sent alone, and what a mail showed is not sent again."""
+    with opened(database_url, "node1") as outbox:
+        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2, 3)]
+        first = outbox.take()[0]
+        outbox.groups.made(first, b"digest", [entries[1].id])
+        outbox.release(first)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        downgrade(connection, "0005")
+    engine.dispose()
+    assert not columns(database_url) & {"storm", "in_digest"}
+    with opened(database_url, "node1") as outbox:
+        assert [entry.id for entry in outbox.take(9)] == [entries[0].id, entries[2].id]
+        assert outbox.get(first.id, owner="ci")[0].mail == b"digest"
+        assert outbox.get(entries[1].id, owner="ci")[0].state == "accepted"
 
 
 def test_migrated_and_new_are_the_same(database_url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pyservice import samples
+from pyservice.samples import storms
 from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, post, serve, settled
@@ -51,10 +52,16 @@ def test_a_mail_runs_nothing(client: TestClient) -> None:
 
 
 def test_the_list(client: TestClient) -> None:
-    """Every template and sample has its link."""
+    """Every template and sample has its link, and digests have theirs."""
     page = client.get("/preview").text
     for sample in samples.names():
         assert f'href="/preview/build/{sample}"' in page
+    for storm in storms.names():
+        assert f'href="/preview/digest/{storm}"' in page
+        for part, media_type in PARTS.items():
+            shown = client.get(f"/preview/digest/{storm}?part={part}")
+            assert shown.headers["content-type"] == f"{media_type}; charset=utf-8"
+            assert shown.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -62,6 +69,8 @@ def test_the_list(client: TestClient) -> None:
     [
         ("/preview/nowhere/2-failure", 404),
         ("/preview/build/nowhere", 404),
+        ("/preview/build/one-job", 404),
+        ("/preview/digest/2-failure", 404),
         ("/preview/..%2f/2-failure", 404),
         ("/preview/build/..%2f..%2fpyproject", 404),
         ("/preview/build/2-failure?part=body", 422),

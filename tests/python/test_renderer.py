@@ -8,7 +8,8 @@ import pytest
 from pyservice import renderer as renderer_module
 from pyservice import samples
 from pyservice.errors import InvalidError, RenderError
-from pyservice.renderer import HTML_BUDGET, Renderer, duration, headline, moment, shorten
+from pyservice.headline import headline
+from pyservice.renderer import HTML_BUDGET, Renderer, duration, moment, shorten
 from pyservice.report import Build, Cause, Change, Changes, FailedTest, Mail, Report, Stage
 from pyservice.report import Tests as Counts
 

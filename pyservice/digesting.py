@@ -1,0 +1,53 @@
+"""One mail of all reports that wait together: made when the first of them is due."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from pyservice.current import Current
+from pyservice.digests import Digest, Member
+from pyservice.entries import Entry
+from pyservice.gathering import Groups
+from pyservice.mail import compose
+from pyservice.metrics import Metrics
+from pyservice.renderer import Renderer
+
+_log = structlog.get_logger()
+
+
+def with_others(
+    entry: Entry, groups: Groups, current: Current, renderer: Renderer, metrics: Metrics
+) -> Entry:
+    """Make one mail of an entry and all that wait with it, if there are any.
+
+    Args:
+        entry: the first of its group, as it was taken.
+        groups: of the outbox that it was taken from.
+        current: the settings, for the sender.
+        renderer: makes the bodies.
+        metrics: told of the others, which end.
+
+    Returns:
+        The entry with the digest's bytes; or without a group, to be sent as its own mail.
+
+    Raises:
+        LostLeaseError: somebody else has taken it meanwhile.
+        GroupChangedError: one of the others doesn't wait any more: try again.
+    """
+    others = groups.others(entry)
+    if not others:
+        return groups.left(entry)
+    digest = Digest((Member.of(entry.id, entry.report), *others))
+    addressing = entry.addressing(current.settings.sender_mailbox)
+    try:
+        with metrics.rendering():
+            mail = compose(digest, replace(addressing, date=datetime.now(UTC)), renderer)
+    except Exception:
+        _log.exception("digest.error", id=entry.id)
+        return groups.left(entry)  # rather a mail each than none
+    entry = groups.made(entry, mail, [one.id for one in others])
+    for _ in others:
+        metrics.mail_ended("digested")
+    _log.info("digest.made", id=entry.id, builds=digest.total)
+    return entry
