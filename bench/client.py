@@ -100,7 +100,7 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
     are made before the beginning, and sent and read with as little work as can be.
     """
     host = urlsplit(base).netloc
-    requests = iter([_request(host, large_report(job, n)) for n in range(1, count + 1)])
+    requests = iter([request(base, large_report(job, n)) for n in range(1, count + 1)])
     taking = threading.Lock()
 
     def worker() -> list[str]:
@@ -109,10 +109,10 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
         with socket.create_connection((address, int(port))) as to, to.makefile("rb") as answers:
             while True:
                 with taking:
-                    request = next(requests, None)
-                if request is None:
+                    following = next(requests, None)
+                if following is None:
                     return urls
-                to.sendall(request)
+                to.sendall(following)
                 urls.append(_status_url(answers))
 
     began = time.time()
@@ -124,22 +124,28 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
     return max(_accepted_at(client, url) for url in urls) - began
 
 
-def _request(host: str, body: bytes) -> bytes:
+def request(base: str, body: bytes) -> bytes:
+    """The whole HTTP request of a report."""
     head = (
-        f"POST /v1/reports HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST /v1/reports HTTP/1.1\r\nHost: {urlsplit(base).netloc}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-def _status_url(answers: BinaryIO) -> str:
-    status, length = answers.readline(), 0
+def read_answer(answers: BinaryIO) -> tuple[int, bytes]:
+    """The status and the body of the next answer on a connection."""
+    status, length = int(answers.readline().split()[1]), 0
     while (header := answers.readline()) != b"\r\n":
         if header.lower().startswith(b"content-length:"):
             length = int(header.partition(b":")[2])
-    answer: Json = json.loads(answers.read(length))
-    assert b" 202 " in status, (status, answer)
-    return str(answer["status_url"])
+    return status, answers.read(length)
+
+
+def _status_url(answers: BinaryIO) -> str:
+    status, body = read_answer(answers)
+    assert status == 202, (status, body)
+    return str(json.loads(body)["status_url"])
 
 
 def _accepted_at(client: Client, url: str) -> float:

@@ -22,8 +22,13 @@ class Figure:
 ABOUT = {
     "post_to_250_throughput": ("POST to Postfix' 250", "smtp-source -s 10"),
     "start_to_ready": ("exec to 200 of /readyz", "import fastapi, uvicorn, sqlalchemy"),
-    "post_median": ("POST /v1/reports to its 202", "GET /healthz"),
-    "post_p99": ("POST /v1/reports to its 202", "GET /healthz"),
+    "post_median": ("POST to its 202, 100/s", "GET /healthz"),
+    "post_p99": ("POST to its 202, 100/s", "its median"),
+    "burst_accepted": ("202 and once at Postfix", "burst of 50 callers"),
+    "burst_p99": ("POST to its 202, in a burst", "its median"),
+    "burst_memory": ("most memory in a burst", "before it"),
+    "rows_100k": ("a report where 100,000 ended", "where 1,000 did"),
+    "rows_1000k": ("a report where 1,000,000 ended", "where 1,000 did"),
     "render_mail": ("report to MIME bytes", "EmailMessage, given the two bodies"),
 }
 """What each figure's value and baseline are."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
-from bench import rendering
+from bench import load, rendering, rows
 from bench.client import Client, large_report, post_all, wait_for_ready
 from bench.figures import Figure
 from bench.service import Service
@@ -20,9 +20,6 @@ ROUNDS = 5
 CONNECTIONS = 10
 """Of who reports, and of smtp-source."""
 STARTS = 5
-POSTS = 300
-POSTS_PER_SECOND = 25.0
-"""A busy controller's; at its limit every service is slow."""
 
 
 def main() -> None:
@@ -32,12 +29,15 @@ def main() -> None:
     parts: dict[str, Callable[[], dict[str, Figure]]] = {
         "throughput": lambda: throughput(service),
         "start": lambda: starts(service),
-        "acceptance": lambda: posts(service),
+        "acceptance": lambda: load.steady(service),
+        "burst": lambda: load.burst(service, folder / "postfix" / "mail.log"),
+        "rows": lambda: rows.figures(folder),
         "rendering": rendering.figures,
     }
-    figures = {
-        name: asdict(figure) for part in only or parts for name, figure in parts[part]().items()
-    }
+    figures: dict[str, dict[str, object]] = {}
+    for part in only or parts:
+        say(f"{part} …")
+        figures |= {name: asdict(figure) for name, figure in parts[part]().items()}
     print(json.dumps(figures))
 
 
@@ -112,36 +112,6 @@ def starts(service: Service) -> dict[str, Figure]:
         theirs.append(time.perf_counter() - began)
     say(f"{STARTS} starts measured")
     return {"start_to_ready": Figure(median(ours), median(theirs), "s")}
-
-
-def posts(service: Service) -> dict[str, Figure]:
-    """One caller's wait for the 202 while mails are made and sent, against GET /healthz."""
-    ours, theirs = [], []
-    with service.running() as base:
-        wait_for_ready(base)
-        post_all(base, count=50, connections=1, job="warm-up again")
-        client = Client(base)
-        began = time.perf_counter()
-        for number in range(POSTS):
-            time.sleep(max(0.0, began + number / POSTS_PER_SECOND - time.perf_counter()))
-            sent = time.perf_counter()
-            client.post("latency", number + 1)
-            posted = time.perf_counter()
-            # Half a beat later, when the courier is as likely at work as at the next POST.
-            time.sleep(0.5 / POSTS_PER_SECOND)
-            asked = time.perf_counter()
-            client.get("/healthz")
-            theirs.append(1000 * (time.perf_counter() - asked))
-            ours.append(1000 * (posted - sent))
-    say(f"{POSTS} calls measured")
-    return {
-        "post_median": Figure(median(ours), median(theirs), "ms"),
-        "post_p99": Figure(_p99(ours), _p99(theirs), "ms"),
-    }
-
-
-def _p99(values: list[float]) -> float:
-    return quantiles(values, n=100)[98]
 
 
 if __name__ == "__main__":

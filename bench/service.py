@@ -14,6 +14,8 @@ class Service:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.pid = 0
+        """Of the one that runs."""
 
     @contextmanager
     def running(self) -> Iterator[str]:
@@ -35,6 +37,7 @@ class Service:
         )
         with (self._folder / "service.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.pid = process.pid
         try:
             yield f"http://127.0.0.1:{PORT}"
         finally:

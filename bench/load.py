@@ -1,0 +1,151 @@
+"""Many callers at once: at a steady rate, and as a burst."""
+
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median, quantiles
+from urllib.parse import urlsplit
+
+import psutil
+
+from bench.client import Client, post_all, read_answer, report, request, wait_for_ready
+from bench.figures import Figure
+from bench.service import Service
+
+PER_SECOND = 100.0
+SECONDS = 10
+CALLERS = 20
+"""Of the steady rate: enough that none waits for its own last answer."""
+BURST = 10_000
+BURST_CALLERS = 50
+PATIENCE = 300.0
+"""Seconds until all of a burst is with Postfix."""
+
+_OURS = re.compile(r"message-id=<notify-email\.([0-9a-f-]+)@")
+
+
+def steady(service: Service) -> dict[str, Figure]:
+    """Callers' wait for the 202 at PER_SECOND, against GET /healthz and against its own median."""
+    with service.running() as base:
+        wait_for_ready(base)
+        post_all(base, count=50, connections=CALLERS, job="warm-up of the steady rate")
+        health = _health(base)
+        count = int(PER_SECOND * SECONDS)
+        requests = [request(base, report("steady", number)) for number in range(1, count + 1)]
+        waits, statuses = _post(base, requests, CALLERS, 1 / PER_SECOND)
+    assert statuses == {202: count}, statuses
+    p50, p99 = median(waits), _p99(waits)
+    return {
+        "post_median": Figure(1000 * p50, 1000 * health, "ms"),
+        "post_p99": Figure(1000 * p99, 1000 * p50, "ms"),
+    }
+
+
+def burst(service: Service, log: Path) -> dict[str, Figure]:
+    """BURST reports from BURST_CALLERS, each as fast as it is answered.
+
+    Args:
+        service: its log of Postfix is read.
+        log: that log, in which every accepted report must be once.
+
+    Raises:
+        AssertionError: one was neither accepted nor refused, or is there never or twice.
+    """
+    with service.running() as base:
+        wait_for_ready(base)
+        process = psutil.Process(service.pid)
+        idle, before = process.memory_info().rss, len(log.read_bytes())
+        requests = [request(base, report("burst", number)) for number in range(1, BURST + 1)]
+        peak = _Peak(process)
+        waits, statuses = _post(base, requests, BURST_CALLERS, 0)
+        assert statuses.keys() <= {202, 429, 503}, statuses
+        mails = _logged(log, before, statuses[202])
+        peak.stop()
+    assert len(mails) == statuses[202], f"{statuses[202]} accepted, {len(mails)} at Postfix"
+    assert set(mails.values()) == {1}, f"some came twice: {Counter(mails.values())}"
+    return {
+        "burst_accepted": Figure(statuses[202], BURST, "reports"),
+        "burst_p99": Figure(1000 * _p99(waits), 1000 * median(waits), "ms"),
+        "burst_memory": Figure(peak.bytes / 2**20, idle / 2**20, "MiB"),
+    }
+
+
+class _Peak:
+    """The largest resident size of a process, looked at five times a second."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.bytes = 0
+        self._process, self._stopping = process, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """There is nothing more to come."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stopping.wait(0.2):
+            self.bytes = max(self.bytes, self._process.memory_info().rss)
+
+
+def _post(
+    base: str, requests: list[bytes], callers: int, every: float
+) -> tuple[list[float], Counter[int]]:
+    """POST each: seconds that it waited, from when it was due, and how often each status came.
+
+    Args:
+        base: the service's address.
+        requests: whole HTTP requests.
+        callers: how many connections there are.
+        every: seconds from one to the next; 0: each caller goes on when it is answered.
+    """
+    waits, statuses = [0.0] * len(requests), Counter[int]()
+    host, port = urlsplit(base).netloc.split(":")
+    begin = time.perf_counter() + 0.1
+
+    def call(caller: int) -> None:
+        with socket.create_connection((host, int(port))) as to, to.makefile("rb") as answers:
+            to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for number in range(caller, len(requests), callers):
+                due = begin + number * every if every else time.perf_counter()
+                time.sleep(max(0.0, due - time.perf_counter()))
+                to.sendall(requests[number])
+                statuses[read_answer(answers)[0]] += 1
+                waits[number] = time.perf_counter() - due
+
+    threads = [threading.Thread(target=call, args=(caller,)) for caller in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return waits, statuses
+
+
+def _health(base: str) -> float:
+    """The median of GET /healthz, in seconds, asked once in a while as reports come."""
+    client, waits = Client(base), []
+    for _ in range(100):
+        began = time.perf_counter()
+        client.get("/healthz")
+        waits.append(time.perf_counter() - began)
+        time.sleep(0.01)
+    return median(waits)
+
+
+def _logged(log: Path, before: int, wanted: int) -> Counter[str]:
+    """How often each report's mail came to Postfix since so many bytes of its log."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        text = log.read_bytes()[before:].decode("utf-8", "replace")
+        found = Counter(_OURS.findall(text))
+        if len(found) >= wanted or time.monotonic() > ends:
+            return found
+        time.sleep(0.5)
+
+
+def _p99(values: list[float]) -> float:
+    return quantiles(values, n=100)[98]

@@ -1,0 +1,58 @@
+"""What an outbox costs that has had very many reports: ended rows must not slow the next one."""
+
+import time
+from pathlib import Path
+from statistics import median
+
+import sqlalchemy as sa
+
+from bench.client import large_report
+from bench.figures import Figure
+from pyservice.addresses import Mailbox
+from pyservice.database import Database
+from pyservice.outbox import Outbox
+from pyservice.policy import Envelope
+from pyservice.report import Report
+
+SIZES = (1_000, 100_000, 1_000_000)
+TURNS = 40
+EACH = 10
+"""Reports a turn: the outboxes take turns, so that what else the machine does meets all alike."""
+
+_PEOPLE = Envelope(to=(Mailbox("", "ada@example.com"),))
+# Short ones, so that a million fit: of ended rows nothing is read but what the indexes have.
+_FILL = """
+    WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < :rows)
+    INSERT INTO reports (id, owner, idempotency_key, digest, message_id, report, people, created,
+                         state, pending, attempts, taken, uncertain, queue_id, node, ended, size)
+    SELECT lower(hex(randomblob(16))), 'ci', 'report:' || lower(hex(randomblob(32))), '', '', '{}',
+           '{}', 1.6e9 + n, 'relayed', '[]', 1, 1, 0, lower(hex(randomblob(8))), 'node1',
+           1.6e9 + n, 2 FROM count
+"""
+
+
+def figures(folder: Path) -> dict[str, Figure]:
+    """Accepting, claiming, sending and settling a report, against the same at the least size."""
+    outboxes = {rows: _filled(folder / f"rows-{rows}.db", rows) for rows in SIZES}
+    taken: dict[int, list[float]] = {rows: [] for rows in SIZES}
+    for turn in range(TURNS):
+        for rows, outbox in outboxes.items():
+            began = time.perf_counter()
+            for number in range(1, EACH + 1):
+                _cycle(outbox, Report.parse(large_report(f"turn-{turn}", number)))
+            taken[rows].append(1000 * (time.perf_counter() - began) / EACH)
+    least = median(taken[SIZES[0]])
+    return {f"rows_{rows // 1000}k": Figure(median(taken[rows]), least, "ms") for rows in SIZES[1:]}
+
+
+def _cycle(outbox: Outbox, report: Report) -> None:
+    outbox.accept(report, _PEOPLE, owner="ci")
+    [entry] = outbox.take()
+    outbox.sending(entry, b"x" * 50_000)
+    outbox.settle(entry, state="accepted", note="250 2.0.0 Ok: queued", queue_id=entry.id)
+
+
+def _filled(file: Path, rows: int) -> Outbox:
+    database = Database(f"sqlite:///{file}")
+    database.write(lambda write: write.execute(sa.text(_FILL), {"rows": rows}))
+    return Outbox(database, host="ci.example.com", node="node1")
