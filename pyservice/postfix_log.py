@@ -22,6 +22,8 @@ USUAL_FILES = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
 """Debian's and Red Hat's."""
 CHUNK = 1 << 20
 """Bytes that are read at once, so that a day's log is not held in memory."""
+REMEMBERED = 256
+"""Bytes before the place where one reads on, by which a file's copy is known."""
 
 Mark = Mapping[str, str | int]
 """How far a log was read: JSON, to be kept and given back."""
@@ -141,6 +143,9 @@ class FileLog:
 
     def lines(self) -> list[str]:
         """Complete lines that came since the last call; ask again until there are none."""
+        if self._tail.was_emptied():  # as logrotate's copytruncate does
+            self._older = _copied(self._file, self._tail)
+            self._tail.skip(0)
         # Who writes may go on with the old file for a moment after it was renamed.
         found = self._older.lines() if self._older else []
         if found:
@@ -175,23 +180,43 @@ class _Tail:
         weakref.finalize(self, os.close, self._descriptor)
         self.inode = os.fstat(self._descriptor).st_ino
         self.offset = 0
+        self._last = b""
+        """What is before that."""
 
     def skip(self, to: int | None = None) -> None:
-        self.offset = self._size if to is None else min(to, self._size)
+        size = os.fstat(self._descriptor).st_size
+        self.offset = size if to is None else to if to <= size else 0  # else it was emptied
+        self._last = self._before()
+
+    def was_emptied(self) -> bool:
+        return self._before() != self._last
+
+    def goes_on(self, other: "_Tail") -> bool:
+        """Begin where another one is, if this one has the same before that."""
+        self.offset, self._last = other.offset, other._last
+        return not self.was_emptied()
+
+    def _before(self) -> bytes:
+        length = min(self.offset, REMEMBERED)
+        return os.pread(self._descriptor, length, self.offset - length)
 
     def lines(self) -> list[str]:
-        if self._size < self.offset:
-            self.offset = 0  # emptied in place, as logrotate's copytruncate does
         chunk = os.pread(self._descriptor, CHUNK, self.offset)
         whole = chunk[: chunk.rfind(b"\n") + 1]
         if not whole and len(chunk) == CHUNK:
             whole = chunk  # no line of Postfix' is that long
         self.offset += len(whole)
+        self._last = (self._last + whole)[-REMEMBERED:]
         return whole.decode("utf-8", "replace").splitlines()
 
-    @property
-    def _size(self) -> int:
-        return os.fstat(self._descriptor).st_size
+
+def _copied(file: Path, emptied: _Tail) -> _Tail | None:
+    """The copy that was made of a file before it was emptied, with what wasn't read of it yet."""
+    for other in file.parent.glob(f"{file.name}?*"):
+        tail = _Tail(other)
+        if tail.goes_on(emptied):
+            return tail
+    return None
 
 
 def _rotated(file: Path, mark: Mark) -> _Tail | None:

@@ -226,9 +226,20 @@ def test_not_before_it_is_due(outbox: Outbox) -> None:
     accept(outbox)
     entry = taken(outbox)
     outbox.sending(entry, b"x")
-    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=9e9)
+    soon = time.time() + 1080  # the longest delay that there is
+    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=soon)
     assert outbox.take() == []
-    assert outbox.next_due() == 9e9
+    assert outbox.next_due() == soon
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting(outbox: Outbox) -> None:
+    """What is due later than anything can be is due at once."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"x")
+    far = time.time() + 6 * 3600
+    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=far)
+    assert taken(outbox).id == entry.id
 
 
 CRASH = """

@@ -111,6 +111,23 @@ def test_a_restart_loses_nothing(file: Path) -> None:
     assert FileLog(file, {}).lines() == ["four"]
 
 
+@pytest.mark.parametrize("more", [[], ["so many new lines that it is as long as before"]])
+def test_copied_and_emptied(file: Path, more: list[str]) -> None:
+    """What wasn't read of the file is in the copy, however long the file is again by then."""
+    log = FileLog(file)
+    write(file, "one")
+    assert log.lines() == ["one"]
+    write(file, "two")
+    file.with_name("mail.log.1").write_bytes(file.read_bytes())
+    file.write_bytes(b"")
+    if more:
+        write(file, *more)
+    assert log.lines() == ["two"]
+    assert log.lines() == more
+    write(file, "three")
+    assert log.lines() == ["three"]
+
+
 def test_waiting(file: Path) -> None:
     """What is there already is not found; what comes is, or nothing in time."""
     write(file, SENT)

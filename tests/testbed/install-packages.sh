@@ -26,6 +26,8 @@ need chromium chromium
 need systemd-analyze systemd
 need nft nftables
 need iptables iptables
+need logrotate logrotate
+need faketime faketime
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 has_jdk_17 || missing+=(default-jdk-headless)
 

@@ -24,7 +24,7 @@ class Postfix:
         """
         if not _MASTER.exists():
             raise TestbedError("There is no Postfix: run tests/testbed/install-packages.sh.")
-        self._namespace = namespace
+        self.namespace = namespace
         self.config = folder / "etc"
         self.log = folder / "mail.log"
         queue, data = folder / "queue", folder / "data"
@@ -63,16 +63,16 @@ class Postfix:
     def start(self) -> None:
         """Start, and wait until it listens."""
         self._do("postfix", "-c", str(self.config), "start")
-        self._namespace.wait_for_port(25, listening=True)
+        self.namespace.wait_for_port(25, listening=True)
 
     def stop(self) -> None:
         """Stop, and wait until nothing listens."""
         self._do("postfix", "-c", str(self.config), "stop")
-        self._namespace.wait_for_port(25, listening=False)
+        self.namespace.wait_for_port(25, listening=False)
 
     def is_running(self) -> bool:
         """Whether the master process is there."""
-        return self._namespace.run("postfix", "-c", str(self.config), "status").returncode == 0
+        return self.namespace.run("postfix", "-c", str(self.config), "status").returncode == 0
 
     def flush(self) -> None:
         """Try all deferred mail now."""
@@ -91,6 +91,6 @@ class Postfix:
         return self._do("postqueue", "-c", str(self.config), "-p").stdout
 
     def _do(self, *command: str) -> Completed:
-        done = self._namespace.run(*command)
+        done = self.namespace.run(*command)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done

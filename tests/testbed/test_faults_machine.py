@@ -1,11 +1,16 @@
 """What a machine can do to a service under load: all that was accepted arrives, once."""
 
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.testbed.disk import SmallDisk
+from tests.testbed.machine_faults import IDLE, ROTATIONS, Clock
+from tests.testbed.network import BRIDGE
 from tests.testbed.trial import HURRY, Trial
 from tests.testbed.waiting import until
 
@@ -93,3 +98,54 @@ def test_the_outbox_is_locked_for_long(trial: Trial) -> None:
     assert found.is_good
     assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
     assert all("database is locked" in one.detail for one in trial.refusals)
+
+
+def test_the_clock_goes_back_and_forth(trial: Trial) -> None:
+    """Mails that wait while it is hours ahead or behind go soon after it is right again."""
+    clock = Clock(trial.testbed.folder)
+    trial.start(by=clock.by)
+    trial.testbed.postfix.stop()
+    for number, hours in enumerate((0, 6, -6), 1):
+        clock.move(hours)
+        answer = trial.post(job="clock", number=number)
+        assert answer
+        until(lambda: trial.status(answer)["error"], "it waits")  # noqa: B023
+    clock.move(0)
+    trial.testbed.postfix.start()
+    found = trial.count(seconds=20)
+    assert found.arrived == found.sent == 3
+    assert found.is_good
+    assert not found.told
+
+
+def test_there_are_no_file_descriptors_left(trial: Trial) -> None:
+    """Idle connections take them all: who comes waits or is told, and all goes on after that."""
+    trial.start(by=("prlimit", "--nofile=80:80", "--"))
+    with trial.load():
+        time.sleep(0.5)
+        idle = trial.testbed.container.start(
+            *(sys.executable, "-c", IDLE, BRIDGE, "8525", "100"),
+            log=trial.testbed.folder / "idle.log",
+        )
+        time.sleep(5)
+        idle.kill()
+        idle.wait()
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert not found.told
+    assert {one.status for one in trial.refusals} <= {0, 503}
+
+
+@pytest.mark.parametrize("way", ROTATIONS)
+def test_the_log_is_rotated(trial: Trial, way: str) -> None:
+    """While mails are delivered: every receipt arrives."""
+    trial.start()
+    with trial.load():
+        for _ in range(3):
+            time.sleep(0.7)
+            ROTATIONS[way](trial.testbed.postfix)
+    found = trial.count()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert not found.without_receipt

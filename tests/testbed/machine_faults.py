@@ -1,0 +1,99 @@
+"""What happens to a machine: its clock is moved, its logs are rotated."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.testbed.postfix import Postfix
+
+IDLE = """\
+import socket, sys, time
+host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+kept = []
+for _ in range(count):
+    one = socket.create_connection((host, port))
+    one.sendall(b"POST /v1/reports HTTP/1.1\\r\\nHost: ")
+    kept.append(one)
+time.sleep(600)
+"""
+"""A program: so many connections that say next to nothing."""
+_LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+
+
+class Clock:
+    """A process' own, by libfaketime: its realtime clock, and not the monotonic one."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make one that is right.
+
+        Args:
+            folder: for its file.
+        """
+        self._file = folder / "clock"
+        self.move(0)
+        [library] = sorted(Path("/usr/lib").glob(_LIBRARY.removeprefix("/usr/lib/")))
+        self.by = (
+            "env",
+            f"LD_PRELOAD={library}",
+            f"FAKETIME_TIMESTAMP_FILE={self._file}",
+            "FAKETIME_NO_CACHE=1",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        )
+        """A command that starts the one after it with this clock."""
+
+    def move(self, hours: int) -> None:
+        """Let it be so many hours ahead, or behind."""
+        unfinished = self._file.with_suffix(".new")
+        unfinished.write_text(f"{hours * 3600:+d}\n")
+        unfinished.rename(self._file)
+
+
+def _renamed(postfix: Postfix) -> None:
+    postfix.log.rename(_previous(postfix.log))
+    time.sleep(0.3)  # Postfix writes on into the old one
+    postfix.reload()
+
+
+def _copied(postfix: Postfix) -> None:
+    # What is written between the two steps is lost, as logrotate's manual says; here nothing is.
+    writers = [pid for pid in postfix.namespace.pids() if _name(pid) == "postlogd"]
+    for pid in writers:
+        os.kill(pid, signal.SIGSTOP)
+    _previous(postfix.log).write_bytes(postfix.log.read_bytes())
+    os.truncate(postfix.log, 0)
+    for pid in writers:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _by_logrotate(postfix: Postfix) -> None:
+    folder = postfix.log.parent
+    settings = folder / "logrotate.conf"
+    reload = f"postfix -c {postfix.config} reload"
+    settings.write_text(
+        f"{postfix.log} {{\n su root root\n rotate 4\n missingok\n notifempty\n compress\n"
+        f" delaycompress\n sharedscripts\n postrotate\n  {reload}\n endscript\n}}\n"
+    )
+    command = ("logrotate", "--force", "--state", str(folder / "logrotate.state"), str(settings))
+    done = postfix.namespace.run(*command)
+    assert done.returncode == 0, done.stderr
+
+
+def _previous(log: Path) -> Path:
+    return log.with_name(f"{log.name}.{time.monotonic_ns()}")
+
+
+ROTATIONS: dict[str, Callable[[Postfix], None]] = {
+    "renamed": _renamed,
+    "copied and emptied": _copied,
+    "logrotate": _by_logrotate,
+}
+"""What is done to a log, by the name of the way."""
