@@ -172,6 +172,7 @@ def test_a_node_by_the_book(dist: Path) -> None:
         wait_until_ready(machine)
         assert mailed(machine, token, expect="200")["state"] == "accepted"
 
+        reads_its_settings_on_reload(machine, token)
         shares_from_the_journal(machine, dist.parent / "journald.log")
         began = time.monotonic()
         machine.systemctl("stop", "notify-email")
@@ -187,6 +188,17 @@ def test_a_node_by_the_book(dist: Path) -> None:
             assert machine.run("id", user).returncode
     finally:
         machine.remove()
+
+
+def reads_its_settings_on_reload(machine: Machine, token: str) -> None:
+    """`systemctl reload` has the very process read its settings anew."""
+    before = main_pid(machine)
+    machine.script("echo 'dry_run = true' >>/etc/notify-email.toml")
+    machine.systemctl("reload", "notify-email")
+    curl = ("curl", "-s", "--noproxy", "*", "-m", "5", "-H", f"Authorization: Bearer {token}")
+    figure = 'notify_email_diverted{by="dry_run"} 1.0'
+    wait_for(lambda: figure in machine.run(*curl, f"http://{BRIDGE}:8525/metrics").stdout)
+    assert main_pid(machine) == before != "0"
 
 
 def shares_our_lines_only(machine: Machine, message_id: str) -> None:
