@@ -126,6 +126,7 @@ def reload(app: FastAPI, load: Callable[[], Settings]) -> Settings:
         _log.exception("settings.kept")
         return service.settings
     service.renderer.use(settings.templates_dir)
+    service.storms.use(settings.rate_limits, settings.digest_after)
     changed, fixed = service.current.replace(settings)
     _warn(settings)
     _log.info("settings.reloaded", changed=changed)

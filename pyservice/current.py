@@ -7,6 +7,8 @@ LIVE = frozenset(
         "outbox_max_waiting",
         "outbox_max_bytes",
         "retention_days",
+        "rate_limits",
+        "digest_after",
         "public_url",
         "default_to",
         "sender",

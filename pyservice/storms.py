@@ -16,6 +16,7 @@ from pyservice.report import Report
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
+    from limits.strategies import RateLimiter
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,29 @@ class Storms:
                 is ever too many.
             digest_after: seconds that a group waits after its first member.
         """
-        self._after = digest_after
         self._lock = threading.Lock()
-        self._rates: list[tuple[str, str, RateLimitItem]] = []
-        if not rates:
-            return
-        # Late: it takes as long to import as the tables of the outbox, and most don't use it.
-        from limits import parse  # noqa: PLC0415
-        from limits.storage import MemoryStorage  # noqa: PLC0415
-        from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
+        self._counts: RateLimiter | None = None
+        self.use(rates, digest_after)
 
-        for rate in rates:
-            scope, _, limit = rate.partition("=")
-            self._rates.append((rate, scope, parse(limit)))
-        self._counts = SlidingWindowCounterRateLimiter(MemoryStorage())
+    def use(self, rates: tuple[str, ...], digest_after: float) -> None:
+        """Decide by other rates from now on; what was counted for a rate that stays is kept.
+
+        Args:
+            rates: as at first.
+            digest_after: as at first; a group that waits already keeps its time.
+        """
+        found: list[tuple[str, str, RateLimitItem]] = []
+        if rates:
+            # Late: it takes as long to import as the tables of the outbox, and most don't use it.
+            from limits import parse  # noqa: PLC0415
+            from limits.storage import MemoryStorage  # noqa: PLC0415
+            from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
+
+            self._counts = self._counts or SlidingWindowCounterRateLimiter(MemoryStorage())
+            for rate in rates:
+                scope, _, limit = rate.partition("=")
+                found.append((rate, scope, parse(limit)))
+        self._rates, self._after = found, digest_after
 
     def decide(self, report: Report, people: Envelope, *, owner: str) -> Gathering | None:
         """Count a new report, unless it is too many; call it once for each.
@@ -74,13 +84,14 @@ class Storms:
             for rate, scope, item in self._rates
             for key in _keys(scope, report, people, owner)
         ]
+        counts = self._counts
+        if not asked or counts is None:
+            return None
         with self._lock:
-            over = next(
-                (rate for rate, item, key in asked if not self._counts.test(item, *key)), None
-            )
+            over = next((rate for rate, item, key in asked if not counts.test(item, *key)), None)
             if over is None:
                 for _, item, key in asked:
-                    self._counts.hit(item, *key)
+                    counts.hit(item, *key)
                 return None
         return Gathering(group(report, people, owner=owner), time.time() + self._after, over)
 

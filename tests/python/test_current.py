@@ -1,5 +1,6 @@
 """current.py, and SIGHUP: settings that change while the service runs."""
 
+import itertools
 import json
 import re
 import signal
@@ -92,6 +93,16 @@ def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         one.write()
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: one.post(report, 3).status_code == 202)
+
+        one.write(rate_limits=["all=1/day"])
+        process.send_signal(signal.SIGHUP)
+        numbers = itertools.count(4)
+
+        def is_too_many() -> bool:
+            answer = one.post(report, next(numbers)).json()
+            return "all=1/day" in http().get(one.base + answer["status_url"], timeout=5).text
+
+        wait_for(is_too_many)
         assert process.poll() is None
     assert "Traceback" not in one.log.read_text()
 

@@ -100,3 +100,18 @@ def test_the_same_readers() -> None:
     one, two = Envelope(to=(ADA, BOB)), Envelope(to=(BOB, replace(ADA, name="A.")))
     assert group(of(), one, owner="ci") == group(of(), two, owner="ci")
     assert group(of(), one, owner="ci") != group(of(), one, owner="other")
+
+
+def test_other_rates() -> None:
+    """They count from the change on; what was counted for a rate that stays is kept."""
+    with time_machine.travel(NOON, tick=False):
+        storms = Storms((), 300)
+        assert passed(storms, 5) == 5
+        storms.use(("job=2/hour",), 300)
+        assert passed(storms, 5) == 2
+        storms.use(("job=2/hour", "all=100/hour"), 60)
+        found = storms.decide(REPORT, PEOPLE, owner="ci")
+        assert found is not None
+        assert found.due == pytest.approx(1795608000 + 60)
+        storms.use((), 300)
+        assert passed(storms, 5) == 5
