@@ -17,9 +17,8 @@ from pyservice.ledger import settle_if_logged, states_of
 from pyservice.room import Room
 from pyservice.storms import Gathering
 
-_THIS, _HOLDER, _MORE = "this_report", "this_holder", "more_bytes"
-_MINE = sa.and_(reports.c.id == sa.bindparam(_THIS), reports.c.holder == sa.bindparam(_HOLDER))
-_UPDATE = reports.update().where(_MINE)
+_THIS, _MORE = "this_report", "more_bytes"
+_UPDATE = reports.update().where(reports.c.id == sa.bindparam(_THIS))
 _STORE = _UPDATE.values(size=reports.c.size + sa.bindparam(_MORE))
 
 
@@ -51,6 +50,12 @@ class Change:
     uncertain: bool = False
     """Postfix may have taken it, as its log may tell already."""
 
+    def parameters(self) -> dict[str, Any]:
+        """Of the statement that changes its row."""
+        mail = self.values.get("mail")
+        more = {} if mail is None else {_MORE: len(mail)}
+        return self.values | more | {_THIS: self.entry.id}
+
     def into(self, states: Mapping[str, str]) -> Self:
         """With the state that is known for its report, if one is."""
         known = states.get(self.entry.id)
@@ -81,6 +86,7 @@ class Batches:
             room: how much there may be; None: no limit.
         """
         self._holder, self._lease, self._room = holder, lease, room
+        self._is_shared = database.is_shared
         self._add = database.insert_if_new(reports).returning(reports.c.id)
 
     def accept(
@@ -96,6 +102,8 @@ class Batches:
         fit = [
             (offer, row) for offer, row, full in zip(offers, rows, reasons, strict=True) if not full
         ]
+        # In one order everywhere: two services that insert the same reports wait for each other.
+        fit.sort(key=lambda pair: (pair[0].entry.owner, pair[0].key))
         new: set[str] = set()
         for hold, add in ((True, self._add.values(self._lease())), (False, self._add)):
             if some := [row for offer, row in fit if offer.hold == hold]:
@@ -142,24 +150,22 @@ class Batches:
         ]
 
     def _change(self, write: sa.Connection, changes: Sequence[Change]) -> list[bool]:
+        """Change those that are still held, and tell which they are."""
+        ids = [change.entry.id for change in changes]
+        held = self._held(write, ids) if self._is_shared else set(ids)
         alike: dict[frozenset[str], list[Change]] = {}
         for change in changes:
-            alike.setdefault(frozenset(change.values), []).append(change)
-        done: dict[str, bool] = {}
+            if change.entry.id in held:
+                alike.setdefault(frozenset(change.values), []).append(change)
         for some in alike.values():
             statement = _STORE if "mail" in some[0].values else _UPDATE
-            rows = [self._parameters(change) for change in some]
-            if write.execute(statement, rows).rowcount == len(some):
-                done |= {change.entry.id: True for change in some}
-            else:  # some are lost; once more, one by one, to know which
-                for change, row in zip(some, rows, strict=True):
-                    done[change.entry.id] = bool(write.execute(statement, row).rowcount)
-        return [done[change.entry.id] for change in changes]
+            write.execute(statement, [change.parameters() for change in some])
+        return [entry_id in held for entry_id in ids]
 
-    def _parameters(self, change: Change) -> dict[str, Any]:
-        whose = {_THIS: change.entry.id, _HOLDER: self._holder}
-        mail = change.values.get("mail")
-        return whose | change.values | ({} if mail is None else {_MORE: len(mail)})
+    def _held(self, write: sa.Connection, ids: Sequence[str]) -> set[str]:
+        """Those of them that no other service has taken meanwhile, nor can until the commit."""
+        mine = sa.and_(reports.c.id.in_(ids), reports.c.holder == self._holder)
+        return set(write.execute(sa.select(reports.c.id).where(mine).with_for_update()).scalars())
 
 
 def _new(write: sa.Connection, offer: Offer) -> Entry:

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pyservice import outbox as outbox_module
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.batches import Change
 from pyservice.database import Database
-from pyservice.entries import Entry, Trace
+from pyservice.entries import Entry, Trace, reports
 from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
 from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
@@ -184,16 +186,40 @@ def test_what_a_dead_neighbour_was_sending_may_be_doubled(
     ]
 
 
+def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
+    neighbours: tuple[Outbox, Outbox],
+) -> None:
+    """Of what is written at once each is told its own end, and none is written twice."""
+    one, two = neighbours
+    kept, lost = accept(one, hold=True), accept(one, other(3), hold=True)
+    ran_out = reports.update().where(reports.c.id == lost.id).values(held_until=0.0)
+    two._database.write(lambda write: write.execute(ran_out))
+    assert taken(two).id == lost.id
+    values = {"state": "sending", "mail": b"bytes"}
+    changes = [Change(entry, 1.0, values, (("sending", ""),)) for entry in (lost, kept)]
+    assert one._database.write(lambda write: one._batches.send(write, changes)) == [False, True]
+    ended = {"holder": None, "held_until": None, "state": "accepted", "due": None}
+    changes = [Change(entry, 2.0, ended, (("accepted", "250 ok"),)) for entry in (lost, kept)]
+    one._database.write(lambda write: one._batches.settle(write, changes))
+    with one._database.read() as read:
+        size = read.execute(sa.select(reports.c.size).where(reports.c.id == kept.id)).scalar()
+    assert size == len(REPORT.model_dump_json().encode()) + len(b"bytes")
+    notes = [one.get(entry.id, owner="ci")[1][-1].note for entry in (kept, lost)]
+    assert notes[0] == "250 ok"
+    assert "another service has taken it" in notes[1]
+    assert one.get(lost.id, owner="ci")[0].state == "received"
+
+
 def test_a_lease_is_renewed(
     neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch, shared_url: str
 ) -> None:
     """A service that lives keeps what it has, however long Postfix takes."""
-    monkeypatch.setattr(outbox_module, "LEASE", 0.3)
+    monkeypatch.setattr(outbox_module, "LEASE", 1.5)
     two = neighbours[1]
     with opened(shared_url, "node3") as one:
         accept(one)
         taken(one)
-        time.sleep(0.6)
+        time.sleep(2)
         assert two.take() == []
     wait_for(lambda: len(two.take()) == 1)
 
@@ -247,6 +273,7 @@ import os, signal, sys
 from pathlib import Path
 from pyservice import samples
 from tests.python.test_outbox import accept, other, taken
+from pyservice.batches import Change
 from pyservice.database import Database
 from pyservice.ledger import Ledger
 from pyservice.outbox import Outbox
