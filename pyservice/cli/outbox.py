@@ -108,6 +108,9 @@ def show_(
         except RequestError as error:
             raise SetupError(error.detail) from None
     if mail:
+        if found["mail"] is None and found["in_digest"]:
+            digest = found["in_digest"]
+            raise SetupError(f"The build of {found['id']} is in the mail of {digest}: show that.")
         if found["mail"] is None:
             raise SetupError(f"The mail of {found['id']} is not made yet.")
         sys.stdout.buffer.write(base64.b64decode(found["mail"]))

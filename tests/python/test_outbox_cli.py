@@ -21,6 +21,7 @@ from pyservice.settings import Settings
 
 from .conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 from .test_cli import COMMAND, http, is_up, run, serving
+from .test_gathering import gathered
 from .test_outbox import accept, opened
 from .test_reports_api import build
 
@@ -87,6 +88,22 @@ def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> Non
     mail = run("outbox", "show", answer["id"], "--mail").stdout
     assert base64.b64decode(found["mail"]).decode().replace("\r\n", "\n") == mail
     assert f"Message-ID: {answer['message_id']}" in mail
+
+
+def test_show_of_a_digest(url: str) -> None:
+    """A report whose build another's mail shows names that one, and has no mail of its own."""
+    with opened(url, "node1") as outbox:
+        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2)]
+        first = outbox.take()[0]
+        outbox.groups.made(first, b"digest", [entries[1].id])
+        shown = run("outbox", "show", entries[1].id)
+        assert re.search(rf"^Digest +{first.id}$", shown.stdout, re.M)
+        [line] = run("outbox", "list", "--state", "digested").stdout.splitlines()[1:]
+        assert line.split()[:2] == [entries[1].id[:8], "digested"]
+        mail = run("outbox", "show", entries[1].id, "--mail")
+        assert mail.returncode == 1
+        assert f"is in the mail of {first.id}: show that." in mail.stderr
+        assert run("outbox", "show", first.id, "--mail").stdout == "digest"
 
 
 def test_retry(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
