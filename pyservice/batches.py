@@ -3,6 +3,7 @@
 They are `database.Work`: what waits for a commit is done together.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -56,6 +57,13 @@ class Change:
         more = {} if mail is None else {_MORE: len(mail)}
         return self.values | more | {_THIS: self.entry.id}
 
+    def expected(self) -> set[tuple[int, str]]:
+        """Attempts and pending recipients of a row that is as it was when it was taken."""
+        before = self.entry.attempts
+        begins = "attempts" in self.values  # else it may be what came of an attempt
+        pending = json.dumps(self.entry.pending)
+        return {(before, pending), (before + (not begins), pending)}
+
     def into(self, states: Mapping[str, str]) -> Self:
         """With the state that is known for its report, if one is."""
         known = states.get(self.entry.id)
@@ -86,7 +94,6 @@ class Batches:
             room: how much there may be; None: no limit.
         """
         self._holder, self._lease, self._room = holder, lease, room
-        self._is_shared = database.is_shared
         self._add = database.insert_if_new(reports).returning(reports.c.id)
 
     def accept(
@@ -135,11 +142,15 @@ class Batches:
         taken = [change.entry.id for change in changes if change.values["state"] == "accepted"]
         states = states_of(write, taken)  # receipts may have come first
         done = self._change(write, [change.into(states) for change in changes])
+        lost = [change.entry.id for change, mine in zip(changes, done, strict=True) if not mine]
+        which = sa.select(reports.c.id).where(reports.c.id.in_(lost))
+        left = set(write.execute(which).scalars()) if lost else set()
         _tell(
             write,
             [
                 change if mine else change.with_note("another service has taken it meanwhile")
                 for change, mine in zip(changes, done, strict=True)
+                if mine or change.entry.id in left  # else it has ended and was purged
             ],
         )
         return [
@@ -151,8 +162,7 @@ class Batches:
 
     def _change(self, write: sa.Connection, changes: Sequence[Change]) -> list[bool]:
         """Change those that are still held, and tell which they are."""
-        ids = [change.entry.id for change in changes]
-        held = self._held(write, ids) if self._is_shared else set(ids)
+        held = self._held(write, changes)
         alike: dict[frozenset[str], list[Change]] = {}
         for change in changes:
             if change.entry.id in held:
@@ -160,12 +170,24 @@ class Batches:
         for some in alike.values():
             statement = _STORE if "mail" in some[0].values else _UPDATE
             write.execute(statement, [change.parameters() for change in some])
-        return [entry_id in held for entry_id in ids]
+        return [change.entry.id in held for change in changes]
 
-    def _held(self, write: sa.Connection, ids: Sequence[str]) -> set[str]:
-        """Those of them that no other service has taken meanwhile, nor can until the commit."""
+    def _held(self, write: sa.Connection, changes: Sequence[Change]) -> set[str]:
+        """The rows that are held, and as they were taken; nobody else takes them until the commit.
+
+        The log may have settled one meanwhile. A service that lost its lease and took the row
+        again may still have the entry of the first time in its hands.
+        """
+        columns = (reports.c.id, reports.c.attempts, reports.c.pending)
+        ids = [change.entry.id for change in changes]
         mine = sa.and_(reports.c.id.in_(ids), reports.c.holder == self._holder)
-        return set(write.execute(sa.select(reports.c.id).where(mine).with_for_update()).scalars())
+        rows = write.execute(sa.select(*columns).where(mine).with_for_update()).all()
+        found = {row.id: (row.attempts, row.pending) for row in rows}
+        return {
+            change.entry.id
+            for change in changes
+            if found.get(change.entry.id) in change.expected()
+        }
 
 
 def _new(write: sa.Connection, offer: Offer) -> Entry:

@@ -18,6 +18,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.batches import Change
 from pyservice.database import Database
+from pyservice.desk import Desk
 from pyservice.entries import Entry, Trace, reports
 from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
 from pyservice.ledger import Ledger
@@ -324,3 +325,66 @@ def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> N
     assert told == "accepted"
     assert outbox.take() == []
     assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
+
+
+def test_one_who_lost_its_lease_spoils_no_group(
+    neighbours: tuple[Outbox, Outbox],
+) -> None:
+    """What is settled together is settled, but for the one that another service has by now."""
+    one, two = neighbours
+    entries = [accept(one, other(number), hold=True) for number in range(1, 5)]
+    for entry in entries:
+        one.sending(entry, b"bytes")
+    with one._database._engine.begin() as write:
+        first = reports.c.id == entries[0].id
+        write.execute(reports.update().where(first).values(held_until=0))
+    assert taken(two).id == entries[0].id
+    settled = threading.Barrier(4)
+
+    def settle(entry: Entry) -> None:
+        settled.wait()
+        one.settle(entry, state="accepted", note="250 ok")
+
+    threads = [threading.Thread(target=settle, args=(entry,)) for entry in entries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [two.get(entry.id, owner="ci") for entry in entries]
+    assert [entry.state for entry, _ in found] == ["queued"] + ["accepted"] * 3
+    notes = [history[-1].note for _, history in found]
+    assert "another service" in notes[0]
+    assert notes[1:] == ["250 ok"] * 3
+
+
+def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Who lost its lease and took the row again can't send it as it was at first."""
+    one, two = neighbours
+    accept(one)
+    stale = taken(one)
+    with one._database._engine.begin() as write:
+        write.execute(reports.update().values(held_until=0))
+    entry = taken(two)
+    two.sending(entry, b"bytes")
+    two.settle(entry, state="queued", note="451", pending=("b@x.org",), due=1.0, taken=True)
+    fresh = taken(one)
+    with pytest.raises(LostLeaseError):
+        one.sending(stale, b"bytes")
+    one.sending(fresh, b"bytes")
+    assert fresh.pending == ("b@x.org",)
+
+
+def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Who settles late, when the report has ended elsewhere and is gone, is done."""
+    one, two = neighbours
+    late = accept(one, hold=True)
+    one.sending(late, b"bytes")
+    with one._database._engine.begin() as write:
+        write.execute(reports.update().values(held_until=0))
+    entry = taken(two)
+    two.sending(entry, b"bytes")
+    two.settle(entry, state="accepted", note="250 ok")
+    assert Desk(two._database, "a test").purge(0) == 1
+    one.settle(late, state="accepted", note="250 ok")
+    with pytest.raises(NotFoundError):
+        one.get(late.id, owner="ci")
