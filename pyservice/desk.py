@@ -12,13 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from pyservice.database import Database
-from pyservice.entries import PASSED, WAITING, add_history, call_name, reports
+from pyservice.entries import PASSED, WAITING, add_history, call_name, everybody, reports
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
 from pyservice.gathering import ALONE, set_free
 from pyservice.report import Report
 from pyservice.retention import DAY, sweep
 
-_KINDS = ("to", "cc", "bcc")
 _SUMMARY = (
     "id",
     "owner",
@@ -161,9 +160,7 @@ class Desk:
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
             values = {"state": "received" if row["mail"] is None else "queued"}
             if row["state"] == "failed":
-                people = json.loads(row["people"])
-                everybody = [box["address"] for kind in _KINDS for box in people[kind]]
-                values["pending"] = json.dumps(list(dict.fromkeys(everybody)))
+                values["pending"] = json.dumps(everybody(row["people"]))
             return values | {"due": now, "ended": None} | alone
 
         return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
@@ -259,12 +256,11 @@ def _ended(row: sa.RowMapping) -> str:
 
 def _summary(row: Any) -> Summary:
     build = json.loads(row["report"])["build"]
-    people = json.loads(row["people"])
     is_held = row["due"] is not None and row["holder"] is not None
     return Summary(
         **{name: row[name] for name in ("id", "owner", "state", "created", "attempts", "error")},
         **{name: build[name] for name in ("job", "number", "result")},
-        recipients=len({box["address"] for kind in _KINDS for box in people[kind]}),
+        recipients=len(everybody(row["people"])),
         due=None if is_held else row["due"],
         is_held=is_held,
     )

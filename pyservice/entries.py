@@ -242,6 +242,13 @@ class Entry:
         }
 
 
+def everybody(people: str) -> tuple[str, ...]:
+    """The addresses of all recipients in a row's `people`, each once."""
+    kinds = json.loads(people)
+    boxes = (box for kind in ("to", "cc", "bcc") for box in kinds[kind])
+    return tuple(dict.fromkeys(box["address"] for box in boxes))
+
+
 FREE: dict[str, Any] = {"holder": None, "held_until": None}
 """Of a row that nobody holds."""
 

@@ -18,6 +18,7 @@ from pyservice.entries import (
     add_history,
     deliveries,
     events,
+    everybody,
     positions,
     reports,
     steps,
@@ -40,7 +41,8 @@ Position = Mapping[str, Any]
 
 _Row = dict[str, Any]
 _NEEDED = tuple(
-    reports.c[name] for name in ("id", "state", "pending", "uncertain", "queue_id", "rerouted_to")
+    reports.c[name]
+    for name in ("id", "state", "people", "pending", "uncertain", "queue_id", "rerouted_to")
 )
 """Of a report's row, which is large with its mail."""
 _THIS = "this_report"
@@ -132,9 +134,11 @@ class Ledger:
         """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
         if trace.receipt is not None:
             return False
-        # Were there more recipients than now, some were deferred, and who is not told here.
-        expected = 1 if row["rerouted_to"] else len(json.loads(row["pending"]))
-        if trace.recipients != expected:
+        # The log tells how many recipients it was, and not who. Were they not all there are, it
+        # might be about an earlier attempt for others, and some would never get the mail.
+        pending = json.loads(row["pending"])
+        is_for_all = set(pending) == set(everybody(row["people"]))
+        if trace.recipients != (1 if row["rerouted_to"] else len(pending)) or not is_for_all:
             return False
         values: dict[str, Any] = {}
         if row["state"] == "sending":  # until its reply is there, or lost

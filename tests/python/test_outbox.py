@@ -388,3 +388,17 @@ def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
     one.settle(late, state="accepted", note="250 ok")
     with pytest.raises(NotFoundError):
         one.get(late.id, owner="ci")
+
+
+def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> None:
+    """It tells of as many recipients as are left, but they need not be these: it is sent again."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    left = entry.pending[:1]
+    outbox.settle(entry, state="queued", note="lost", pending=left, due=1.0, uncertain=True)
+    database = Database.guest(database_url)
+    assert database is not None
+    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=1)], {})
+    database.close()
+    assert taken(outbox).pending == left

@@ -444,13 +444,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.lines)
     @rule()
     def log_of_queue(self) -> None:
-        """A mail is in the queue: it settles what was in doubt, if it is for all that is left."""
+        """A mail is in the queue: it settles what was in doubt, if it is for everybody."""
         node, attempt = self.lines.pop(0)
         attempt.is_told = True
         trace = Trace(attempt.entry.id, attempt.queue_id, recipients=len(attempt.copies))
         node.ledger.record([trace], {})
         one = self.known.get(attempt.entry.id)
-        if one is None or len(one.pending) != len(attempt.copies):
+        if one is None or {len(one.pending), len(attempt.copies)} != {len(EVERYBODY)}:
             return
         if one.state == "sending":
             one.logged = True
