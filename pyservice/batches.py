@@ -184,9 +184,7 @@ class Batches:
         rows = write.execute(sa.select(*columns).where(mine).with_for_update()).all()
         found = {row.id: (row.attempts, row.pending) for row in rows}
         return {
-            change.entry.id
-            for change in changes
-            if found.get(change.entry.id) in change.expected()
+            change.entry.id for change in changes if found.get(change.entry.id) in change.expected()
         }
 
 

@@ -327,36 +327,6 @@ def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> N
     assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
 
 
-def test_one_who_lost_its_lease_spoils_no_group(
-    neighbours: tuple[Outbox, Outbox],
-) -> None:
-    """What is settled together is settled, but for the one that another service has by now."""
-    one, two = neighbours
-    entries = [accept(one, other(number), hold=True) for number in range(1, 5)]
-    for entry in entries:
-        one.sending(entry, b"bytes")
-    with one._database._engine.begin() as write:
-        first = reports.c.id == entries[0].id
-        write.execute(reports.update().where(first).values(held_until=0))
-    assert taken(two).id == entries[0].id
-    settled = threading.Barrier(4)
-
-    def settle(entry: Entry) -> None:
-        settled.wait()
-        one.settle(entry, state="accepted", note="250 ok")
-
-    threads = [threading.Thread(target=settle, args=(entry,)) for entry in entries]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = [two.get(entry.id, owner="ci") for entry in entries]
-    assert [entry.state for entry, _ in found] == ["queued"] + ["accepted"] * 3
-    notes = [history[-1].note for _, history in found]
-    assert "another service" in notes[0]
-    assert notes[1:] == ["250 ok"] * 3
-
-
 def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
     """Who lost its lease and took the row again can't send it as it was at first."""
     one, two = neighbours
@@ -402,3 +372,20 @@ def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> No
     Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=1)], {})
     database.close()
     assert taken(outbox).pending == left
+
+
+def test_a_log_that_settles_what_is_held(outbox: Outbox, database_url: str) -> None:
+    """Between being taken and being sent the log tells that Postfix has it: it is not sent."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    outbox.settle(
+        entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
+    )
+    entry = taken(outbox)
+    database = Database.guest(database_url)
+    assert database is not None
+    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=2)], {})
+    database.close()
+    with pytest.raises(LostLeaseError):
+        outbox.sending(entry, b"bytes")
