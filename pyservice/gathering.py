@@ -16,12 +16,12 @@ import sqlalchemy as sa
 
 from pyservice.database import Database
 from pyservice.digests import Member
-from pyservice.entries import FREE, Entry, add_history, reports
+from pyservice.entries import FREE, Entry, add_history, events, reports, steps
 from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.report import Report
 from pyservice.storms import Gathering
 
-MOST = 1000
+MOST = 500
 """Builds in one digest; those beyond it have the next one."""
 ALONE: dict[str, Any] = {"storm": None}
 """Of a row that waits for nobody."""
@@ -157,5 +157,5 @@ def _end(write: sa.Connection, first: Entry, ids: Sequence[str], now: float) -> 
     }
     if write.execute(ended.values(values)).rowcount != len(ids):
         raise GroupChangedError
-    for entry_id in ids:
-        add_history(write, entry_id, now, ("digested", f"in the mail of {first.id}"))
+    told = ("digested", f"in the mail of {first.id}")
+    write.execute(events.insert(), [step for one in ids for step in steps(one, now, told)])

@@ -41,7 +41,7 @@ HTML_BUDGET = 100_000
 """Bytes of HTML. Gmail hides what lies beyond some 102 KB behind a link."""
 ROWS = (60, 20, 6, 2)
 """How many rows of a list are shown: the first number with which the HTML fits the budget."""
-DIGEST_ROWS = (1000, 700, 500, 300, 200, 100, 50, 20, 5, 1)
+DIGEST_ROWS = (500, 300, 200, 100, 50, 20, 5, 1)
 """The same for the builds of a digest."""
 LARGEST = 1_000_000
 """Characters of a part that doesn't heed `rows`; Postfix refuses mails of over 10 MB."""
