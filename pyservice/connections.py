@@ -32,8 +32,31 @@ _PIECE = 1024
 _log = structlog.get_logger()
 
 
+class _Conversation(h11.Connection):
+    """Refuses what h11 lets pass, and what a proxy before us may read otherwise (RFC 9112, 6.1)."""
+
+    def next_event(self) -> Any:
+        """What comes next.
+
+        Raises:
+            RemoteProtocolError: it is no HTTP, or a body whose end is told in two ways.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            is_old = event.http_version < b"1.1"
+            if b"transfer-encoding" in names and (is_old or b"content-length" in names):
+                told = "the HTTP version" if is_old else "a Content-Length"
+                raise h11.RemoteProtocolError(f"Transfer-Encoding contradicts {told}")
+        return event
+
+
 class Connection(H11Protocol):
     """One connection. What it waits for, it waits for only so long."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = _Conversation(h11.SERVER, MAX_HEADER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it; where there are too many, the one that has been idle for longest goes."""
