@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo serve test lint lint-python format soak bench dist lock clean
+.PHONY: help setup demo serve test lint lint-python format soak bench dist lock audit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,10 @@ lock: setup ## Renew requirements.lock, and of it what the service needs: deploy
 	$(BIN)/pip install -q uv
 	$(UV_COMPILE) --upgrade --all-extras -o requirements.lock
 	$(UV_COMPILE) --no-annotate --constraint requirements.lock -o deploy/requirements.lock
+
+audit: setup ## Look for known vulnerabilities in what requirements.lock names (needs PyPI's advisories)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock || { \
+	  echo 'Not all is known to be well: there are advisories, or they could not be asked for; see above.' >&2; exit 1; }
 
 clean: ## Remove what was made
 	rm -rf $(VENV) target build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
