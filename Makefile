@@ -47,9 +47,9 @@ test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a
 	mvn -q -B -ntp test
 	$(BIN)/pytest --junitxml=target/pytest.xml
 
-soak: setup ## Kill the service again and again under load (KILLS=1000, about a second each)
+soak: setup ## Kill and disturb the service for hours, and count (KILLS=10000, LOAD=3600 seconds)
 	@tests/testbed/install-packages.sh
-	KILLS=$(or $(KILLS),1000) $(BIN)/pytest -v tests/testbed/test_kills.py
+	@KILLS=$(or $(KILLS),10000) LOAD=$(or $(LOAD),3600) $(BIN)/python -m tests.testbed.soak
 
 bench: setup ## Measure; writes bench/results.json (ONLY=throughput: a part of it)
 	@tests/testbed/install-packages.sh

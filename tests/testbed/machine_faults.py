@@ -1,9 +1,11 @@
-"""What happens to a machine: its clock is moved, its logs are rotated."""
+"""What happens to a machine: its clock is moved, its files locked, its logs rotated."""
 
 import os
 import signal
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.testbed.postfix import Postfix
@@ -48,6 +50,19 @@ class Clock:
         unfinished = self._file.with_suffix(".new")
         unfinished.write_text(f"{hours * 3600:+d}\n")
         unfinished.rename(self._file)
+
+
+@contextmanager
+def locked(outbox: Path) -> Iterator[None]:
+    """Meanwhile this process has the outbox' file locked, as a backup could have."""
+    other = sqlite3.connect(outbox, isolation_level=None)
+    other.execute("PRAGMA busy_timeout=30000")
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
 
 
 def _renamed(postfix: Postfix) -> None:

@@ -1,15 +1,12 @@
 """What a machine can do to a service under load: all that was accepted arrives, once."""
 
-import sqlite3
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.testbed.disk import SmallDisk
-from tests.testbed.machine_faults import IDLE, ROTATIONS, Clock
+from tests.testbed.machine_faults import IDLE, ROTATIONS, Clock, locked
 from tests.testbed.network import BRIDGE
 from tests.testbed.trial import HURRY, Trial
 from tests.testbed.waiting import until
@@ -58,26 +55,12 @@ def test_the_disk_is_full(trial: Trial) -> None:
     )
 
 
-@contextmanager
-def locked(trial: Trial) -> Iterator[None]:
-    """The outbox is locked by another process, which a command could be, or a backup."""
-    file = trial.testbed.node.folder / "outbox.db"
-    other = sqlite3.connect(file, isolation_level=None)
-    other.execute("PRAGMA busy_timeout=30000")
-    other.execute("BEGIN EXCLUSIVE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-
-
 def test_the_outbox_is_locked_for_a_moment(trial: Trial) -> None:
     """Callers wait, and nobody is refused."""
     trial.start()
     with trial.load():
         for _ in range(3):
-            with locked(trial):
+            with locked(trial.testbed.node.folder / "outbox.db"):
                 time.sleep(1)
             time.sleep(0.2)
     found = trial.count()
@@ -91,7 +74,7 @@ def test_the_outbox_is_locked_for_long(trial: Trial) -> None:
     trial.start(hurry=HURRY | {"engines.PATIENCE": 1.0})
     with trial.load(callers=10):
         time.sleep(0.5)
-        with locked(trial):
+        with locked(trial.testbed.node.folder / "outbox.db"):
             time.sleep(4)
     found = trial.count()
     assert found.arrived == found.sent > 5

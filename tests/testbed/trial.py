@@ -179,8 +179,11 @@ class Trial:
             answer: dict[str, Any] = json.loads(told)
             self.accepted.append(answer)
             return answer
-        detail = json.loads(told)["detail"] if status != "000" else done.stderr
-        self.refusals.append(Refusal(int(status), detail, retry_after))
+        try:
+            refusal = Refusal(int(status), json.loads(told)["detail"], retry_after)
+        except ValueError:  # the service died before its answer was out
+            refusal = Refusal(0, done.stderr, "")
+        self.refusals.append(refusal)
         return None
 
     def verdict(self, step: str, action: str) -> None:
