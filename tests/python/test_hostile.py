@@ -161,7 +161,7 @@ def test_a_line_of_ten_megabytes(client: TestClient, report: Json) -> None:
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_every_python_writes_it_so(name: str) -> None:
-    """The same without a service, for `make pythons`."""
+    """The same without a service, to be run under other Pythons by itself."""
     mail, report, people = composed(body_of(name))
     is_as_meant(mail, report, people)
     says_what_is_told(mail, INDEX[name])
