@@ -5,7 +5,7 @@ import groovy.json.JsonSlurper
 /**
  * What a POST came to, in plain values: state, and what to tell the build's author.
  *
- * accepted: the service has it. refused: policy or a mistake, which no other way may circumvent.
+ * accepted: the service has it. refused: policy, a mistake or a token's rate, which no other way may circumvent.
  * unavailable: nobody took it, so Jenkins' own mail step may.
  */
 class Answer implements Serializable {
@@ -88,12 +88,17 @@ class Answer implements Serializable {
             case 401:
                 return unavailable("${url} wants a token (401): `notify-email token new` makes one. A trusted library sends the " +
                     'credential notify-email-token; the steps httpRequest and sh send the one that credentialsId names')
+            case 408:
+                return unavailable("${url} did not get the whole report in time (408): ${told ?: 'is the network slow?'}")
             case 429:
-                return unavailable("${url} is over its limit (429): ${told ?: 'try later'}")
+                // A limit that is answered by as many mails of another kind would be none.
+                return body.status == status && told ?
+                    new Answer('refused', "${url} takes no more reports from here now (429): ${told}", [:], false)
+                    : unavailable("a proxy before ${url} takes no more requests now (429): try later")
             case [502, 504]:
                 return unavailable("a proxy before ${url} had no answer from it (${status}): is it running?", true)
             case 500..599:
-                return unavailable("${url} can't take it (${status}): ${told ?: 'see its log'}")
+                return unavailable("${url} can't take it${status == 503 ? ' now' : ''} (${status}): ${told ?: 'see its log'}")
             case [400, 403, 409, 413, 415, 421, 422]:
                 if (body.status == status && told) {
                     return new Answer('refused', "${url} refused the report (${status}): ${told}", [:], false)

@@ -88,8 +88,9 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a token is wanted, too many requests, a service in need: mailed by Jenkins itself'() {
-        [401: 'wants a token (401)', 429: 'over its limit (429): Slow down.', 500: "can't take it (500)", 503: "can't take it (503)",
+    void 'a token is wanted, a slow network, a proxy or a service in need: mailed by Jenkins itself'() {
+        [401: 'wants a token (401)', 408: 'did not get the whole report in time (408): Slow down.',
+         429: 'takes no more requests now (429)', 500: "can't take it (500)", 503: "can't take it now (503): Slow down.",
          302: 'answered 302 and no report', 404: 'answered 404 and no report', 403: 'answered 403 and no report',
          413: 'answered 413 and no report'].each { status, words ->
             everyWay { way ->
@@ -114,6 +115,21 @@ class TransportsTest extends PipelineTest {
                     "/mail/to/0: 'x' is no mail address."
                 assert controller.steps.mails == []
             }
+        }
+    }
+
+    @Test
+    void "a token's rate is told in the service's words, and not circumvented"() {
+        everyWay { way ->
+            service.answers = [[status: 429, headers: ['Retry-After': '30'], body: JsonOutput.toJson(status: 429,
+                detail: 'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s.')]]
+            Map answer = controller.run(way.pipeline)
+            assert answer.state == 'refused'
+            assert answer.error == told()
+            assert told() == "notifyEmail: ${service.url} takes no more reports from here now (429): " +
+                'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s.'
+            assert controller.steps.mails == []
+            assert service.requests.size() == 1
         }
     }
 
