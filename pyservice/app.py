@@ -10,8 +10,9 @@ from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
-from pyservice import __version__, api, guards, policy, problems, reports_api
+from pyservice import __version__, api, callback, guards, policy, problems, reports_api
 from pyservice.access import Access
+from pyservice.callback import Callback
 from pyservice.courier import Courier
 from pyservice.current import Current
 from pyservice.database import Database
@@ -37,9 +38,11 @@ def create_app(settings: Settings) -> FastAPI:
     """The service, with its outbox open and its courier ready to start.
 
     Raises:
-        ConfigurationError: the outbox or the tokens file can't be used, or the default recipients.
+        ConfigurationError: the outbox, the tokens file or the file with Jenkins' token can't be
+            used, or the default recipients.
     """
     _check_default(settings)
+    callback.check(settings)
     current = Current(settings)
     _warn(settings)
     access = Access(settings)
@@ -52,8 +55,9 @@ def create_app(settings: Settings) -> FastAPI:
     retention = Retention(database, current)
     ledger = Ledger(database, node)
     metrics = Metrics()
-    courier = Courier(outbox, renderer, current, metrics)
-    receipts = Receipts(ledger, settings.postfix_log, metrics)
+    jenkins = Callback(current, database, ledger)
+    courier = Courier(outbox, renderer, current, metrics, jenkins)
+    receipts = Receipts(ledger, settings.postfix_log, metrics, jenkins)
     metrics.watch(database, receipts.is_log_readable, current)
 
     @asynccontextmanager
@@ -62,12 +66,14 @@ def create_app(settings: Settings) -> FastAPI:
         await run_in_threadpool(receipts.start)
         courier.start()
         retention.start()
+        jenkins.start()
         try:
             yield
         finally:
             await run_in_threadpool(courier.stop)
             receipts.stop()
             retention.stop()
+            await run_in_threadpool(jenkins.stop)
             outbox.close()
             database.close()
             _log.info("service.stopped")
@@ -119,6 +125,7 @@ def reload(app: FastAPI, load: Callable[[], Settings]) -> Settings:
     try:
         settings = load()
         _check_default(settings)
+        callback.check(settings)
     except ConfigurationError as error:
         _log.error("settings.kept", reason=str(error))
         return service.settings

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.callback import Callback
 from pyservice.current import Current
 from pyservice.digesting import with_others
 from pyservice.engines import cause
@@ -42,10 +43,15 @@ class Courier:
     """Sends in the background between `start` and `stop`."""
 
     def __init__(
-        self, outbox: Outbox, renderer: Renderer, current: Current, metrics: Metrics
+        self,
+        outbox: Outbox,
+        renderer: Renderer,
+        current: Current,
+        metrics: Metrics,
+        callback: Callback,
     ) -> None:
         self._outbox, self._renderer, self._current = outbox, renderer, current
-        self._metrics = metrics
+        self._metrics, self._callback = metrics, callback
         self._news = threading.Condition()
         self._count = 0
         self._rendering = threading.Lock()
@@ -159,7 +165,12 @@ class Courier:
         if entry.storm is not None and entry.mail is None:
             try:
                 entry = with_others(
-                    entry, self._outbox.groups, self._current, self._renderer, self._metrics
+                    entry,
+                    self._outbox.groups,
+                    self._current,
+                    self._renderer,
+                    self._metrics,
+                    self._callback,
                 )
             except LostLeaseError:
                 _log.warning("mail.lost_lease", id=entry.id)
@@ -273,6 +284,7 @@ class Courier:
                 time.sleep(1)
         if state in ENDS:
             self._metrics.mail_ended(state)
+        self._callback.changed(entry.id)
 
 
 def _note(outcome: Outcome) -> str:

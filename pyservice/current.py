@@ -19,7 +19,7 @@ LIVE = frozenset(
         "dry_run",
         "templates_dir",
         "log_level",
-        # The service has no use for these: the command that has reads them each time.
+        "build_description",
         "jenkins_url",
         "jenkins_user",
         "jenkins_token_file",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from pyservice.callback import Callback
 from pyservice.current import Current
 from pyservice.digests import Digest, Member
 from pyservice.entries import Entry
@@ -17,7 +18,12 @@ _log = structlog.get_logger()
 
 
 def with_others(
-    entry: Entry, groups: Groups, current: Current, renderer: Renderer, metrics: Metrics
+    entry: Entry,
+    groups: Groups,
+    current: Current,
+    renderer: Renderer,
+    metrics: Metrics,
+    callback: Callback,
 ) -> Entry:
     """Make one mail of an entry and all that wait with it, if there are any.
 
@@ -27,6 +33,7 @@ def with_others(
         current: the settings, for the sender.
         renderer: makes the bodies.
         metrics: told of the others, which end.
+        callback: told of them, too.
 
     Returns:
         The entry with the digest's bytes; or without a group, to be sent as its own mail.
@@ -47,7 +54,8 @@ def with_others(
         _log.exception("digest.error", id=entry.id)
         return groups.left(entry)  # rather a mail each than none
     entry = groups.made(entry, mail, [one.id for one in others])
-    for _ in others:
+    for one in others:
         metrics.mail_ended("digested")
+        callback.changed(one.id)
     _log.info("digest.made", id=entry.id, builds=digest.total)
     return entry

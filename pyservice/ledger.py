@@ -33,6 +33,8 @@ class News:
     receipts: tuple[Receipt, ...]
     settled: int
     """Mails whose reply was lost, and which Postfix has."""
+    report_ids: frozenset[str]
+    """The reports that anything was told of."""
 
 
 Position = Mapping[str, Any]
@@ -75,15 +77,17 @@ class Ledger:
         def commit(write: sa.Connection) -> News:
             receipts: list[Receipt] = []
             settled = 0
+            told: set[str] = set()
             for start in range(0, len(traces), MAX_GROUP):
                 group = traces[start : start + MAX_GROUP]
                 rows = self._traced(write, group)
                 some = [(rows[trace], trace) for trace in group if trace in rows]
+                told.update(row["id"] for row, _ in some)
                 settled += sum(self._queued(write, row, trace) for row, trace in some)
                 receipts += self._receive(write, some)
             kept = {"node": self._node, "mark": json.dumps(position)}
             write.execute(self._database.put(positions), kept)
-            return News(tuple(receipts), settled)
+            return News(tuple(receipts), settled, frozenset(told))
 
         return self._database.write(commit)
 

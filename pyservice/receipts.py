@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice import log_sharing
 from pyservice.backoff import Backoff
+from pyservice.callback import Callback
 from pyservice.engines import cause
 from pyservice.entries import Receipt, Trace
 from pyservice.errors import SetupError
@@ -40,7 +41,9 @@ _log = structlog.get_logger()
 class Receipts:
     """Reads on in the background between `start` and `stop`."""
 
-    def __init__(self, ledger: Ledger, source: str | None, metrics: Metrics) -> None:
+    def __init__(
+        self, ledger: Ledger, source: str | None, metrics: Metrics, callback: Callback
+    ) -> None:
         """Nothing is read yet.
 
         Args:
@@ -48,8 +51,9 @@ class Receipts:
             source: the log's path, or `journal`; None: what `notify-email share-log` writes, if it
                 runs on this node.
             metrics: told of each receipt.
+            callback: told of each report that there is news of.
         """
-        self._ledger, self._metrics = ledger, metrics
+        self._ledger, self._metrics, self._callback = ledger, metrics, callback
         has_shared = log_sharing.FILE.parent.is_dir()
         self._source = source or (str(log_sharing.FILE) if has_shared else None)
         self._log: Log | None = None
@@ -136,6 +140,8 @@ class Receipts:
             self._metrics.receipt(receipt.state)
         for _ in range(news.settled):
             self._metrics.mail_ended("accepted")
+        for report_id in news.report_ids:
+            self._callback.changed(report_id)
 
     def _work(self) -> None:
         while not self._stopping.wait(RETRY if self._troubled else PAUSE):

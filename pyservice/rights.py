@@ -111,7 +111,7 @@ class Rights(BaseModel):
         """
         build = report.build
         found: list[tuple[str, str, str]] = []
-        if self.controller and not (build.url and _is_below(build.url, self.controller)):
+        if self.controller and not (build.url and is_below(build.url, self.controller)):
             sentence = f"{build.url} is not below it" if build.url else "it is missing"
             found.append(("controller", "/build/url", sentence))
         if outside := self._job_outside(build.job):
@@ -164,7 +164,7 @@ def _names(job: str) -> list[str]:
     return [] if {"", ".", ".."} & set(names) else names
 
 
-def _is_below(url: str, root: str) -> bool:
+def is_below(url: str, root: str) -> bool:
     """Whether an address lies below another, to whatever reads it: a browser reads `\\` as `/`."""
     try:
         asked, allowed = urlsplit(url), urlsplit(root)

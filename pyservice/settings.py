@@ -128,6 +128,8 @@ class Settings(BaseModel):
     """Whose API token it is."""
     jenkins_token_file: Path | None = None
     """A file with that API token and nothing else."""
+    build_description: bool = False
+    """Whether a line in the description of each reported build says what became of its mail."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("smtp_host")
@@ -189,6 +191,14 @@ class Settings(BaseModel):
             raise ValueError("put no user into it: there are JENKINS_USER and a token's file")
         return value and controller(value)
 
+    @field_validator("build_description")
+    @classmethod
+    def _callback(cls, value: bool, others: ValidationInfo) -> bool:
+        needed = ("jenkins_url", "jenkins_user", "jenkins_token_file")
+        if value and (missing := [name for name in needed if not others.data.get(name)]):
+            raise ValueError(f"it needs {' and '.join(map(str.upper, missing))}, too")
+        return value
+
     @field_validator("sender", "default_to")
     @classmethod
     def _people(cls, value: str | None) -> str | None:
@@ -248,6 +258,22 @@ class Settings(BaseModel):
                 source = str(file) if name in in_file else "default"
             message = first["msg"].removeprefix("Value error, ")
             raise ConfigurationError(f"Setting `{name}` (from {source}): {message}.") from None
+
+
+def read_secret(file: Path) -> str:
+    """The token that a file holds.
+
+    Raises:
+        ConfigurationError: it can't be read, or holds something else.
+    """
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigurationError(f"{file} can't be read: {reason}.") from None
+    if not text or len(text.split()) != 1:
+        raise ConfigurationError(f"{file} is to hold one token and nothing else.")
+    return text
 
 
 def _read(file: Path, *, required: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from pyservice.cli.service import Config
 from pyservice.errors import ConfigurationError
-from pyservice.settings import PREFIX, Settings
+from pyservice.settings import PREFIX, Settings, read_secret
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def make_wanted(asked: dict[str, Any]) -> "Wanted":
         if not isinstance(value, kind) or (kind is int and value in {True, False}):
             raise ConfigurationError(f"`{name}` is not to be {value!r}.")
     if (file := given.pop("service_token_file", None)) is not None:
-        given["token"] = _secret(Path(file))
+        given["token"] = read_secret(Path(file))
     if "library" in given:
         given["library"] = Library.parse(given["library"])
     return Wanted(**given)
@@ -171,7 +171,7 @@ def connect(connection: dict[str, Any]) -> "Controller":
     named = given.get("jenkins_token_file") is not None
     token = None if named else os.environ.get(TOKEN)
     if not token and settings.jenkins_token_file:
-        token = _secret(settings.jenkins_token_file)
+        token = read_secret(settings.jenkins_token_file)
     if (settings.jenkins_user is None) != (not token):
         raise ConfigurationError(
             f"JENKINS_USER and its API token go together: JENKINS_TOKEN_FILE or {TOKEN}."
@@ -181,14 +181,3 @@ def connect(connection: dict[str, Any]) -> "Controller":
     controller = Controller(settings.jenkins_url, settings.jenkins_user, token or None)
     controller.wait(wait, lambda told: print(told, file=sys.stderr, flush=True))
     return controller
-
-
-def _secret(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigurationError(f"{file} can't be read: {reason}.") from None
-    if not text or len(text.split()) != 1:
-        raise ConfigurationError(f"{file} is to hold one token and nothing else.")
-    return text

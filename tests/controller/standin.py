@@ -22,9 +22,9 @@ USERS = {
     "admin": {
         "token": TOKEN,
         "password": PASSWORD,
-        "permissions": ["Overall/Read", "Overall/Administer"],
+        "permissions": ["Overall/Read", "Overall/Administer", "Job/Read", "Run/Update"],
     },
-    "reader": {"token": READER_TOKEN, "password": "", "permissions": ["Overall/Read"]},
+    "reader": {"token": READER_TOKEN, "password": "", "permissions": ["Overall/Read", "Job/Read"]},
 }
 
 _OPENED = ("java.lang", "java.io", "java.util")
@@ -36,7 +36,9 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 class StandIn:
     """One controller; its JENKINS_HOME is a folder, and outlives it."""
 
-    def __init__(self, home: Path, start: Start, host: str, port: int = PORT) -> None:
+    def __init__(
+        self, home: Path, start: Start, host: str, port: int = PORT, listen: str = "0.0.0.0"
+    ) -> None:
         """Start it, and wait until it answers.
 
         Args:
@@ -44,6 +46,7 @@ class StandIn:
             start: starts a command, given as arguments, with `log=` a file.
             host: where it is reached from here or, in a namespace, from within.
             port: its TCP port.
+            listen: the address that it listens on.
         """
         home.mkdir(parents=True, exist_ok=True)
         (home / "users.json").write_text(json.dumps(USERS))
@@ -62,6 +65,7 @@ class StandIn:
             str(home),
             str(port),
             str(HERE / "headers.txt"),
+            listen,
             log=self._log,
         )
 
@@ -120,7 +124,7 @@ class StandIn:
             if file.name not in {"users.json", "controller.json"}:
                 file.unlink()
         switches = {"security": True, "crumbs": True, "failing": None, "busy": 0}
-        self.control(ask, absent=[], version="2.516.3", **switches, restart=True)
+        self.control(ask, absent=[], version="2.516.3", **switches, builds={}, restart=True)
         self.control(ask)
 
     def stop(self) -> None:

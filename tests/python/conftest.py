@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from pyservice import samples
 from pyservice.app import create_app
 from pyservice.server import bind, server
 from pyservice.settings import PREFIX, Settings
+from tests.controller.standin import StandIn
 
 Json = dict[str, Any]
 
@@ -172,6 +174,37 @@ def postfix() -> Iterator[PostfixStandIn]:
     controller.start()
     yield stand_in
     controller.stop()
+
+
+def ask(url: str, text: str) -> str:
+    """POST a text, and return what is answered."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, text.encode()), timeout=20) as answer:
+        found: str = answer.read().decode()
+        return found
+
+
+@pytest.fixture(scope="session")
+def _standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    def start(*command: str, log: Path) -> "subprocess.Popen[bytes]":
+        with log.open("ab") as output:
+            environment = {"PATH": os.environ["PATH"]}
+            return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+
+    home = tmp_path_factory.mktemp("jenkins")
+    made = StandIn(home, start, "127.0.0.1", free_port(), listen="127.0.0.1")
+    try:
+        made.wait(ask)
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def controller(_standin: StandIn) -> StandIn:
+    """A Jenkins' stand-in, as new."""
+    _standin.renew(ask)
+    return _standin
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from pyservice import gathering
+from pyservice.callback import Callback
 from pyservice.courier import Courier
 from pyservice.current import Current
 from pyservice.database import Database
 from pyservice.desk import Desk
 from pyservice.entries import Entry, reports
 from pyservice.errors import ConflictError, GroupChangedError, LostLeaseError
+from pyservice.ledger import Ledger
 from pyservice.metrics import Metrics
 from pyservice.outbox import Outbox
 from pyservice.renderer import Renderer
@@ -282,12 +284,12 @@ def test_a_crash_at_each_commit(
     with opened(database_url, "node1") as outbox:
         ids = [gathered(outbox, n).id for n in range(1, 8)]
         dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
-        courier = Courier(outbox, Renderer(), Current(settings), Metrics())
+        courier = courier_of(outbox, settings)
         with suppress(Death):
             courier._deliver(outbox.take(1)[0], courier._connections[0])
         courier._connections[0].close()
     with opened(database_url, "node1") as outbox:
-        courier = Courier(outbox, Renderer(), Current(settings), Metrics())
+        courier = courier_of(outbox, settings)
         courier.start()
         wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))
         courier.stop()
@@ -298,6 +300,13 @@ def test_a_crash_at_each_commit(
         assert len(postfix.mails) == 1
     assert all(mail.content.count(b"#") >= 7 for mail in postfix.mails)
     assert digest in ids
+
+
+def courier_of(outbox: Outbox, settings: Settings) -> Courier:
+    """One that sends what is in an outbox."""
+    current, database = Current(settings), outbox._database
+    callback = Callback(current, database, Ledger(database, "node1"))
+    return Courier(outbox, Renderer(), current, Metrics(), callback)
 
 
 def ended(outbox: Outbox, entry_id: str) -> bool:

@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +19,7 @@ from pyservice.configurator.jenkins.wanted import Wanted
 from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 
-from .conftest import PostfixStandIn, free_port
+from .conftest import PostfixStandIn, ask, free_port
 
 COMMAND = str(Path(sys.executable).parent / "notify-email")
 SECRET = "nm_5d1f0a-the-service's-own-token".replace("'", "")
@@ -30,35 +29,6 @@ EVERYTHING = (
     *("--admin-address", "Jenkins <jenkins@example.com>", "--transport", "controller"),
     *("--service-url", "auto", "--library", f"{LIBRARY}@v0.1.0"),
 )
-
-
-def ask(url: str, text: str) -> str:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, text.encode()), timeout=20) as answer:
-        found: str = answer.read().decode()
-        return found
-
-
-@pytest.fixture(scope="module")
-def _standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    def start(*command: str, log: Path) -> "subprocess.Popen[bytes]":
-        with log.open("ab") as output:
-            environment = {"PATH": os.environ["PATH"]}
-            return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-
-    made = StandIn(tmp_path_factory.mktemp("jenkins"), start, "127.0.0.1", free_port())
-    try:
-        made.wait(ask)
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture
-def controller(_standin: StandIn) -> StandIn:
-    """As new."""
-    _standin.renew(ask)
-    return _standin
 
 
 Done = subprocess.CompletedProcess[str]

@@ -22,24 +22,29 @@ import org.jenkinsci.plugins.workflow.libs.GlobalLibraries
 /**
  * A Jenkins controller's stand-in: speaks HTTP as one, and really runs the Groovy that is sent to it.
  *
- *   java -cp target/test-classes:$(cat target/test-classpath.txt) controller.StandIn HOME PORT HEADERS
+ *   java -cp target/test-classes:$(cat target/test-classpath.txt) controller.StandIn HOME PORT HEADERS ADDRESS
  *
  * HOME holds users.json, and may hold jenkins.yaml (in JSON) and init.groovy.d. `POST /stand-in` changes
  * what a test wants changed, and answers what has happened: see `control`.
  */
 class StandIn {
 
+    /** What is asked of a build. That the second one leads to "." is in Jenkins' Run.doSubmitDescription, not recorded. */
+    private static final String OF_BUILD = '((?:/job/[^/]+)+/\\d+)/(api/json|submitDescription)'
+
     private static final Logger LOG = Logger.getLogger(StandIn.name)
 
     private final Map<String, String> headers
     private final List<String> requests = [].asSynchronized()
+    /** The address of a build's page below the root → its description. */
+    private final Map<String, String> builds = [:].asSynchronized()
     private volatile long readyAt = Long.MAX_VALUE
 
     static void main(String... arguments) {
         Home.folder = new File(arguments[0])
         Casc.file = new File(Home.folder, 'jenkins.yaml')
         StandIn made = new StandIn(new File(arguments[2]))
-        HttpServer server = HttpServer.create(new InetSocketAddress('0.0.0.0', arguments[1] as int), 0)
+        HttpServer server = HttpServer.create(new InetSocketAddress(arguments[3], arguments[1] as int), 0)
         server.executor = Executors.newCachedThreadPool()
         server.createContext('/') { HttpExchange exchange -> made.answer(exchange) }
         server.start()
@@ -109,6 +114,8 @@ class StandIn {
                 _class: 'hudson.security.csrf.DefaultCrumbIssuer', crumb: Access.crumb(session),
                 crumbRequestField: 'Jenkins-Crumb',
             ]), 'application/json;charset=utf-8')
+        } else if (exchange.requestURI.rawPath ==~ OF_BUILD) {
+            build(exchange, access, posts ? form(body) : null)
         } else if (!(path in ['/scriptText', '/descriptorByName/hudson.tasks.Mailer/sendTestMail'])) {
             respond(exchange, 404, Pages.error(404, 'Not Found'))
         } else if (!access.may('Overall/Administer')) {
@@ -119,6 +126,28 @@ class StandIn {
             respond(exchange, 200, run(form(body).script), 'text/plain;charset=utf-8')
         } else {
             respond(exchange, 200, Mailer.descriptor().doSendTestMail(form(body)), 'text/html;charset=utf-8')
+        }
+    }
+
+    /** Who may not see a build is told that there is none. */
+    private void build(HttpExchange exchange, Access access, Map<String, String> form) {
+        List<String> asked = (exchange.requestURI.rawPath =~ OF_BUILD)[0]
+        String page = asked[1]
+        if (!(page in builds.keySet()) || !access.may('Job/Read')) {
+            respond(exchange, 404, Pages.error(404, 'Not Found'))
+        } else if (asked[2] == 'api/json') {
+            advertise(exchange)
+            respond(exchange, 200, JsonOutput.toJson([
+                _class: 'org.jenkinsci.plugins.workflow.job.WorkflowRun', description: builds[page],
+            ]), 'application/json;charset=utf-8')
+        } else if (form == null) {
+            respond(exchange, 405, Pages.error(405, 'Method Not Allowed'))
+        } else if (!access.may('Run/Update')) {
+            forbid(exchange, access, 'Run/Update')
+        } else {
+            builds[page] = form.description
+            exchange.responseHeaders.set('Location', "http://${exchange.requestHeaders.getFirst('Host')}${page}/")
+            respond(exchange, 302, '')
         }
     }
 
@@ -144,9 +173,10 @@ class StandIn {
 
     /**
      * What a test may do to it. Keys: absent (plugins), version, security, crumbs, busy (seconds that it is starting
-     * yet), failing (a file that can't be saved), run (a script), reload (JCasC), restart.
+     * yet), failing (a file that can't be saved), builds (their descriptions by their pages' paths), run (a script),
+     * reload (JCasC), restart.
      *
-     * @return JSON: saves, requests (both since the last time), output
+     * @return JSON: saves, requests (both since the last time), builds, output
      */
     private String control(Map asked) {
         asked.absent?.with { PluginManager.absent = it as Set }
@@ -160,6 +190,10 @@ class StandIn {
         if (asked.containsKey('failing')) {
             Home.failing = asked.failing
         }
+        if (asked.containsKey('builds')) {
+            builds.clear()
+            builds.putAll(asked.builds as Map<String, String>)
+        }
         String output = asked.run ? run(asked.run) : null
         if (asked.reload) {
             ConfigurationAsCode.get().configure()
@@ -168,7 +202,7 @@ class StandIn {
             boot()
         }
         asked.busy?.with { readyAt = System.currentTimeMillis() + (it * 1000 as long) }
-        String told = JsonOutput.toJson([saves: Home.SAVES, requests: requests, output: output])
+        String told = JsonOutput.toJson([saves: Home.SAVES, requests: requests, builds: builds, output: output])
         Home.SAVES.clear()
         requests.clear()
         return told
@@ -183,7 +217,7 @@ class StandIn {
     private void forbid(HttpExchange exchange, Access access, String permission) {
         advertise(exchange)
         exchange.responseHeaders.set('X-You-Are-Authenticated-As', access.user)
-        exchange.responseHeaders.set('X-Required-Permission', "hudson.model.Hudson.${permission.split('/')[1]}")
+        exchange.responseHeaders.set('X-Required-Permission', "hudson.model.${permission.replace('Overall', 'Hudson').replace('/', '.')}")
         respond(exchange, 403,
             access.user == 'anonymous' ? Pages.AUTHENTICATION_REQUIRED : Pages.denied(access.user, permission))
     }
