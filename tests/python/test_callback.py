@@ -3,7 +3,9 @@
 tests/controller's stand-in has descriptions as a Jenkins has; other tests' controllers misbehave.
 """
 
+import base64
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import trustme
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
@@ -31,7 +34,8 @@ LINE = "2026-11-25T12:40:03+01:00 node1 postfix/{}[7]: 4Q0001: {}"
 class Awry:
     """A controller that answers as a test says: `answers` has a status, headers and a body each."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: trustme.LeafCert | None = None) -> None:
+        """Listen; with a certificate it speaks TLS."""
         awry = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +43,7 @@ class Awry:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length).decode()
                 awry.requests.append((self.command, self.path, body))
+                awry.authorization = self.headers["Authorization"]
                 if awry.hangs:
                     awry.go_on.wait(20)
                     return
@@ -59,9 +64,15 @@ class Awry:
 
         self.requests: list[tuple[str, str, str]] = []
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.authorization = ""
         self.hangs, self.go_on = False, threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/ci"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(context)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}/ci"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
@@ -293,6 +304,39 @@ def test_a_controller_that_is_not_there(wanted: Callable[..., Settings], report:
         settled(client, post(client, of(url, report)).json())
         wait_for(lambda: len(reasons(logs)) == 1)
     assert f"Jenkins at {url} can't be reached" in reasons(logs)[0]
+
+
+def test_certificate(
+    wanted: Callable[..., Settings],
+    tmp_path: Path,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that nobody vouches for is refused, and the cure is named, which helps."""
+    authority = trustme.CA()
+    secure = Awry(authority.issue_cert("127.0.0.1"))
+    try:
+        with capture_logs() as logs, serve(wanted(secure.url)) as client:
+            post(client, of(secure.url, report, started_at=1))
+            wait_for(lambda: len(reasons(logs)) == 1)
+            assert "set REQUESTS_CA_BUNDLE to the file with your authority's" in reasons(logs)[0]
+            assert secure.requests == []
+            bundle = tmp_path / "authority.pem"
+            authority.cert_pem.write_to_path(bundle)
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+            post(client, of(secure.url, report, started_at=2))
+            wait_for(lambda: secure.written() == [f"kept\n{ACCEPTED}"])
+    finally:
+        secure.close()
+
+
+def test_a_name_of_any_letters(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
+    """User and token go to Jenkins in UTF-8."""
+    with serve(wanted(awry.url, user="Zoë 王")) as client:
+        post(client, of(awry.url, report))
+        wait_for(lambda: len(awry.written()) == 1)
+    told = base64.b64decode(awry.authorization.removeprefix("Basic ")).decode()
+    assert told == f"Zoë 王:{TOKEN}"
 
 
 def test_permissions(wanted: Callable[..., Settings], controller: StandIn, report: Json) -> None:
