@@ -74,7 +74,7 @@ def burst(service: Service, log: Path) -> dict[str, Figure]:
 
 
 class _Peak:
-    """The largest resident size of a process, looked at five times a second."""
+    """The largest resident size of a process and its own ones, looked at five times a second."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.bytes = 0
@@ -89,7 +89,8 @@ class _Peak:
 
     def _look(self) -> None:
         while not self._stopping.wait(0.2):
-            self.bytes = max(self.bytes, self._process.memory_info().rss)
+            family = (self._process, *self._process.children())
+            self.bytes = max(self.bytes, sum(one.memory_info().rss for one in family))
 
 
 def _post(

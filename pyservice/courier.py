@@ -12,12 +12,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.callback import Callback
+from pyservice.composer import Composer
 from pyservice.current import Current
 from pyservice.digesting import with_others
 from pyservice.engines import cause
 from pyservice.entries import Entry
 from pyservice.errors import GroupChangedError, LostLeaseError, RenderError
-from pyservice.mail import compose
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox import Outbox
 from pyservice.policy import Envelope
@@ -27,7 +27,7 @@ from pyservice.retry import retry_delay
 from pyservice.smtp import Connection, Outcome
 from pyservice.storms import Gathering
 
-WORKERS = 8
+WORKERS = 16
 """Connections to Postfix; it sees them as one client, and has a limit for that."""
 IDLE = 5.0
 """Seconds after which a connection without work is closed, and the outbox is asked again."""
@@ -54,7 +54,7 @@ class Courier:
         self._metrics, self._callback = metrics, callback
         self._news = threading.Condition()
         self._count = 0
-        self._rendering = threading.Lock()
+        self._composer = Composer(renderer, current)
         self._held: deque[Entry] = deque()
         """Taken from the outbox, and nobody's yet."""
         self._stopping = False
@@ -86,6 +86,7 @@ class Courier:
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
         self._join(1)
+        self._composer.close()
         try:
             self._outbox.release(*self._held)
         except SQLAlchemyError as error:  # they are free again when their lease has run out
@@ -228,9 +229,8 @@ class Courier:
 
     def _rendered(self, entry: Entry) -> bytes:
         addressing = entry.addressing(self._current.settings.sender_mailbox)
-        # One after the other: they can't use two CPUs, and would keep callers waiting together.
-        with self._rendering, self._metrics.rendering():
-            return compose(entry.report, addressing, self._renderer)
+        with self._metrics.rendering():
+            return self._composer.compose(entry.report, addressing, others_wait=bool(self._held))
 
     def _conclude(self, entry: Entry, outcome: Outcome) -> None:
         """Settle an attempt. Recipients who were deferred are tried again, and they alone."""

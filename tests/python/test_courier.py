@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP
 
+from pyservice import composer as composer_module
 from pyservice import courier as courier_module
 from pyservice import retry
 from pyservice import smtp as smtp_module
@@ -249,7 +250,7 @@ def test_a_template_that_breaks_everything_is_kept_as_failed(
     def broken(*_: object) -> bytes:
         raise ValueError("a slip of ours")
 
-    monkeypatch.setattr(courier_module, "compose", broken)
+    monkeypatch.setattr(composer_module, "compose", broken)
     with serve(settings) as client:
         status = settled(client, post(client, report).json(), state="failed")
     assert status["error"] == "It could not be rendered: a slip of ours"

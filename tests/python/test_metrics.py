@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from pyservice import courier as courier_module
+from pyservice import composer as composer_module
 from pyservice import receipts as receipts_module
 from pyservice import retry, tokens
 from pyservice.current import Current
@@ -133,7 +133,7 @@ def test_not_rendered(client: TestClient, report: Json, monkeypatch: pytest.Monk
     def broken(*_: object) -> bytes:
         raise ValueError("a slip of ours")
 
-    monkeypatch.setattr(courier_module, "compose", broken)
+    monkeypatch.setattr(composer_module, "compose", broken)
     post(client, report)
     assert not scrape_when(client, "mails_total", failed=1).counts("attempts_total")
 
