@@ -6,7 +6,6 @@ done at once.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -49,6 +48,7 @@ class Writer:
         self._waiting: SimpleQueue[_Write[Any, Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._closing = threading.Event()
 
     def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
         """What came of the item, once it is committed, or the error: see `Database.submit`."""
@@ -65,6 +65,7 @@ class Writer:
         with self._starting:
             thread, self._thread = self._thread, None
         if thread is not None:
+            self._closing.set()
             self._waiting.put(None)
             thread.join()
 
@@ -74,7 +75,7 @@ class Writer:
         while not is_last:
             group = [self._waiting.get()]
             if is_busy:
-                time.sleep(GATHER)
+                self._closing.wait(GATHER)
             try:
                 while len(group) < MAX_GROUP:
                     group.append(self._waiting.get_nowait())
