@@ -55,7 +55,7 @@ def new(
 
     In Jenkins, store it as the password of a credential of the kind "Username with password"
     with the ID `notify-email-token`; the user name does not matter. docs/admin.md tells what a
-    token may be bounded to.
+    token may be bound to.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def list_(
     file: File = None,
     config: Config = None,
 ) -> None:
-    """Show the tokens' names, when they were made and what they are bounded to.
+    """Show the tokens' names, when they were made and what they are bound to.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""rights.py: what a token is bounded to; each bound on both of its sides."""
+"""rights.py: what a token is bound to; each bound on both of its sides."""
 
 from typing import Any
 
