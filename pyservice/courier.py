@@ -33,7 +33,7 @@ IDLE = 5.0
 """Seconds after which a connection without work is closed, and the outbox is asked again."""
 BACKLOG = 64
 """Entries that are handed over without a look into the outbox; beyond it they wait there."""
-GRACE = 8.0
+GRACE = 5.0
 """Seconds for what is under way when the service is told to stop."""
 
 _log = structlog.get_logger()

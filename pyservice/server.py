@@ -63,6 +63,6 @@ def server(app: FastAPI, certificate: Certificate | None = None) -> uvicorn.Serv
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=2,
         )
     )

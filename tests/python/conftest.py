@@ -48,35 +48,73 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A server of our own, on a socket in a folder: the URL of its database."""
-    [binaries] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-    folder = Path(tempfile.mkdtemp(prefix="notify-email-postgresql-"))
-    shutil.chown(folder, "postgres", "postgres")
-    as_user = ("runuser", "-u", "postgres", "--")
-    data = folder / "data"
-    made = subprocess.run(
-        [*as_user, binaries / "initdb", "-D", data, "-A", "trust", "--no-sync"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*as_user, binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="],
-            stdout=log,
-            stderr=log,
+class PostgreSQL:
+    """A server of our own, on a socket in a folder."""
+
+    def __init__(self) -> None:
+        [self._binaries] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+        self._folder = Path(tempfile.mkdtemp(prefix="notify-email-postgresql-"))
+        shutil.chown(self._folder, "postgres", "postgres")
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+        """Of its database."""
+        made = subprocess.run(
+            [
+                *_AS_POSTGRES,
+                self._binaries / "initdb",
+                "-D",
+                self._data,
+                "-A",
+                "trust",
+                "--no-sync",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    try:
-        ready = [str(binaries / "pg_isready"), "-q", "-h", str(folder)]
+        assert made.returncode == 0, made.stderr
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def start(self) -> None:
+        """Until it takes connections."""
+        command = (*("-D", self._data), *("-k", self._folder), *("-c", "listen_addresses="))
+        with (self._folder / "log").open("a") as log:
+            self._server = subprocess.Popen(
+                [*_AS_POSTGRES, self._binaries / "postgres", *command], stdout=log, stderr=log
+            )
+        ready = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._folder)]
         wait_for(lambda: subprocess.run(ready, check=False).returncode == 0)
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    finally:
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder)
+
+    def stop(self) -> None:
+        """At once, whoever is connected."""
+        stop = (self._binaries / "pg_ctl", "-D", self._data, "-s", "-m", "fast", "stop")
+        subprocess.run([*_AS_POSTGRES, *stop], check=True)
+        self._server.wait(30)
+
+    def remove(self) -> None:
+        """Stop it, and leave nothing."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+
+_AS_POSTGRES = ("runuser", "-u", "postgres", "--")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """One for all tests, which runs."""
+    server = PostgreSQL()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server: PostgreSQL) -> str:
+    """The URL of its database."""
+    return postgresql_server.url
 
 
 @pytest.fixture

@@ -28,6 +28,22 @@ def test_it_is_told_to_stop_under_load(trial: Trial) -> None:
     assert not found.told
 
 
+def test_it_is_told_to_stop_while_postfix_hangs(trial: Trial) -> None:
+    """Within 10 s all the same; what Postfix takes after that is not sent again."""
+    trial.start()
+    trial.verdict("dot", "hang 12")
+    assert trial.post()
+    until(lambda: trial.is_judged, "Postfix thinks about it")
+    began = time.monotonic()
+    assert trial.testbed.node.stop_service() == 0
+    assert 4 < time.monotonic() - began < 10
+    time.sleep(max(0.0, 13 - (time.monotonic() - began)))
+    trial.restart()
+    found = trial.count()
+    assert found.arrived == found.sent == 1
+    assert found.is_good
+
+
 def test_the_disk_is_full(trial: Trial) -> None:
     """Callers are told so; what is under way is settled when there is room, and not sent again."""
     disk = SmallDisk(trial.testbed)

@@ -4,7 +4,12 @@ import time
 
 import sqlalchemy as sa
 
-from tests.python.conftest import postgresql, shared_url  # noqa: F401 - fixtures
+from tests.python.conftest import (  # noqa: F401 - fixtures
+    PostgreSQL,
+    postgresql,
+    postgresql_server,
+    shared_url,
+)
 from tests.testbed.network import CONTAINER
 from tests.testbed.trial import HURRY, Trial
 
@@ -56,3 +61,25 @@ def test_their_connections_are_cut(trial: Trial, shared_url: str) -> None:  # no
     assert found.arrived == found.sent > 5
     assert found.is_good
     assert {one.status for one in trial.refusals} <= {503}
+
+
+def test_their_server_is_away(
+    trial: Trial,
+    shared_url: str,  # noqa: F811
+    postgresql_server: PostgreSQL,  # noqa: F811
+) -> None:
+    """Callers are told to come again for as long, and then both go on."""
+    start_two(trial, shared_url)
+    other = trial.sites[1][0]
+    with trial.load(callers=4):
+        time.sleep(1)
+        postgresql_server.stop()
+        time.sleep(5)
+        postgresql_server.start()
+        time.sleep(2)
+    found = trial.count()
+    other.stop_service()
+    other.postfix.stop()
+    assert found.arrived == found.sent > 5
+    assert found.is_good
+    assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
