@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -37,6 +38,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 LOCAL = "http://127.0.0.1:8525"
+
+
+# A shell's background job ignores it, and so would all programs that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
