@@ -11,16 +11,15 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from pyservice.database import Database
-from pyservice.entries import Entry, events, reports, steps
+from pyservice.entries import THIS, UPDATE, Entry, events, reports, steps
 from pyservice.errors import ConflictError, FullError, RequestError
 from pyservice.gathering import gather
 from pyservice.ledger import settle_if_logged, states_of
 from pyservice.room import Room
 from pyservice.storms import Gathering
 
-_THIS, _MORE = "this_report", "more_bytes"
-_UPDATE = reports.update().where(reports.c.id == sa.bindparam(_THIS))
-_STORE = _UPDATE.values(size=reports.c.size + sa.bindparam(_MORE))
+_MORE = "more_bytes"
+_STORE = UPDATE.values(size=reports.c.size + sa.bindparam(_MORE))
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Change:
         """Of the statement that changes its row."""
         mail = self.values.get("mail")
         more = {} if mail is None else {_MORE: len(mail)}
-        return self.values | more | {_THIS: self.entry.id}
+        return self.values | more | {THIS: self.entry.id}
 
     def expected(self) -> set[tuple[int, str]]:
         """Attempts and pending recipients of a row that is as it was when it was taken."""
@@ -168,7 +167,7 @@ class Batches:
             if change.entry.id in held:
                 alike.setdefault(frozenset(change.values), []).append(change)
         for some in alike.values():
-            statement = _STORE if "mail" in some[0].values else _UPDATE
+            statement = _STORE if "mail" in some[0].values else UPDATE
             write.execute(statement, [change.parameters() for change in some])
         return [change.entry.id in held for change in changes]
 

@@ -109,7 +109,7 @@ class Courier:
         """Accept a report, as `Outbox.accept` does, and send its mail as soon as may be."""
         # A new one is held and handed over in memory, unless there are many: they wait there.
         hold = len(self._held) < BACKLOG and not self._stopping
-        accepted = self._outbox.offer(report, people, owner=owner, key=key, hold=hold, storm=storm)
+        accepted = self._outbox.accept(report, people, owner=owner, key=key, hold=hold, storm=storm)
         accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
         return accepted
 

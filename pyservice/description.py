@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pyservice.entries import PASSED, Entry, Receipt
 from pyservice.renderer import one_line, shorten
 from pyservice.report import Build
-from pyservice.rights import is_below
+from pyservice.rights import is_below, job_names
 
 MARK = "Mail by notify-email: "
 """How the line begins: by this it is found again."""
@@ -71,8 +71,8 @@ def page(build: Build, root: str) -> str | None:
         The build's page, without a slash at its end; None: it isn't that controller's, or another
         build's.
     """
-    names = build.job.split("/")
-    if not build.url or not is_below(build.url, root) or {"", ".", ".."} & set(names):
+    names = job_names(build.job)
+    if not build.url or not is_below(build.url, root) or not names:
         return None
     parts = [*(part for name in names for part in ("job", name)), str(build.number)]
     asked = urlsplit(build.url)

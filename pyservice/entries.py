@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pyservice.addresses import Mailbox
 from pyservice.mail import Addressing
-from pyservice.policy import Envelope
+from pyservice.policy import KINDS, Envelope
 from pyservice.report import Report
 
 SCHEMA_VERSION = "0006"
@@ -245,9 +245,13 @@ class Entry:
 def everybody(people: str) -> tuple[str, ...]:
     """The addresses of all recipients in a row's `people`, each once."""
     kinds = json.loads(people)
-    boxes = (box for kind in ("to", "cc", "bcc") for box in kinds[kind])
+    boxes = (box for kind in KINDS for box in kinds[kind])
     return tuple(dict.fromkeys(box["address"] for box in boxes))
 
+
+THIS = "this_report"
+UPDATE = reports.update().where(reports.c.id == sa.bindparam(THIS))
+"""Of many rows at once: each by its ID, `THIS`, and its columns."""
 
 FREE: dict[str, Any] = {"holder": None, "held_until": None}
 """Of a row that nobody holds."""

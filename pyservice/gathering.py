@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pyservice.database import Database
 from pyservice.digests import Member
-from pyservice.entries import FREE, Entry, add_history, events, reports, steps
+from pyservice.entries import FREE, Entry, add_history, events, everybody, reports, steps
 from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.report import Report
 from pyservice.storms import Gathering
@@ -119,14 +119,12 @@ def may_be_taken() -> sa.ColumnElement[bool]:
 
 def set_free(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
     """Let those that a digest shows wait again, since it won't be sent, for one without its own."""
-    boxes = json.loads(digest["people"])
-    everybody = [box["address"] for kind in ("to", "cc", "bcc") for box in boxes[kind]]
     waiting = {
         "state": "received",
         "in_digest": None,
         "due": now,
         "ended": None,
-        "pending": json.dumps(list(dict.fromkeys(everybody))),
+        "pending": json.dumps(everybody(digest["people"])),
     }
     others = sa.and_(reports.c.in_digest == digest["id"], reports.c.id != digest["id"])
     freed = reports.update().where(others).values(waiting).returning(reports.c.id)

@@ -12,6 +12,8 @@ from pyservice.database import Database
 from pyservice.entries import (
     FREE,
     PASSED,
+    THIS,
+    UPDATE,
     Entry,
     Receipt,
     Trace,
@@ -47,8 +49,6 @@ _NEEDED = tuple(
     for name in ("id", "state", "people", "pending", "uncertain", "queue_id", "rerouted_to")
 )
 """Of a report's row, which is large with its mail."""
-_THIS = "this_report"
-_BY_ID = reports.update().where(reports.c.id == sa.bindparam(_THIS))
 
 
 class Ledger:
@@ -56,7 +56,7 @@ class Ledger:
 
     def __init__(self, database: Database, node: str) -> None:
         self._database, self._node = database, node
-        self._put = database.put(deliveries)
+        self._put_receipts, self._put_position = map(database.put, (deliveries, positions))
 
     def receipts(self, entry: Entry) -> tuple[Receipt, ...]:
         """What Postfix' log told last of each recipient of a mail."""
@@ -86,7 +86,7 @@ class Ledger:
                 settled += sum(self._queued(write, row, trace) for row, trace in some)
                 receipts += self._receive(write, some)
             kept = {"node": self._node, "mark": json.dumps(position)}
-            write.execute(self._database.put(positions), kept)
+            write.execute(self._put_position, kept)
             return News(tuple(receipts), settled, frozenset(told))
 
         return self._database.write(commit)
@@ -126,17 +126,17 @@ class Ledger:
             if row["state"] in PASSED:
                 states[row["id"]] = _worst(told)
         if new:
-            write.execute(self._put, list(new.values()))
+            write.execute(self._put_receipts, list(new.values()))
         if history:
             write.execute(events.insert(), history)
         if states:
-            changes = [{_THIS: entry_id, "state": state} for entry_id, state in states.items()]
-            write.execute(_BY_ID, changes)
+            changes = [{THIS: entry_id, "state": state} for entry_id, state in states.items()]
+            write.execute(UPDATE, changes)
         return receipts
 
     def _queued(self, write: sa.Connection, row: _Row, trace: Trace) -> bool:
         """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
-        if trace.receipt is not None:
+        if trace.receipt is not None or row["state"] not in {"sending", "queued", "skipped"}:
             return False
         # The log tells how many recipients it was, and not who. Were they not all there are, it
         # might be about an earlier attempt for others, and some would never get the mail.
@@ -147,10 +147,10 @@ class Ledger:
         values: dict[str, Any] = {}
         if row["state"] == "sending":  # until its reply is there, or lost
             values = {"logged_as": trace.queue_id}
-        elif row["state"] in {"queued", "skipped"} and row["uncertain"]:
+        elif row["uncertain"]:
             values = _settled_by_log(write, row["id"], trace.queue_id)
         if values:
-            write.execute(_BY_ID, {_THIS: row["id"], **values})
+            write.execute(UPDATE, {THIS: row["id"], **values})
             row |= values
         return "state" in values
 

@@ -84,7 +84,7 @@ class Outbox:
         key: str | None = None,
         hold: bool = False,
         storm: Callable[[], Gathering | None] = lambda: None,
-    ) -> tuple[Entry, bool]:
+    ) -> Future[tuple[Entry, bool]]:
         """Commit a report; the same one a second time is the first.
 
         Args:
@@ -96,25 +96,9 @@ class Outbox:
             storm: asked of a new one, once: whether it waits for others, and in which group.
 
         Returns:
-            The entry, and whether it is new.
-
-        Raises:
-            ConflictError: the key was used for another report.
-            FullError: it is new, and there is no room.
+            Once it is committed, the entry, and whether it is new; or a ConflictError where the
+            key was used for another report, a FullError where it is new and there is no room.
         """
-        return self.offer(report, people, owner=owner, key=key, hold=hold, storm=storm).result()
-
-    def offer(
-        self,
-        report: Report,
-        people: Envelope,
-        *,
-        owner: str,
-        key: str | None = None,
-        hold: bool = False,
-        storm: Callable[[], Gathering | None] = lambda: None,
-    ) -> Future[tuple[Entry, bool]]:
-        """`accept`, for a caller who has other things to do until it is committed."""
         now, entry_id = time.time(), str(uuid.uuid4())
         entry = Entry(
             id=entry_id,

@@ -7,7 +7,8 @@ from pyservice.errors import InvalidError, PolicyError
 from pyservice.report import Mail
 from pyservice.settings import Settings
 
-_KINDS = ("to", "cc", "bcc")
+KINDS = ("to", "cc", "bcc")
+"""Of those who get the mail, in an `Envelope`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _without_denied(people: Envelope, patterns: tuple[str, ...]) -> Envelope:
     denied: dict[str, Mailbox] = {}
     errors: list[tuple[str, str]] = []
     kept: dict[str, tuple[Mailbox, ...]] = {}
-    for kind in _KINDS:
+    for kind in KINDS:
         boxes: list[Mailbox] = []
         for box in getattr(people, kind):
             by = next((one for one in patterns if is_meant(box.address, one)), None)
@@ -97,7 +98,7 @@ def _check_domains(people: Envelope, domains: tuple[str, ...]) -> None:
     """Names the members, since an address may stand in several of them."""
     forbidden = [
         (f"/mail/{kind}", f"{box.address} is outside of them")
-        for kind in _KINDS
+        for kind in KINDS
         for box in getattr(people, kind)
         if domains and not is_within(box.address, domains)
     ]

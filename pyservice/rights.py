@@ -36,7 +36,7 @@ def _texts(value: object) -> object:
 
 
 def _job(value: str) -> str:
-    if not _names(value.rstrip("/")):
+    if not job_names(value.rstrip("/")):
         raise ValueError(f"{value!r} is no job's full name, such as team-a or team-a/checkout")
     return value.rstrip("/")
 
@@ -134,8 +134,8 @@ class Rights(BaseModel):
             raise PolicyError(told, tuple((pointer, sentence) for _, pointer, sentence in found))
 
     def _job_outside(self, job: str) -> str:
-        names = _names(job)
-        if self.jobs and not any(names[: len(own)] == own for own in map(_names, self.jobs)):
+        names = job_names(job)
+        if self.jobs and not any(names[: len(own)] == own for own in map(job_names, self.jobs)):
             return f"{job} is outside of them"
         return ""
 
@@ -158,7 +158,7 @@ class Rights(BaseModel):
         return sentences[bound]
 
 
-def _names(job: str) -> list[str]:
+def job_names(job: str) -> list[str]:
     """A job's folders and itself; none where it is no full name, and then it is in no folder."""
     names = job.split("/")
     return [] if {"", ".", ".."} & set(names) else names

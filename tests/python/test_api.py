@@ -436,7 +436,7 @@ def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.Monke
     def full(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("insert", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(Outbox, "offer", full)
+    monkeypatch.setattr(Outbox, "accept", full)
     response = post(client, report)
     told = problem(response, 503)
     assert "not accepted" in told["detail"]
@@ -449,7 +449,7 @@ def test_a_slip_of_ours(client: TestClient, report: Json, monkeypatch: pytest.Mo
     def slip(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(Outbox, "offer", slip)
+    monkeypatch.setattr(Outbox, "accept", slip)
     response = post(client, report)
     assert "secret detail" not in response.text
     problem(response, 500)

@@ -169,7 +169,7 @@ def test_what_waits_is_cancelled(outbox: Outbox, desk: Desk) -> None:
     entry, history = outbox.get(entry_id, owner="ci")
     assert (entry.state, entry.due) == ("cancelled", None)
     assert (history[-1].state, history[-1].note) == ("cancelled", "says a test")
-    assert outbox.accept(REPORT, PEOPLE, owner="ci") == (entry, False)
+    assert outbox.accept(REPORT, PEOPLE, owner="ci").result() == (entry, False)
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
@@ -251,7 +251,7 @@ def test_purge(
     with guest.read() as read:
         told = read.execute(sa.text("SELECT report_id FROM events")).scalars().all()
     assert told == [waits]
-    assert outbox.accept(other(3), PEOPLE, owner="ci")[1]  # its key is forgotten
+    assert outbox.accept(other(3), PEOPLE, owner="ci").result()[1]  # its key is forgotten
 
 
 def test_a_dossier(outbox: Outbox, guest: Database) -> None:

@@ -40,7 +40,8 @@ def outbox(database_url: str) -> Iterator[Outbox]:
 def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> Entry:
     """Accept a report that is over a rate."""
     found = Gathering(group, time.time() + wait, "job=1/hour")
-    entry, is_new = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, storm=lambda: found)
+    accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, storm=lambda: found)
+    entry, is_new = accepted.result()
     assert is_new
     return entry
 
@@ -74,7 +75,7 @@ def test_the_same_report_again(outbox: Outbox) -> None:
     def asked() -> None:
         raise AssertionError
 
-    again, is_new = outbox.accept(other(1), PEOPLE, owner="ci", storm=asked)
+    again, is_new = outbox.accept(other(1), PEOPLE, owner="ci", storm=asked).result()
     assert (again.id, is_new) == (entry.id, False)
 
 

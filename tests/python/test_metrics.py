@@ -327,9 +327,9 @@ def test_refused(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPat
     def full(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("insert", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(Outbox, "offer", full)
+    monkeypatch.setattr(Outbox, "accept", full)
     post(client, report)
-    monkeypatch.setattr(Outbox, "offer", None)  # a slip of ours
+    monkeypatch.setattr(Outbox, "accept", None)  # a slip of ours
     post(client, report)
     assert scrape(client).counts("requests_refused_total") == {
         "400": 1,

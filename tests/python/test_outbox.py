@@ -56,7 +56,7 @@ def outbox(database_url: str) -> Iterator[Outbox]:
 def accept(
     outbox: Outbox, report: Report = REPORT, *, key: str | None = None, hold: bool = False
 ) -> Entry:
-    return outbox.accept(report, PEOPLE, owner="ci", key=key, hold=hold)[0]
+    return outbox.accept(report, PEOPLE, owner="ci", key=key, hold=hold).result()[0]
 
 
 def taken(outbox: Outbox) -> Entry:
@@ -66,7 +66,7 @@ def taken(outbox: Outbox) -> Entry:
 
 def test_an_entry_comes_back_as_it_was(outbox: Outbox) -> None:
     """The report, the people and the Message-ID are stored at acceptance."""
-    entry, is_new = outbox.accept(REPORT, PEOPLE, owner="ci")
+    entry, is_new = outbox.accept(REPORT, PEOPLE, owner="ci").result()
     assert is_new
     assert (entry.report, entry.people, entry.state) == (REPORT, PEOPLE, "received")
     assert entry.pending == ("ada@example.com", "b@x.org")
@@ -80,7 +80,7 @@ def test_the_same_report_is_one_entry(outbox: Outbox) -> None:
     later = REPORT.model_copy(
         update={"build": REPORT.build.model_copy(update={"duration_ms": 99_999})}
     )
-    again, is_new = outbox.accept(later, PEOPLE, owner="ci")
+    again, is_new = outbox.accept(later, PEOPLE, owner="ci").result()
     assert not is_new
     assert again.id == first.id
 
@@ -98,7 +98,7 @@ def test_keys(outbox: Outbox) -> None:
     assert accept(outbox).id != first.id
     with pytest.raises(ConflictError):
         accept(outbox, other(3), key="k")
-    assert outbox.accept(other(3), PEOPLE, owner="another", key="k")[1]
+    assert outbox.accept(other(3), PEOPLE, owner="another", key="k").result()[1]
 
 
 def test_an_entry_is_its_owners(outbox: Outbox) -> None:
@@ -307,20 +307,30 @@ def test_after_a_crash(tmp_path: Path) -> None:
         assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note
 
 
-def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> None:
-    """A reply is lost, and only during the next attempt the log tells that Postfix has the mail."""
+def taken_after_a_lost_reply(outbox: Outbox) -> Entry:
+    """One whose first attempt Postfix may have taken, and whose second is due."""
     accept(outbox)
     entry = taken(outbox)
     outbox.sending(entry, b"bytes")
     outbox.settle(
         entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
     )
-    entry = taken(outbox)
-    outbox.sending(entry, b"bytes")
+    return taken(outbox)
+
+
+def tell_by_log(database_url: str, entry: Entry, *, recipients: int) -> None:
+    """Let Postfix' log say that it queued a mail for so many."""
     database = Database.guest(database_url)
     assert database is not None
-    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=2)], {})
+    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=recipients)], {})
     database.close()
+
+
+def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> None:
+    """A reply is lost, and only during the next attempt the log tells that Postfix has the mail."""
+    entry = taken_after_a_lost_reply(outbox)
+    outbox.sending(entry, b"bytes")
+    tell_by_log(database_url, entry, recipients=2)
     told = outbox.settle(entry, state="queued", note="451", pending=entry.pending, due=1.0)
     assert told == "accepted"
     assert outbox.take() == []
@@ -367,25 +377,13 @@ def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> No
     outbox.sending(entry, b"bytes")
     left = entry.pending[:1]
     outbox.settle(entry, state="queued", note="lost", pending=left, due=1.0, uncertain=True)
-    database = Database.guest(database_url)
-    assert database is not None
-    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=1)], {})
-    database.close()
+    tell_by_log(database_url, entry, recipients=1)
     assert taken(outbox).pending == left
 
 
 def test_a_log_that_settles_what_is_held(outbox: Outbox, database_url: str) -> None:
     """Between being taken and being sent the log tells that Postfix has it: it is not sent."""
-    accept(outbox)
-    entry = taken(outbox)
-    outbox.sending(entry, b"bytes")
-    outbox.settle(
-        entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
-    )
-    entry = taken(outbox)
-    database = Database.guest(database_url)
-    assert database is not None
-    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=2)], {})
-    database.close()
+    entry = taken_after_a_lost_reply(outbox)
+    tell_by_log(database_url, entry, recipients=2)
     with pytest.raises(LostLeaseError):
         outbox.sending(entry, b"bytes")

@@ -219,11 +219,11 @@ class Machine(RuleBasedStateMachine):
         first = self.known.get(self.keys.get(name, ""))
         if first and first.number != number:
             with pytest.raises(ConflictError):
-                node.outbox.accept(other(number), PEOPLE, owner=owner, key=key or None)
+                node.outbox.accept(other(number), PEOPLE, owner=owner, key=key or None).result()
             return
         entry, is_new = node.outbox.accept(
             other(number), PEOPLE, owner=owner, key=key or None, hold=hold
-        )
+        ).result()
         assert is_new == (first is None)
         if first:
             assert entry.id == first.id

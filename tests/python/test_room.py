@@ -42,7 +42,7 @@ def test_rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     accept(outbox, other(3))
     with pytest.raises(FullError, match="2 reports wait for Postfix, and OUTBOX_MAX_WAITING is 2"):
         accept(outbox, other(4))
-    assert outbox.accept(REPORT, PEOPLE, owner="ci")[0].id == first.id
+    assert outbox.accept(REPORT, PEOPLE, owner="ci").result()[0].id == first.id
     entry = taken(outbox)
     outbox.sending(entry, b"bytes")
     outbox.settle(entry, state="accepted", note="250 ok")

@@ -32,14 +32,14 @@ def main() -> None:
         "reply": (smtplib.SMTP, "getreply"),
     }[what]
     setattr(owner, name, dying(getattr(owner, name), count, before=when == "before"))
-    offer = Outbox.offer
+    accept = Outbox.accept
 
     def beginning(*args: Any, **kwargs: Any) -> Any:
         global _begun  # noqa: PLW0603
         _begun = True
-        return offer(*args, **kwargs)
+        return accept(*args, **kwargs)
 
-    Outbox.offer = beginning  # type: ignore[method-assign]
+    Outbox.accept = beginning  # type: ignore[method-assign]
     cli.main()
 
 
