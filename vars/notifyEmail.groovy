@@ -7,8 +7,8 @@ import notifyemail.Options
  * @return state, id, messageId, statusUrl, previewUrl and error
  */
 Map call(Map arguments) {
-    // In their place: a variable that can't be saved would break the first step.
-    arguments = Options.plain(arguments)
+    // Replaced: a variable that can't be saved would break the first step.
+    arguments = Options.checked(arguments)
     return new BuildNotifier(this, arguments).report()
 }
 
@@ -18,7 +18,7 @@ Map call() {
 
 /** Runs the body, mails what truly happened, and lets its value or its exception through. */
 Object call(Map arguments, Closure body) {
-    arguments = Options.plain(arguments)
+    arguments = Options.checked(arguments)
     return new BuildNotifier(this, arguments).around(body)
 }
 

@@ -8,7 +8,7 @@ import groovy.json.JsonSlurper
  * accepted: the service has it. refused: policy, a mistake or a token's rate, which no other way may circumvent.
  * unavailable: nobody took it, so Jenkins' own mail step may.
  */
-class Answer implements Serializable {
+final class Answer implements Serializable {
 
     private static final long serialVersionUID = 1L
 
@@ -41,6 +41,12 @@ class Answer implements Serializable {
     @NonCPS
     static Answer unavailable(String reason, boolean doubtful = false) {
         return new Answer('unavailable', reason, [:], doubtful)
+    }
+
+    /** A plugin's change set, say, may fail in any way. */
+    @NonCPS
+    static Answer indescribable(Exception e) {
+        return unavailable("the build can't be described: ${Texts.reason(e)}")
     }
 
     @NonCPS
@@ -115,7 +121,7 @@ class Answer implements Serializable {
         Map members = [id: "${body.id}".toString(), recipients: body.recipients instanceof List ? body.recipients.size() : 0]
         [state: body.state, messageId: body.message_id, statusUrl: absolute(url, body.status_url),
          previewUrl: absolute(url, body.preview_url)].each { name, value ->
-            members[name] = value == null ? null : value.toString()
+            members.put(name, value == null ? null : value.toString())
         }
         return members
     }

@@ -1,14 +1,15 @@
 package notifyemail
 
 /** The step itself: report, tell in the log, and let Jenkins' own mail step do it in need. */
-class BuildNotifier implements Serializable {
+final class BuildNotifier implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    private final Object script
+    private final Script script
     private final Options options
 
-    BuildNotifier(Object script, Map arguments) {
+    /** @param arguments as Options.checked gives them */
+    BuildNotifier(Script script, Map arguments) {
         this.script = script
         this.options = new Options(arguments, script)
     }
@@ -50,20 +51,20 @@ class BuildNotifier implements Serializable {
     /** Reports an error without ever taking its place; only an abort of the build may do that, once. */
     private void attempt(Throwable error) {
         try {
-            send(error)
+            send(BuildError.of(error))
         } catch (Throwable e) {
-            if (!BuildReport.isInterruption(error)) {
+            if (!BuildError.isInterruption(error)) {
                 throw e
             }
         }
     }
 
     /** Whatever goes wrong here is told in the log and ends no build. An interruption passes through. */
-    private Map send(Throwable error) {
+    private Map send(BuildError error) {
         try {
             return sent(error)
         } catch (Throwable e) {
-            if (BuildReport.isInterruption(e)) {
+            if (BuildError.isInterruption(e)) {
                 throw e
             }
             String line = "notifyEmail: the report failed: ${Texts.sentence(Texts.reason(e))}"
@@ -72,7 +73,7 @@ class BuildNotifier implements Serializable {
         }
     }
 
-    private Map sent(Throwable error) {
+    private Map sent(BuildError error) {
         Map mail = options.mail()
         ReportClient client = new ReportClient(script, options)
         Answer answer = client.post(mail, error)
@@ -95,17 +96,17 @@ class BuildNotifier implements Serializable {
     }
 
     @NonCPS
-    private String success(Answer answer, ReportClient client, Throwable error) {
+    private String success(Answer answer, ReportClient client, BuildError error) {
         int count = answer.members.recipients
         String done = answer.repeated ? Answer.REPEATED
-            : "reported ${BuildReport.result(script.currentBuild, error)} to ${count} recipient${count == 1 ? '' : 's'}"
+            : "reported ${BuildReport.result(script, error)} to ${count} recipient${count == 1 ? '' : 's'}"
         String ignored = options.urlGiven && client.isFromController() ?
             ' (url is for sandboxed libraries: the global address was used)' : ''
         return "notifyEmail: ${done}: ${answer.members.statusUrl}${ignored}"
     }
 
     /** Jenkins' mail step uses the same Postfix, so it is likely to work. */
-    private Map mailInstead(Map mail, Throwable error, boolean doubtful) {
+    private Map mailInstead(Map mail, BuildError error, boolean doubtful) {
         if (!mail.to && !mail.cc && !mail.bcc) {
             return [state: 'failed', line: 'No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.']
         }
@@ -116,7 +117,7 @@ class BuildNotifier implements Serializable {
         } catch (NoSuchMethodError ignored) {
             return [state: 'failed', line: 'No mail was sent: Jenkins has no mail step.']
         } catch (Exception e) {
-            if (BuildReport.isInterruption(e)) {
+            if (BuildError.isInterruption(e)) {
                 throw e
             }
             return [state: 'failed', line: "Jenkins' own mail step failed too: ${Texts.sentence(Texts.reason(e))}"]
@@ -124,23 +125,22 @@ class BuildNotifier implements Serializable {
     }
 
     @NonCPS
-    private Map shortMail(Map mail, Throwable error) {
-        Object build = script.currentBuild
-        String result = BuildReport.result(build, error)
-        String title = "${result}: ${build.fullDisplayName}"
+    private Map shortMail(Map mail, BuildError error) {
+        String title = "${BuildReport.result(script, error)}: ${RunningBuild.currentBuild(script).fullDisplayName}"
         List lines = [title]
         if (error != null) {
-            lines << Texts.clean(error.message ?: error.getClass().name, Texts.LONG)
+            lines << error.message
         }
-        if (script.env.BUILD_URL) {
-            lines << "${script.env.BUILD_URL}"
+        String link = RunningBuild.env(script).BUILD_URL
+        if (link) {
+            lines << link
         }
         lines << ''
         lines << 'This is a short mail: the report service could not be reached. The build log says why.'
         Map message = [subject: Texts.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
         [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to].each { name, value ->
             if (value) {
-                message[name] = addresses(value)
+                message.put(name, addresses(value))
             }
         }
         return message

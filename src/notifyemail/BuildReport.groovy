@@ -5,10 +5,10 @@ import groovy.json.JsonOutput
 /**
  * This build as the service's contract describes it (schema 1).
  *
- * Reads only what the Pipeline sandbox allows. Everything is @NonCPS: a change set or a JSON array
- * must not live in a local variable when the controller restarts.
+ * Holds only what the Pipeline sandbox lets a Jenkinsfile read of its own build. Everything is @NonCPS:
+ * a change set or a JSON array must not live in a local variable when the controller restarts.
  */
-class BuildReport implements Serializable {
+final class BuildReport implements Serializable {
 
     private static final long serialVersionUID = 1L
 
@@ -23,24 +23,22 @@ class BuildReport implements Serializable {
     /** Jenkins' own order: a build's result only ever gets worse. */
     static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
 
-    private static final String INTERRUPTION = 'org.jenkinsci.plugins.workflow.steps.FlowInterruptedException'
-
     /**
      * The report as JSON, in ASCII and on one line.
      *
-     * @param script gives currentBuild and env
+     * @param script whose variables describe the build where the library is sandboxed: see RunningBuild
      * @param mail the contract's `mail` member
-     * @param error what ended the build, where the caller knows; null: currentBuild tells the result
+     * @param error what ended the build, where the caller knows; null: currentBuild has the result
      */
     @NonCPS
-    static String json(Object script, Map mail, Throwable error) {
-        Map report = [schema: 1, build: build(script.currentBuild, error), mail: mail]
+    static String json(Script script, Map mail, BuildError error) {
+        Map report = [schema: 1, build: build(script, error), mail: mail]
         if (error != null) {
-            report.error = failure(error, script.env.STAGE_NAME)
+            report.error = failure(script, error)
         }
-        String json = text(report + [changes: changes(script.currentBuild, MOST_CHANGES, MOST_PATHS)])
+        String json = text(report + [changes: changes(script, MOST_CHANGES, MOST_PATHS)])
         if (json.length() > LARGEST) {
-            json = text(report + [changes: changes(script.currentBuild, FEWER_CHANGES, 0)])
+            json = text(report + [changes: changes(script, FEWER_CHANGES, 0)])
         }
         return json
     }
@@ -57,41 +55,27 @@ class BuildReport implements Serializable {
      * finally it is SUCCESS until the script has ended. What the Pipeline set itself stays if it is worse.
      */
     @NonCPS
-    static String result(Object currentBuild, Throwable error) {
-        String known = currentBuild.currentResult
-        String thrown = error == null ? known : resultOf(error)
+    static String result(Script script, BuildError error) {
+        String known = RunningBuild.currentBuild(script).currentResult
+        String thrown = error == null ? known : error.result
         return RESULTS.indexOf(thrown) > RESULTS.indexOf(known) ? thrown : known
     }
 
-    /** The cause of an interruption is kept from the sandbox; its message tells it. */
     @NonCPS
-    private static String resultOf(Throwable error) {
-        if (!isInterruption(error)) {
-            return 'FAILURE'
-        }
-        return "${error.message}".startsWith('Superseded by') ? 'NOT_BUILT' : 'ABORTED'
-    }
-
-    /** Whether somebody or something interrupted the build: such an exception is never swallowed. */
-    @NonCPS
-    static boolean isInterruption(Throwable error) {
-        return error.getClass().name == INTERRUPTION || error instanceof InterruptedException
-    }
-
-    @NonCPS
-    private static Map build(Object currentBuild, Throwable error) {
+    private static Map build(Script script, BuildError error) {
+        Object currentBuild = RunningBuild.currentBuild(script)
         Map build = [
             job              : Texts.clean(currentBuild.fullProjectName, Texts.NAME),
             number           : currentBuild.number,
-            result           : result(currentBuild, error),
+            result           : result(script, error),
             started_at       : currentBuild.startTimeInMillis,
             // Negative where somebody has set the clock back.
             duration_ms      : currentBuild.duration < 0 ? 0 : currentBuild.duration,
             display_name     : Texts.clean(currentBuild.displayName, Texts.NAME),
             full_display_name: Texts.clean(currentBuild.fullDisplayName, Texts.NAME),
-            causes           : causes(currentBuild),
+            causes           : causes(script),
         ]
-        String url = address(currentBuild)
+        String url = address(script)
         if (url && url.length() <= LONGEST_LINK) {
             build.url = url
         }
@@ -107,18 +91,18 @@ class BuildReport implements Serializable {
 
     /** Empty on a controller that has no Jenkins URL: asking throws there. */
     @NonCPS
-    private static String address(Object currentBuild) {
+    private static String address(Script script) {
         try {
-            return currentBuild.absoluteUrl
+            return RunningBuild.currentBuild(script).absoluteUrl
         } catch (IllegalStateException ignored) {
             return ''
         }
     }
 
     @NonCPS
-    private static List causes(Object currentBuild) {
+    private static List causes(Script script) {
         List causes = []
-        for (cause in currentBuild.getBuildCauses()) {
+        for (cause in RunningBuild.currentBuild(script).getBuildCauses()) {
             // What a cause does not have is a JSONNull, whose text is "null".
             String text = "${cause.shortDescription}"
             if (causes.size() < MOST_CAUSES) {
@@ -129,47 +113,44 @@ class BuildReport implements Serializable {
     }
 
     @NonCPS
-    private static Map changes(Object currentBuild, int most, int mostPaths) {
+    private static Map changes(Script script, int most, int mostPaths) {
         List items = []
         int total = 0
-        for (changes in currentBuild.changeSets) {
+        for (changes in RunningBuild.currentBuild(script).changeSets) {
             for (change in changes.items) {
                 total++
-                if (items.size() < most) {
-                    items << changed(change, mostPaths)
+                if (items.size() >= most) {
+                    continue
                 }
+                // In place: a method of its own would take the change from any caller.
+                Map item = [
+                    id     : Texts.clean(change.commitId ?: '?', Texts.NAME),
+                    message: Texts.clean(change.msg ?: '', Texts.NAME),
+                    author : Texts.clean(change.author?.fullName ?: '', Texts.NAME),
+                    paths  : [],
+                ]
+                for (path in change.affectedPaths) {
+                    if (item.paths.size() < mostPaths) {
+                        item.paths << Texts.clean(path, Texts.NAME)
+                    }
+                }
+                if (change.author?.id) {
+                    item.author_id = Texts.clean(change.author.id, Texts.NAME)
+                }
+                if (change.timestamp > 0) {
+                    item.at = change.timestamp
+                }
+                items << item
             }
         }
         return [total: total, items: items]
     }
 
     @NonCPS
-    private static Map changed(Object change, int mostPaths) {
-        Map item = [
-            id     : Texts.clean(change.commitId ?: '?', Texts.NAME),
-            message: Texts.clean(change.msg ?: '', Texts.NAME),
-            author : Texts.clean(change.author?.fullName ?: '', Texts.NAME),
-            paths  : [],
-        ]
-        for (path in change.affectedPaths) {
-            if (item.paths.size() < mostPaths) {
-                item.paths << Texts.clean(path, Texts.NAME)
-            }
-        }
-        if (change.author?.id) {
-            item.author_id = Texts.clean(change.author.id, Texts.NAME)
-        }
-        if (change.timestamp > 0) {
-            item.at = change.timestamp
-        }
-        return item
-    }
-
-    @NonCPS
-    private static Map failure(Throwable error, Object stage) {
-        String type = error.getClass().name
-        Map failure = [type: type, message: Texts.clean(error.message ?: type, Texts.LONG)]
-        if (stage && !"${stage}".startsWith('Declarative: ')) {
+    private static Map failure(Script script, BuildError error) {
+        Map failure = [type: error.type, message: error.message]
+        String stage = RunningBuild.env(script).STAGE_NAME
+        if (stage && !stage.startsWith('Declarative: ')) {
             failure.stage = Texts.clean(stage, Texts.NAME)
         }
         return failure

@@ -1,19 +1,22 @@
 package notifyemail
 
 import com.cloudbees.plugins.credentials.CredentialsProvider
+import com.cloudbees.plugins.credentials.common.PasswordCredentials
 import com.cloudbees.plugins.credentials.common.StandardCredentials
 import hudson.security.ACL
 import hudson.slaves.EnvironmentVariablesNodeProperty
+import hudson.util.Secret
 import jenkins.model.Jenkins
 
 /**
  * POSTs from the controller itself: no Pipeline step, no plugin, 3 ms. For trusted libraries only.
  *
- * Any Jenkinsfile may call what a trusted library has, private methods included. So the destination
- * and the token are read from the global configuration in the one method that uses them, are not
- * taken from a caller, and never leave: a caller gets the parsed answer, no more.
+ * Any Jenkinsfile may call what a trusted library has, private methods included. So the one method that
+ * uses the controller's token takes from its caller what the author asks for and nothing else: which
+ * build it reports, where that goes and the token are read within it, and none of them leaves it but in
+ * the request. A caller gets the parsed answer.
  */
-class ControllerPost implements Serializable {
+final class ControllerPost implements Serializable {
 
     private static final long serialVersionUID = 1L
 
@@ -22,9 +25,20 @@ class ControllerPost implements Serializable {
     private static final int READ_MILLIS = 2000
     private static final int LONGEST_ANSWER = 65536
 
-    /** @param json the report; the answer tells everything else, failures included */
+    /**
+     * Reports the running build. The answer says everything, failures included.
+     *
+     * @param mail the contract's `mail` member
+     * @param error what ended the build; null: currentBuild has the result
+     */
     @NonCPS
-    static Answer send(String json) {
+    static Answer send(Map mail, BuildError error) {
+        String json
+        try {
+            json = BuildReport.json(null, mail, error)
+        } catch (Exception e) {
+            return Answer.indescribable(e)
+        }
         String base = null
         URLConnection connection = null
         boolean sent = false
@@ -46,12 +60,12 @@ class ControllerPost implements Serializable {
             connection.setRequestProperty('Content-Type', 'application/json')
             List stored = CredentialsProvider.lookupCredentialsInItemGroup(
                 StandardCredentials, Jenkins.get(), ACL.SYSTEM2, [])
-            Object credential = stored.find { candidate -> candidate.id == 'notify-email-token' }
-            // Of the kinds "Username with password" or "Secret text".
-            String kind = ['password', 'secret'].find { name -> credential?.hasProperty(name) }
-            if (kind) {
+            StandardCredentials credential = stored.find { candidate -> candidate.id == 'notify-email-token' }
+            if (credential) {
+                // Of the kind "Username with password", or else "Secret text", whose plugin may be missing.
+                Secret token = credential instanceof PasswordCredentials ? credential.password : credential.secret
                 // Trimmed: secrets read from files end in a line break, which no header may hold.
-                connection.setRequestProperty('Authorization', "Bearer ${credential[kind].plainText.trim()}")
+                connection.setRequestProperty('Authorization', "Bearer ${token.plainText.trim()}")
             }
             connection.outputStream.withStream { out -> out.write(json.getBytes('UTF-8')) }
             sent = true

@@ -5,7 +5,7 @@ package notifyemail
  *
  * Nothing here calls a step or keeps anything that is not Serializable.
  */
-class Options implements Serializable {
+final class Options implements Serializable {
 
     private static final long serialVersionUID = 1L
 
@@ -30,32 +30,35 @@ class Options implements Serializable {
     static final int LONGEST_TIMEOUT = 60
 
     private final Map arguments
-    private final Object script
+    private final Script script
 
-    Options(Map arguments, Object script) {
+    /** @param arguments as `checked` gives them */
+    Options(Map arguments, Script script) {
         this.arguments = arguments
         this.script = script
     }
 
     /**
-     * The arguments as values that a controller can save when a step begins. An author's data may be what
-     * JsonSlurper or readYaml gave, or a change set, which it can't.
+     * The arguments as plain values, which a controller can save when a step begins: an author's data may be
+     * what JsonSlurper or readYaml gave, or a change set, which it can't. An exception is kept as a BuildError.
+     *
+     * @return of wrong arguments only `mistake`, a sentence for the build's author
      */
     @NonCPS
-    static Map plain(Map arguments) {
+    static Map checked(Map arguments) {
         Map plain = [:]
         for (entry in (arguments ?: [:]).entrySet()) {
-            Object value = entry.value
-            if (value instanceof Map) {
-                value = Texts.plain(value)
-            } else if (value instanceof Collection || value instanceof Object[]) {
-                List items = []
-                for (item in entry.value) {
-                    items.add(item instanceof CharSequence ? item.toString() : item)
-                }
-                value = items
+            String name = Texts.clean(entry.key, Texts.NAME)
+            String wanted = KNOWN.get(name)
+            if (wanted == null) {
+                return [mistake: "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}.".toString()]
             }
-            plain.put(entry.key.toString(), value)
+            Object value = entry.value instanceof Throwable ? BuildError.of(entry.value) : Texts.plain(entry.value)
+            boolean isOther = value instanceof String && !(entry.value instanceof CharSequence)
+            if (value != null && (isOther || !fits(wanted, value))) {
+                return [mistake: "notifyEmail: ${name} takes ${described(wanted)}.".toString()]
+            }
+            plain.put(name, value)
         }
         return plain
     }
@@ -63,16 +66,7 @@ class Options implements Serializable {
     /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
     @NonCPS
     String mistake() {
-        for (name in arguments.keySet()) {
-            String wanted = KNOWN[name]
-            if (wanted == null) {
-                return "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}."
-            }
-            if (arguments[name] instanceof Object && !fits(wanted, arguments[name])) {
-                return "notifyEmail: ${name} takes ${described(wanted)}."
-            }
-        }
-        return null
+        return arguments.mistake
     }
 
     /**
@@ -99,27 +93,27 @@ class Options implements Serializable {
     /** The contract's `mail` member: what the author asked for, and the environment's recipients. */
     @NonCPS
     Map mail() {
+        Map asked = [
+            to      : addresses(arguments.to) ?: RunningBuild.env(script).NOTIFY_EMAIL_TO,
+            cc      : addresses(arguments.cc),
+            bcc     : addresses(arguments.bcc),
+            reply_to: addresses(arguments.replyTo),
+            subject : arguments.subject ? Texts.clean(arguments.subject, Texts.LONG) : null,
+            template: arguments.template ? Texts.clean(arguments.template, Texts.LONG) : null,
+            data    : arguments.data,
+        ]
         Map mail = [:]
-        [to: addresses('to') ?: fromEnvironment('NOTIFY_EMAIL_TO'), cc: addresses('cc'), bcc: addresses('bcc'),
-         reply_to: addresses('replyTo')].each { name, value ->
-            if (value) {
-                mail[name] = value
+        for (entry in asked.entrySet()) {
+            if (entry.value) {
+                mail.put(entry.key, entry.value)
             }
-        }
-        ['subject', 'template'].each { name ->
-            if (arguments[name]) {
-                mail[name] = Texts.clean(arguments[name], Texts.LONG)
-            }
-        }
-        if (arguments.data) {
-            mail.data = arguments.data
         }
         return mail
     }
 
     @NonCPS
     String getUrl() {
-        return address(arguments.url ?: fromEnvironment('NOTIFY_EMAIL_URL'))
+        return address(arguments.url ?: RunningBuild.env(script).NOTIFY_EMAIL_URL)
     }
 
     /** A service's address as somebody wrote it, ready for a path to follow. */
@@ -135,12 +129,12 @@ class Options implements Serializable {
 
     @NonCPS
     String getCredentialsId() {
-        return arguments.credentialsId ?: fromEnvironment('NOTIFY_EMAIL_CREDENTIALS_ID')
+        return arguments.credentialsId ?: RunningBuild.env(script).NOTIFY_EMAIL_CREDENTIALS_ID
     }
 
     @NonCPS
     String getTransport() {
-        return arguments.transport ?: fromEnvironment('NOTIFY_EMAIL_TRANSPORT') ?: 'auto'
+        return arguments.transport ?: RunningBuild.env(script).NOTIFY_EMAIL_TRANSPORT ?: 'auto'
     }
 
     /** Seconds for an HTTP request from a step. */
@@ -155,29 +149,20 @@ class Options implements Serializable {
     }
 
     @NonCPS
-    Throwable getError() {
+    BuildError getError() {
         return arguments.error
     }
 
     @NonCPS
-    private String addresses(String name) {
-        Object value = arguments[name]
-        return value instanceof Collection ? value.join(', ') : (value == null ? null : value.toString())
-    }
-
-    @NonCPS
-    private String fromEnvironment(String name) {
-        // Not env[name]: that is Groovy's own getAt(Object, String), which the sandbox refuses.
-        Object value = script.env."${name}"
-        return value ? value.toString() : null
+    private static String addresses(Object value) {
+        return value instanceof Collection ? value.join(', ') : value
     }
 
     @NonCPS
     private static boolean fits(String wanted, Object value) {
         switch (wanted) {
             case 'addresses':
-                return value instanceof CharSequence ||
-                    (value instanceof Collection && value.every { item -> item instanceof CharSequence })
+                return value instanceof String || value instanceof Collection && value.every { item -> item instanceof String }
             case 'map':
                 return value instanceof Map
             case 'seconds':
@@ -185,14 +170,14 @@ class Options implements Serializable {
             case 'boolean':
                 return value instanceof Boolean
             case 'exception':
-                return value instanceof Throwable
+                return value instanceof BuildError
             case 'transport':
                 return value.toString() in TRANSPORTS
             case 'address':
                 // Nothing that a shell would read as anything but text.
-                return value instanceof CharSequence && value ==~ /https?:\/\/[^\s'"`$\\]+/
+                return value instanceof String && value ==~ /https?:\/\/[^\s'"`$\\]+/
             default:
-                return value instanceof CharSequence
+                return value instanceof String
         }
     }
 
@@ -204,7 +189,7 @@ class Options implements Serializable {
                 boolean  : 'true or false',
                 exception: 'the exception that was caught',
                 transport: "one of ${TRANSPORTS.join(', ')}",
-                address  : 'an http or https address, such as http://172.17.0.1:8525'][wanted] ?: 'a text'
+                address  : 'an http or https address, such as http://172.17.0.1:8525'].get(wanted) ?: 'a text'
     }
 
 }

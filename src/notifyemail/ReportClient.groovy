@@ -1,44 +1,40 @@
 package notifyemail
 
 /** Brings a report to the service, by whichever way this library and this build have. */
-class ReportClient implements Serializable {
+final class ReportClient implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    private final Object script
+    /** What the step gives. Of another object nothing is read: a caller's script may hand in any. */
+    private static final String RESPONSE = 'jenkins.plugins.http_request.ResponseContentSupplier'
+
+    private final Script script
     private final Options options
 
     /** Set when the shell has already told in the log: an echo would be one more step. */
     boolean told = false
 
-    ReportClient(Object script, Options options) {
+    ReportClient(Script script, Options options) {
         this.script = script
         this.options = options
     }
 
     /** Describes the build and brings that to the service. An interruption passes through; all else becomes an Answer. */
-    Answer post(Map mail, Throwable error) {
-        String json
-        try {
-            json = BuildReport.json(script, mail, error)
-        } catch (Exception e) {
-            // A plugin's change set, say, may fail in any way.
-            return Answer.unavailable("the build can't be described: ${Texts.reason(e)}")
-        }
-        String reported = "reported ${BuildReport.result(script.currentBuild, error)}"
-        Answer first = sent(json, reported, Answer.REPEATED)
+    Answer post(Map mail, BuildError error) {
+        String reported = "reported ${BuildReport.result(script, error)}"
+        Answer first = sent(mail, error, reported, Answer.REPEATED)
         if (!first.doubtful) {
             return first
         }
         // The same report again is one mail: the service knows it by its content.
-        Answer second = sent(json, reported, reported)
+        Answer second = sent(mail, error, reported, reported)
         return second.state == 'unavailable' ? Answer.unavailable(second.reason, true) : second.asFirst()
     }
 
-    /** Where a shell sends it, it is also what tells: `fresh` of a new report, `known` of one that the service had. */
-    private Answer sent(String json, String fresh, String known) {
+    /** Where a shell sends it, it also writes the line in the log: `fresh` of a new report, `known` of one the service had. */
+    private Answer sent(Map mail, BuildError error, String fresh, String known) {
         if (isFromController()) {
-            return ControllerPost.send(json)
+            return ControllerPost.send(mail, error)
         }
         String wrong = options.wrongTransport() ?: Options.wrongAddress(options.url)
         if (wrong) {
@@ -47,6 +43,12 @@ class ReportClient implements Serializable {
         if (options.transport == 'controller') {
             return Answer.unavailable('transport controller needs this library to be a trusted one: register it under ' +
                 'Manage Jenkins, System, Global Trusted Pipeline Libraries')
+        }
+        String json
+        try {
+            json = BuildReport.json(script, mail, error)
+        } catch (Exception e) {
+            return Answer.indescribable(e)
         }
         return by(options.transport == 'shell' ? 'shell' : 'httpRequest', json, fresh, known)
     }
@@ -61,7 +63,7 @@ class ReportClient implements Serializable {
             }
             return Answer.unavailable("transport ${way} needs a step that is not installed")
         } catch (Exception e) {
-            if (BuildReport.isInterruption(e)) {
+            if (BuildError.isInterruption(e)) {
                 throw e
             }
             return failed(way, e)
@@ -70,32 +72,14 @@ class ReportClient implements Serializable {
 
     @NonCPS
     boolean isFromController() {
-        return options.transport in ['auto', 'controller'] && isTrusted()
+        return options.transport in ['auto', 'controller'] && RunningBuild.isTrusted()
     }
 
     /** Which machine asks: the reader of a failure needs to know where to look from. */
     @NonCPS
     String machine() {
-        boolean onAgent = options.transport != 'controller' && !isFromController() && isInsideNode()
-        return onAgent ? "agent ${script.env.NODE_NAME}" : 'the controller'
-    }
-
-    /**
-     * Whether this library runs outside of the sandbox, told without asking for anything that the
-     * sandbox would refuse: even a refusal that is caught becomes a pending script approval.
-     */
-    @NonCPS
-    static boolean isTrusted() {
-        try {
-            return ''.noSuchPropertyOfAString != null
-        } catch (Exception e) {
-            return "${e.message}".startsWith('No such property')
-        }
-    }
-
-    @NonCPS
-    private boolean isInsideNode() {
-        return script.env.NODE_NAME && script.env.WORKSPACE
+        boolean onAgent = options.transport != 'controller' && !isFromController() && RunningBuild.isInsideNode(script)
+        return onAgent ? "agent ${RunningBuild.env(script).NODE_NAME}" : 'the controller'
     }
 
     private Answer byHttpRequest(String json) {
@@ -113,6 +97,10 @@ class ReportClient implements Serializable {
             request.authentication = options.credentialsId
         }
         Object response = script.httpRequest(request)
+        if (response.getClass().name != RESPONSE) {
+            return Answer.unavailable('the step httpRequest is not that of the HTTP Request plugin: does the Pipeline define a ' +
+                'variable or a method of that name?')
+        }
         return httpAnswer(options.url, response.status, "${response.content ?: ''}".toString())
     }
 
@@ -142,11 +130,11 @@ class ReportClient implements Serializable {
     }
 
     private Answer byShell(String json, String fresh, String known) {
-        if (!isInsideNode()) {
+        if (!RunningBuild.isInsideNode(script)) {
             return Answer.unavailable(options.transport == 'shell' ? 'transport shell works inside of a node only'
                 : 'there is no way to send it from outside of a node: install the HTTP Request plugin, or make this library a trusted one')
         }
-        boolean unix = ShellPost.isUnix("${script.env.WORKSPACE}")
+        boolean unix = ShellPost.isUnix(RunningBuild.env(script).WORKSPACE)
         boolean hasToken = options.credentialsId != null
         ShellPost post = new ShellPost(options.url, options.timeout, hasToken)
         Map arguments = [script: post.command(json, fresh, known, unix), returnStdout: true, label: 'notifyEmail']

@@ -7,7 +7,7 @@ package notifyemail
  * one line of ASCII, so that no part of it can end the document. The token is never an argument of
  * a process, which others on the machine could read.
  */
-class ShellPost implements Serializable {
+final class ShellPost implements Serializable {
 
     private static final long serialVersionUID = 1L
 

@@ -1,7 +1,7 @@
 package notifyemail
 
 /** Values as JSON can carry them: pure functions. */
-class Texts implements Serializable {
+final class Texts implements Serializable {
 
     private static final long serialVersionUID = 1L
 
@@ -14,6 +14,8 @@ class Texts implements Serializable {
     static final int ABOVE_DATA = -2
     /** As long as what JSON readers keep exactly. */
     static final int DIGITS = 15
+    /** In place of what is deeper than any template looks, or of two maps that hold each other. */
+    static final String TOO_DEEP = '...'
 
     /** At most so many characters, and no half of a surrogate pair, which no JSON reader takes. */
     @NonCPS
@@ -52,39 +54,61 @@ class Texts implements Serializable {
     }
 
     /**
-     * Maps, lists, texts, numbers and booleans as they are; anything else as its text.
+     * A copy of maps, lists, texts, numbers and booleans; anything else becomes its text.
      *
-     * JSON made of an arbitrary object would call each of its getters: in a trusted library that
-     * would hand a Jenkinsfile what the sandbox keeps from it.
+     * Only objects of Java's own classes and of the common parsers are looked into. Of any other object a
+     * trusted library would read what the sandbox keeps from the Jenkinsfile that handed it in.
      */
     @NonCPS
     static Object plain(Object value, int depth = 0) {
-        if (value instanceof Map && depth < DEEPEST) {
-            Map copy = [:]
-            for (entry in value.entrySet()) {
-                copy.put(clean(entry.key, NAME), plain(entry.value, depth + 1))
-            }
-            return copy
+        // Not `== null`: the sandbox may not know how to compare the author's own value.
+        if (!(value instanceof Object)) {
+            return null
         }
-        if (value instanceof Collection && depth < DEEPEST) {
-            List items = []
-            for (item in value) {
-                items.add(plain(item, depth + 1))
-            }
-            return items
+        if (value instanceof CharSequence) {
+            return clean(value, LONGEST)
+        }
+        String type = value.getClass().name
+        // Besides Java's own, what JsonSlurper, Groovy's ranges and the step readJSON give.
+        boolean isJava = type.startsWith('java.') || type in [
+            'groovy.json.internal.LazyMap', 'groovy.lang.IntRange', 'groovy.lang.MapWithDefault', 'net.sf.json.JSONArray',
+            'net.sf.json.JSONObject',
+        ]
+        if (value instanceof Map && isJava) {
+            return copied(value, depth)
+        }
+        if (value instanceof Object[] || value instanceof Collection && isJava) {
+            return copied(value as List, depth)
         }
         if (value instanceof Boolean) {
             return value
         }
-        if (value instanceof Number) {
-            String text = value.toString()
-            return text ==~ /-?\d+(\.\d+)?/ && text.length() <= DIGITS ? value : text
+        boolean isNumber = value instanceof Number && isJava && "${value}" ==~ /-?\d+(\.\d+)?/ && "${value}".length() <= DIGITS
+        return isNumber ? value : clean(value, LONGEST)
+    }
+
+    @NonCPS
+    private static Object copied(Map map, int depth) {
+        if (depth >= DEEPEST) {
+            return TOO_DEEP
         }
-        if (value instanceof Map || value instanceof Collection) {
-            return '...' // deeper than any template looks, or two that hold each other
+        Map copy = [:]
+        for (entry in map.entrySet()) {
+            copy.put(clean(entry.key, NAME), plain(entry.value, depth + 1))
         }
-        // Not `== null`: the sandbox may not know how to compare the author's own value.
-        return value instanceof Object ? clean(value, LONGEST) : null
+        return copy
+    }
+
+    @NonCPS
+    private static Object copied(Collection list, int depth) {
+        if (depth >= DEEPEST) {
+            return TOO_DEEP
+        }
+        List copy = []
+        for (item in list) {
+            copy.add(plain(item, depth + 1))
+        }
+        return copy
     }
 
 }

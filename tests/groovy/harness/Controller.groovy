@@ -13,6 +13,7 @@ import hudson.AbortException
 import jenkins.model.Jenkins
 import org.codehaus.groovy.control.CompilerConfiguration
 import org.codehaus.groovy.control.customizers.ImportCustomizer
+import org.jenkinsci.plugins.workflow.job.WorkflowRun
 
 /**
  * Runs a Pipeline with this library as a controller does: the real CPS transformer, the sandbox, and
@@ -36,6 +37,12 @@ class Controller {
     /** The blocks around the step that runs: name and variables. */
     final List<Map> blocks = []
     final Map<String, String> variables = [:]
+    /** The raw build. */
+    final WorkflowRun run = new WorkflowRun()
+    /** Objects that the Jenkinsfile has by these names. */
+    final Map<String, Object> given = [:]
+    /** What was read on behalf of a Jenkinsfile, and the sandbox would have refused. */
+    final List<String> leaks = []
 
     /** Steps that answer at once: Jenkins saves the program before the others only. */
     private static final List<String> SYNCHRONOUS = ['echo', 'error']

@@ -1,6 +1,8 @@
 package harness
 
 import com.cloudbees.groovy.cps.SerializableScript
+import org.jenkinsci.plugins.workflow.cps.EnvActionImpl
+import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
 
 /** A Pipeline script or a global variable's script, as workflow-cps' CpsScript: names that it lacks are steps. */
 abstract class PipelineScript extends SerializableScript {
@@ -11,11 +13,12 @@ abstract class PipelineScript extends SerializableScript {
     Object getProperty(String name) {
         switch (name) {
             case 'currentBuild':
-                return new RecordedBuild()
+                return new RunWrapper(Controller.current.run, true)
             case 'env':
-                return new Environment()
+                return EnvActionImpl.forRun(Controller.current.run)
             default:
-                return super.getProperty(name)
+                Map<String, Object> given = Controller.current.given
+                return given.containsKey(name) ? given[name] : super.getProperty(name)
         }
     }
 

@@ -2,6 +2,7 @@ package harness
 
 import groovy.json.JsonSlurper
 import net.sf.json.JSONArray
+import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
 
 /** One build, from api/json as it was recorded, with what a test changes. */
 class Recording {
@@ -39,7 +40,7 @@ class Recording {
 
     Object of(String name) {
         if (!values.containsKey(name)) {
-            throw new MissingPropertyException(name, RecordedBuild)
+            throw new MissingPropertyException(name, RunWrapper)
         }
         return values[name]
     }

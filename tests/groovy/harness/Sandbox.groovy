@@ -2,10 +2,13 @@ package harness
 
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
+import jenkins.plugins.http_request.ResponseContentSupplier
 import org.codehaus.groovy.reflection.CachedMethod
 import org.codehaus.groovy.runtime.GStringImpl
 import org.codehaus.groovy.runtime.InvokerHelper
 import org.codehaus.groovy.runtime.ScriptBytecodeAdapter
+import org.jenkinsci.plugins.workflow.cps.EnvActionImpl
+import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
 import org.kohsuke.groovy.sandbox.GroovyInterceptor
 import org.kohsuke.groovy.sandbox.impl.Checker
 
@@ -44,7 +47,8 @@ class Sandbox extends GroovyInterceptor {
 
     @Override
     Object onNewInstance(GroovyInterceptor.Invoker invoker, Class receiver, Object... args) {
-        boolean plain = receiver in [Object, Exception, GStringImpl, PipelineScript, JsonSlurper, Date, ArrayList, LinkedHashMap, HashMap]
+        boolean plain = receiver in [Object, Exception, GStringImpl, PipelineScript, JsonSlurper, Date, ArrayList, LinkedHashMap, HashMap,
+                                      URL]
         if (plain || isOurs(receiver)) {
             return super.onNewInstance(invoker, receiver, args)
         }
@@ -65,7 +69,7 @@ class Sandbox extends GroovyInterceptor {
 
     @Override
     Object onSetProperty(GroovyInterceptor.Invoker invoker, Object receiver, String property, Object value) {
-        boolean build = receiver instanceof RecordedBuild && property in ['result', 'description', 'displayName']
+        boolean build = receiver instanceof RunWrapper && property in ['result', 'description', 'displayName']
         if (isOurs(receiver) || receiver instanceof Map || receiver instanceof Script || build) {
             return super.onSetProperty(invoker, receiver, property, value)
         }
@@ -114,8 +118,9 @@ class Sandbox extends GroovyInterceptor {
         if (receiver instanceof Script || receiver instanceof Blocks || isOurs(receiver)) {
             return true
         }
-        if (receiver instanceof RecordedBuild || receiver instanceof RecordedChange) {
-            return method == 'toString' || method.startsWith('get') && isReadable(receiver, method[3].toLowerCase() + method.substring(4))
+        if (receiver instanceof RunWrapper || receiver instanceof RecordedChange) {
+            return method in Allowed.METHODS[Object] || method.startsWith('get') &&
+                isReadable(receiver, method[3].toLowerCase() + method.substring(4))
         }
         // A GString hands on to String what it doesn't know.
         Object target = receiver instanceof GString ? receiver.toString() : receiver
@@ -129,14 +134,14 @@ class Sandbox extends GroovyInterceptor {
     }
 
     private boolean isReadable(Object receiver, String property) {
-        if (receiver instanceof RecordedBuild) {
+        if (receiver instanceof RunWrapper) {
             return property in Allowed.BUILD
         }
         if (receiver instanceof RecordedChange) {
             return property in Allowed.CHANGE
         }
-        boolean open = receiver instanceof Map || receiver instanceof Script || receiver instanceof Environment ||
-            receiver instanceof Response || isOurs(receiver)
+        boolean open = receiver instanceof Map || receiver instanceof Script || receiver instanceof EnvActionImpl ||
+            receiver instanceof ResponseContentSupplier || isOurs(receiver)
         return open || ['get', 'is'].any { prefix ->
             isListed(Allowed.METHODS, receiver, prefix + property.capitalize())
         }

@@ -2,6 +2,7 @@ package harness
 
 import hudson.AbortException
 import jenkins.model.Jenkins
+import jenkins.plugins.http_request.ResponseContentSupplier
 
 /** The steps of a controller. Those that talk to the world do so: real HTTP, a real shell. */
 class Steps {
@@ -167,12 +168,12 @@ class Steps {
             if (text.getBytes('UTF-8').length < connection.contentLength) {
                 throw new IOException('Premature end of Content-Length delimited message body')
             }
-            return new Response(status, text)
+            return new ResponseContentSupplier(status, text)
         } catch (UnknownHostException ignored) {
-            return new Response(404, 'UnknownHostException as 404 Not Found')
+            return new ResponseContentSupplier(404, 'UnknownHostException as 404 Not Found')
         } catch (SocketTimeoutException | ConnectException e) {
             // As measured: no connection is no exception.
-            return new Response(408, "${e.getClass()}(${e.message}) as 408 Request Timeout")
+            return new ResponseContentSupplier(408, "${e.getClass()}(${e.message}) as 408 Request Timeout")
         } catch (IOException e) {
             throw new IllegalStateException(e)
         } finally {

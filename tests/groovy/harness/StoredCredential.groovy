@@ -1,10 +1,10 @@
 package harness
 
-import com.cloudbees.plugins.credentials.common.StandardCredentials
+import com.cloudbees.plugins.credentials.common.PasswordCredentials
 import hudson.util.Secret
 
 /** A credential of the kind "Username with password". */
-class StoredCredential implements StandardCredentials {
+class StoredCredential implements PasswordCredentials {
 
     final String id
     final Secret password

@@ -122,6 +122,16 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
+    void 'an error that can not say its message is reported by its class'() {
+        both {
+            assert failure("""
+                class Mute extends Exception { String getMessage() { throw new Exception('mute') } }
+                notifyEmail { throw new Mute() }""").getClass().simpleName == 'Mute'
+            assert report().error == [message: 'Mute', type: 'Mute']
+        }
+    }
+
+    @Test
     void 'a body that is aborted stays aborted'() {
         both {
             controller.steps.instead.input = { throw new FlowInterruptedException('Aborted by Ada') }

@@ -457,15 +457,6 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a Jenkinsfile that calls the trusted classes gets no token and no other address'() {
-        controller(trusted)
-        store('notify-email-token', 'ne_secret-token')
-        Object answer = controller.run("return notifyemail.ControllerPost.send('{}').members.toString()")
-        assert !"${answer}".contains('ne_secret-token')
-        assert service.requests.size() == 1
-    }
-
-    @Test
     void 'a missing credential is told'() {
         controller(sandboxed)
         assert controller.run("return notifyEmail(credentialsId: 'none')").state == 'mailed'

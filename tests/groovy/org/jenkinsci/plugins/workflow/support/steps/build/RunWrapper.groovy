@@ -1,11 +1,17 @@
-package harness
+package org.jenkinsci.plugins.workflow.support.steps.build
 
+import harness.Controller
 import net.sf.json.JSONArray
+import org.jenkinsci.plugins.workflow.job.WorkflowRun
 
-/** `currentBuild`, answering what a real controller was recorded to answer. Survives a restart, as RunWrapper does. */
-class RecordedBuild implements Serializable {
+/** Stands in for the class of `currentBuild`, and answers what a real controller was recorded to answer. Survives a restart. */
+class RunWrapper implements Serializable {
 
     private static final long serialVersionUID = 1L
+
+    RunWrapper(WorkflowRun run, boolean isCurrentBuild) {
+        assert run && isCurrentBuild
+    }
 
     Object propertyMissing(String name) {
         return Controller.current.build.of(name)
@@ -39,8 +45,10 @@ class RecordedBuild implements Serializable {
         return Controller.current.build.changeSets()
     }
 
-    Object getRawBuild() {
-        throw new AssertionError('rawBuild was read')
+    /** The sandbox refuses it, and nothing else may give it to a Jenkinsfile either. */
+    WorkflowRun getRawBuild() {
+        Controller.current.leaks << 'currentBuild.rawBuild was read'
+        return Controller.current.run
     }
 
 }

@@ -1,0 +1,50 @@
+package notifyemail
+
+import org.jenkinsci.plugins.workflow.cps.CpsThread
+import org.jenkinsci.plugins.workflow.cps.EnvActionImpl
+import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
+
+/**
+ * The build that runs this code, as the Pipeline variables `currentBuild` and `env` show it.
+ *
+ * A sandboxed Jenkinsfile can call everything in a trusted library, private methods included, with
+ * arguments of its choice. So in a trusted library nothing is read from an object that a caller hands
+ * in: the build is that of the running Pipeline thread, and `script` is ignored. In a sandboxed library
+ * it is the script's own, and the sandbox checks each read.
+ */
+final class RunningBuild implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    /** `currentBuild`. It never gives the raw build to a sandboxed caller: the sandbox refuses that. */
+    @NonCPS
+    static Object currentBuild(Script script) {
+        return isTrusted() ? new RunWrapper(CpsThread.current().execution.owner.executable, true) : script.currentBuild
+    }
+
+    /** `env`, with the variables of the blocks around the call. */
+    @NonCPS
+    static Object env(Script script) {
+        return isTrusted() ? EnvActionImpl.forRun(CpsThread.current().execution.owner.executable) : script.env
+    }
+
+    /**
+     * Whether this library runs outside of the sandbox. It probes nothing that the sandbox would refuse:
+     * even a refusal that is caught becomes a pending script approval.
+     */
+    @NonCPS
+    static boolean isTrusted() {
+        try {
+            return ''.noSuchPropertyOfAString != null
+        } catch (Exception e) {
+            return "${e.message}".startsWith('No such property')
+        }
+    }
+
+    @NonCPS
+    static boolean isInsideNode(Script script) {
+        Object env = env(script)
+        return env.NODE_NAME && env.WORKSPACE
+    }
+
+}
