@@ -1,5 +1,4 @@
 import notifyemail.BuildNotifier
-import notifyemail.Options
 
 /**
  * Mails the report of this build. See notifyEmail.txt for the arguments.
@@ -7,9 +6,10 @@ import notifyemail.Options
  * @return state, id, messageId, statusUrl, previewUrl and error
  */
 Map call(Map arguments) {
+    BuildNotifier notifier = new BuildNotifier(this, arguments)
     // Replaced: a variable that can't be saved would break the first step.
-    arguments = Options.checked(arguments)
-    return new BuildNotifier(this, arguments).report()
+    arguments = [:]
+    return notifier.report()
 }
 
 Map call() {
@@ -18,8 +18,9 @@ Map call() {
 
 /** Runs the body, mails what truly happened, and lets its value or its exception through. */
 Object call(Map arguments, Closure body) {
-    arguments = Options.checked(arguments)
-    return new BuildNotifier(this, arguments).around(body)
+    BuildNotifier notifier = new BuildNotifier(this, arguments)
+    arguments = [:]
+    return notifier.around(body)
 }
 
 Object call(Closure body) {

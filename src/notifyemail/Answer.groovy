@@ -118,10 +118,11 @@ final class Answer implements Serializable {
 
     @NonCPS
     private static Map accepted(String url, Map body) {
-        Map members = [id: "${body.id}".toString(), recipients: body.recipients instanceof List ? body.recipients.size() : 0]
+        Object recipients = body.recipients
+        Map members = [id: Texts.clean(body.id, Texts.NAME), recipients: recipients instanceof List ? recipients.size() : 0]
         [state: body.state, messageId: body.message_id, statusUrl: absolute(url, body.status_url),
          previewUrl: absolute(url, body.preview_url)].each { name, value ->
-            members.put(name, value == null ? null : value.toString())
+            members.put(name, value == null ? null : Texts.clean(value, Texts.LONGEST))
         }
         return members
     }
@@ -145,10 +146,14 @@ final class Answer implements Serializable {
 
     @NonCPS
     private static String detail(Map problem) {
-        List parts = problem.detail ? [problem.detail.toString()] : []
-        if (problem.errors instanceof List) {
-            for (error in problem.errors) {
-                parts << "${error.pointer}: ${error.detail}"
+        List parts = problem.detail ? [Texts.clean(problem.detail, Texts.LONG)] : []
+        // Read once, and looked at: a caller's own map may give any object, and each time another.
+        Object errors = problem.errors
+        if (errors instanceof List) {
+            for (error in errors) {
+                if (error instanceof Map) {
+                    parts << "${error.pointer}: ${error.detail}"
+                }
             }
         }
         return Texts.oneLine(parts.join(' '), 1000)

@@ -21,27 +21,17 @@ final class BuildError implements Serializable {
 
     @NonCPS
     static BuildError of(Throwable error) {
-        String type = error.getClass().name
-        String message = Texts.clean(text(error) ?: type, Texts.LONG)
+        String type = Texts.typeOf(error)
+        String message = Texts.clean(Texts.message(error), Texts.LONG)
         // The sandbox hides the cause of an interruption; its message names it.
         String interrupted = message.startsWith('Superseded by') ? 'NOT_BUILT' : 'ABORTED'
         return new BuildError(type, message, isInterruption(error) ? interrupted : 'FAILURE')
     }
 
-    /** An author's own exception may fail to say it. */
-    @NonCPS
-    private static String text(Throwable error) {
-        try {
-            return error.message
-        } catch (Throwable ignored) {
-            return ''
-        }
-    }
-
     /** Whether somebody or something interrupted the build: such an exception is never swallowed. */
     @NonCPS
     static boolean isInterruption(Throwable error) {
-        return error.getClass().name == INTERRUPTION || error instanceof InterruptedException
+        return Texts.typeOf(error) == INTERRUPTION || error instanceof InterruptedException
     }
 
 }

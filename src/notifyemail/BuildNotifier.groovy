@@ -8,7 +8,6 @@ final class BuildNotifier implements Serializable {
     private final Script script
     private final Options options
 
-    /** @param arguments as Options.checked gives them */
     BuildNotifier(Script script, Map arguments) {
         this.script = script
         this.options = new Options(arguments, script)

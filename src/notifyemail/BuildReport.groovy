@@ -21,7 +21,7 @@ final class BuildReport implements Serializable {
     static final int LARGEST = 1000000
     static final int FEWER_CHANGES = 20
     /** Jenkins' own order: a build's result only ever gets worse. */
-    static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
+    static final List<String> RESULTS = Collections.unmodifiableList(['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED'])
 
     /**
      * The report as JSON, in ASCII and on one line.

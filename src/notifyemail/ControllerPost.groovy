@@ -82,11 +82,11 @@ final class ControllerPost implements Serializable {
         } catch (NoRouteToHostException ignored) {
             return Answer.unreachable(base)
         } catch (IOException e) {
-            String told = Texts.oneLine(e.message ?: e.getClass().name)
+            String told = Texts.oneLine(Texts.message(e))
             return sent ? Answer.cutOff(base) : Answer.unavailable("${base} can't be used: ${told}")
         } catch (Exception e) {
             // Its kind only: Java quotes a header that it doesn't like in the message, and that is the token.
-            return Answer.unavailable("${base} can't be used (${e.getClass().simpleName}): is that an http or https " +
+            return Answer.unavailable("${base} can't be used (${Texts.typeOf(e)}): is that an http or https " +
                 'address, and the credential notify-email-token a plain token?')
         } finally {
             if (connection instanceof HttpURLConnection) {

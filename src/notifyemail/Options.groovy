@@ -10,7 +10,7 @@ final class Options implements Serializable {
     private static final long serialVersionUID = 1L
 
     /** Every argument, and what it takes: told when an unknown one is used. */
-    static final Map<String, String> KNOWN = [
+    static final Map<String, String> KNOWN = Collections.unmodifiableMap([
         to           : 'addresses',
         cc           : 'addresses',
         bcc          : 'addresses',
@@ -24,17 +24,17 @@ final class Options implements Serializable {
         timeout      : 'seconds',
         failOnError  : 'boolean',
         error        : 'exception',
-    ]
-    static final List<String> TRANSPORTS = ['auto', 'controller', 'httpRequest', 'shell']
+    ])
+    static final List<String> TRANSPORTS = Collections.unmodifiableList(['auto', 'controller', 'httpRequest', 'shell'])
     static final int DEFAULT_TIMEOUT = 10
     static final int LONGEST_TIMEOUT = 60
 
     private final Map arguments
     private final Script script
 
-    /** @param arguments as `checked` gives them */
+    /** @param arguments anybody's: they are copied, and none of their objects is kept */
     Options(Map arguments, Script script) {
-        this.arguments = arguments
+        this.arguments = Collections.unmodifiableMap(checked(arguments))
         this.script = script
     }
 
@@ -45,16 +45,33 @@ final class Options implements Serializable {
      * @return of wrong arguments only `mistake`, a sentence for the build's author
      */
     @NonCPS
-    static Map checked(Map arguments) {
+    private static Map checked(Map arguments) {
+        try {
+            return copied(arguments)
+        } catch (Throwable ignored) {
+            // Of a map of the author's, whose methods need a Pipeline: see Texts.plain.
+            return [mistake: 'notifyEmail takes named arguments, or a map of them.']
+        }
+    }
+
+    @NonCPS
+    private static Map copied(Map arguments) {
         Map plain = [:]
-        for (entry in (arguments ?: [:]).entrySet()) {
+        if (arguments == null) {
+            return plain
+        }
+        for (entry in arguments.entrySet()) {
+            if (!(entry instanceof Map.Entry)) {
+                return [mistake: 'notifyEmail takes named arguments, or a map of them.']
+            }
             String name = Texts.clean(entry.key, Texts.NAME)
             String wanted = KNOWN.get(name)
             if (wanted == null) {
                 return [mistake: "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}.".toString()]
             }
-            Object value = entry.value instanceof Throwable ? BuildError.of(entry.value) : Texts.plain(entry.value)
-            boolean isOther = value instanceof String && !(entry.value instanceof CharSequence)
+            Object given = entry.value
+            Object value = given instanceof Throwable ? BuildError.of(given) : Texts.plain(given)
+            boolean isOther = value instanceof String && !(given instanceof CharSequence)
             if (value != null && (isOther || !fits(wanted, value))) {
                 return [mistake: "notifyEmail: ${name} takes ${described(wanted)}.".toString()]
             }
@@ -118,8 +135,8 @@ final class Options implements Serializable {
 
     /** A service's address as somebody wrote it, ready for a path to follow. */
     @NonCPS
-    static String address(Object written) {
-        return written == null ? null : written.toString().trim().replaceAll('/+$', '')
+    static String address(String written) {
+        return written == null ? null : written.trim().replaceAll('/+$', '')
     }
 
     @NonCPS

@@ -97,7 +97,7 @@ final class ReportClient implements Serializable {
             request.authentication = options.credentialsId
         }
         Object response = script.httpRequest(request)
-        if (response.getClass().name != RESPONSE) {
+        if (Texts.typeOf(response) != RESPONSE) {
             return Answer.unavailable('the step httpRequest is not that of the HTTP Request plugin: does the Pipeline define a ' +
                 'variable or a method of that name?')
         }
@@ -123,7 +123,7 @@ final class ReportClient implements Serializable {
     /** A step's own failure; one that came after the report was sent is told so, too, when an agent is lost, say. */
     @NonCPS
     private Answer failed(String way, Exception e) {
-        String text = "${e.getClass().name} ${e.message}"
+        String text = "${Texts.typeOf(e)} ${Texts.message(e)}"
         boolean sent = ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated', 'ChannelClosed', 'RequestAborted',
                         'termination of the channel'].any { sign -> text.contains(sign) }
         return sent ? Answer.cutOff(options.url) : Answer.unavailable("${way} failed: ${Texts.reason(e)}")
@@ -142,7 +142,8 @@ final class ReportClient implements Serializable {
         if (hasToken) {
             Map binding = [$class: 'UsernamePasswordMultiBinding', credentialsId: options.credentialsId,
                            usernameVariable: 'NOTIFY_EMAIL_USER', passwordVariable: 'NOTIFY_EMAIL_TOKEN']
-            output = script.withCredentials([binding]) { shell(arguments, unix) }
+            // Of `this`: a caller's own step of that name could give the closure another object to call it on.
+            output = script.withCredentials([binding]) { this.shell(arguments, unix) }
         } else {
             output = shell(arguments, unix)
         }

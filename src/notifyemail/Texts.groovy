@@ -35,10 +35,35 @@ final class Texts implements Serializable {
         }
     }
 
+    /**
+     * The name of a value's class, as Java says it. `value.getClass().name` would ask the value, or a static
+     * property of its class: an author's own class answers with any object there, of which `name` would be read.
+     */
+    @NonCPS
+    static String typeOf(Object value) {
+        try {
+            Object type = value.getClass()
+            String text = type instanceof Class ? "${type}" : ''
+            return text.startsWith('class ') ? text.substring('class '.length()) : '?'
+        } catch (Throwable ignored) {
+            return '?'
+        }
+    }
+
+    /** An author's own exception may fail to say it. */
+    @NonCPS
+    static String message(Throwable e) {
+        try {
+            return e.message ?: typeOf(e)
+        } catch (Throwable ignored) {
+            return typeOf(e)
+        }
+    }
+
     /** What went wrong, on one line. The text of a missing step's error lists every step there is: not for a log. */
     @NonCPS
     static String reason(Throwable e) {
-        return e instanceof NoSuchMethodError ? 'a step is not installed' : oneLine(e.message ?: e.getClass().name)
+        return e instanceof NoSuchMethodError ? 'a step is not installed' : oneLine(message(e))
     }
 
     /** Ends in exactly one full stop, unless it asks. */
@@ -57,10 +82,21 @@ final class Texts implements Serializable {
      * A copy of maps, lists, texts, numbers and booleans; anything else becomes its text.
      *
      * Only objects of Java's own classes and of the common parsers are looked into. Of any other object a
-     * trusted library would read what the sandbox keeps from the Jenkinsfile that handed it in.
+     * trusted library would read what the sandbox keeps from the Jenkinsfile that handed it in. Never fails:
+     * those hold objects of the author's, and to call a method that needs a Pipeline from here is an Error
+     * that makes its value that of the library's own method.
      */
     @NonCPS
     static Object plain(Object value, int depth = 0) {
+        try {
+            return copied(value, depth)
+        } catch (Throwable ignored) {
+            return '?'
+        }
+    }
+
+    @NonCPS
+    private static Object copied(Object value, int depth) {
         // Not `== null`: the sandbox may not know how to compare the author's own value.
         if (!(value instanceof Object)) {
             return null
@@ -68,17 +104,17 @@ final class Texts implements Serializable {
         if (value instanceof CharSequence) {
             return clean(value, LONGEST)
         }
-        String type = value.getClass().name
-        // Besides Java's own, what JsonSlurper, Groovy's ranges and the step readJSON give.
-        boolean isJava = type.startsWith('java.') || type in [
+        String type = typeOf(value)
+        // Besides Java's own, what JsonSlurper, Groovy's ranges and the step readJSON give. A Groovy class may lie about its name.
+        boolean isJava = !(value instanceof GroovyObject) && (type.startsWith('java.') || type in [
             'groovy.json.internal.LazyMap', 'groovy.lang.IntRange', 'groovy.lang.MapWithDefault', 'net.sf.json.JSONArray',
             'net.sf.json.JSONObject',
-        ]
+        ])
         if (value instanceof Map && isJava) {
-            return copied(value, depth)
+            return copiedMap(value, depth)
         }
         if (value instanceof Object[] || value instanceof Collection && isJava) {
-            return copied(value as List, depth)
+            return copiedList(value as List, depth)
         }
         if (value instanceof Boolean) {
             return value
@@ -88,19 +124,22 @@ final class Texts implements Serializable {
     }
 
     @NonCPS
-    private static Object copied(Map map, int depth) {
+    private static Object copiedMap(Map map, int depth) {
         if (depth >= DEEPEST) {
             return TOO_DEEP
         }
         Map copy = [:]
         for (entry in map.entrySet()) {
-            copy.put(clean(entry.key, NAME), plain(entry.value, depth + 1))
+            // Else it is one of a map of the author's, around which there is one of Java's.
+            if (entry instanceof Map.Entry) {
+                copy.put(clean(entry.key, NAME), plain(entry.value, depth + 1))
+            }
         }
         return copy
     }
 
     @NonCPS
-    private static Object copied(Collection list, int depth) {
+    private static Object copiedList(Collection list, int depth) {
         if (depth >= DEEPEST) {
             return TOO_DEEP
         }

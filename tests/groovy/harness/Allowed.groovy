@@ -35,7 +35,7 @@ class Allowed {
         (Map)         : ['containsKey', 'entrySet', 'get', 'isEmpty', 'keySet', 'put', 'putAll', 'size', 'values'],
         (Map.Entry)   : ['getKey', 'getValue'],
         (Number)      : ['intValue', 'longValue', 'plus', 'minus', 'multiply', 'compareTo'],
-        (Closure)     : ['call'],
+        (Closure)     : ['call', 'setDelegate', 'setResolveStrategy'],
         (groovy.json.JsonSlurper): ['parseText'],
     ]
 
@@ -47,17 +47,18 @@ class Allowed {
         (Iterable)    : ['any', 'every', 'join', 'plus'],
         (Collection)  : ['collect', 'each', 'find', 'findAll', 'isCase', 'join', 'leftShift', 'plus'],
         (List)        : ['each', 'getAt', 'leftShift', 'plus'],
-        (Map)         : ['any', 'collect', 'each', 'every', 'find', 'getAt', 'leftShift', 'plus', 'putAt'],
+        (Map)         : ['any', 'collect', 'each', 'every', 'find', 'getAt', 'leftShift', 'plus', 'putAt', 'withDefault'],
         (Number)      : ['plus', 'minus', 'multiply', 'next'],
         (Matcher)     : ['getAt', 'asBoolean'],
     ]
 
     static final Map<Class, List<String>> STATIC = [
-        (System)    : ['currentTimeMillis'],
-        (UUID)      : ['randomUUID'],
-        (URLEncoder): ['encode'],
-        (String)    : ['valueOf', 'join', 'format'],
-        (Integer)   : ['parseInt', 'valueOf'],
+        (System)     : ['currentTimeMillis'],
+        (UUID)       : ['randomUUID'],
+        (URLEncoder) : ['encode'],
+        (String)     : ['valueOf', 'join', 'format'],
+        (Integer)    : ['parseInt', 'valueOf'],
+        (Collections): ['reverse', 'unmodifiableList', 'unmodifiableMap'],
     ].withDefault { [] }
 
     /** Of ScriptBytecodeAdapter: operators, and the casts that the CPS transformer makes. */

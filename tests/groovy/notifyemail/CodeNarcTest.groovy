@@ -29,7 +29,7 @@ class CodeNarcTest {
         File folder = File.createTempDir('codenarc', '')
         List<String> wrong = [
             'object."#{name}"', 'object."#{name}"()', 'object[name]', 'object.metaClass', "object.invokeMethod('x', null)",
-            'object.&toString', 'object.@field', 'object.class.forName(name)',
+            'object.&toString', 'object.@field', 'object.class.forName(name)', 'object.getClass().name', 'object.getClass().getName()',
         ]
         List<String> right = ['map.get(name)', 'list[0].text', "object.toString()", "[a: 1].get('a')"]
         new File(folder, 'Dynamic.groovy').text = (wrong + right).join('\n').replace('#', '$')

@@ -33,12 +33,14 @@ class DynamicNameVisitor extends AbstractAstVisitor {
     @Override
     void visitMethodCallExpression(MethodCallExpression call) {
         check(call, call.method)
+        checkOwner(call, call.objectExpression)
         super.visitMethodCallExpression(call)
     }
 
     @Override
     void visitPropertyExpression(PropertyExpression read) {
         check(read, read.property)
+        checkOwner(read, read.objectExpression)
         super.visitPropertyExpression(read)
     }
 
@@ -66,6 +68,12 @@ class DynamicNameVisitor extends AbstractAstVisitor {
             violates(whole, 'a name that is computed')
         } else if (name.value in REFLECTION) {
             violates(whole, "${name.value}, which takes a name")
+        }
+    }
+
+    private void checkOwner(Expression whole, Expression owner) {
+        if (owner instanceof MethodCallExpression && owner.method.text == 'getClass') {
+            violates(whole, 'a class that an object tells, and may tell wrong: use Texts.typeOf()')
         }
     }
 

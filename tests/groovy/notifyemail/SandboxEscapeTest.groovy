@@ -262,6 +262,117 @@ class SandboxEscapeTest extends PipelineTest {
         }
     }
 
+    /** Classes that a Jenkinsfile may write: each answers with whatever it was given, from methods that Java and Groovy call. */
+    private static final String LIARS = '''
+        class Loot {
+            static Object object
+        }
+        class Liar extends Exception implements GroovyInterceptable {
+            @NonCPS
+            Object invokeMethod(String method, Object given) { return Loot.object }
+        }
+        class SlowLiar extends Exception implements GroovyInterceptable {
+            Object invokeMethod(String method, Object given) { return Loot.object }
+        }
+        class FakeMap extends HashMap {
+            static String name = 'java.util.HashMap'
+            @NonCPS
+            boolean asBoolean() { return true }
+            @NonCPS
+            Set entrySet() { return [Loot.object] as Set }
+        }
+        class SlowMap extends HashMap {
+            static String name = 'java.util.HashMap'
+            Object asBoolean() { return Loot.object }
+            Set entrySet() { return Loot.object }
+        }
+        class SlowList extends ArrayList {
+            Iterator iterator() { return Loot.object }
+        }
+        class Changing extends HashMap {
+            static boolean even = false
+            @NonCPS
+            Object get(Object key) { return (Changing.even = !Changing.even) ? [] : Loot.object }
+        }
+        Loot.object = tripwire
+        '''
+
+    @Test
+    void 'an object of a class of the Jenkinsfile leads to no other object'() {
+        ['notifyemail.Answer.detail([errors: [tripwire]])', 'notifyemail.Answer.detail(new Changing())',
+         "notifyemail.Answer.accepted('http://x', new Changing())",
+         'notifyemail.BuildError.of(new Liar()).type', 'notifyemail.BuildError.of(new SlowLiar()).type',
+         'notifyemail.BuildError.isInterruption(new Liar())',
+         'notifyemail.Texts.reason(new Liar())', 'notifyemail.Texts.typeOf(new Liar())',
+         'notifyemail.Answer.indescribable(new Liar())',
+         'notifyemail.Options.address(new Liar())',
+         'notifyemail.Texts.plain(new FakeMap())', 'notifyemail.Texts.plain(new FakeMap().withDefault { 1 })',
+         'notifyemail.Texts.plain(Collections.unmodifiableList([new FakeMap()]))', 'notifyemail.Texts.copiedMap(new FakeMap(), 0)',
+         'notifyemail.Options.checked(new FakeMap())', 'notifyEmail(new FakeMap())', 'notifyEmail(data: new FakeMap())',
+         'notifyEmail(new SlowMap())', 'notifyEmail(data: new SlowMap().withDefault { 1 })', 'notifyEmail(error: new SlowLiar())',
+         'notifyEmail(error: new Liar())', 'notifyEmail(subject: new SlowLiar())', 'notifyEmail { throw new SlowLiar() }',
+         'notifyEmail { throw new Liar() }', 'notifyEmail(to: Collections.unmodifiableList(new SlowList()))',
+         'new notifyemail.BuildNotifier(this, new SlowMap()).report()',
+         'new notifyemail.BuildNotifier(this, [data: Collections.unmodifiableList(new SlowList())]).report()',
+         'new notifyemail.BuildNotifier(this, [data: new SlowMap().withDefault { 1 }]).report()',
+         'new notifyemail.BuildNotifier(this, [to: Collections.unmodifiableList(new SlowList())]).report()',
+         'new notifyemail.BuildNotifier(this, [url: new SlowLiar(), transport: "httpRequest"]).report()',
+         'new notifyemail.BuildNotifier(this, [transport: new SlowLiar()]).report()',
+         'new notifyemail.BuildNotifier(this, [mistake: new SlowLiar()]).report()',
+         'new notifyemail.BuildNotifier(this, [error: new SlowLiar()]).report()',
+         'new notifyemail.ReportClient(this, options).post([data: Collections.unmodifiableList(new SlowList())], null)',
+         'new notifyemail.ReportClient(this, options).post(new SlowMap(), null)',
+        ].each { expression ->
+            prepare()
+            Object given
+            try {
+                given = controller.run("${LIARS}; Object options = new notifyemail.Options([:], this); return ${expression}")
+            } catch (Throwable e) {
+                given = e
+            }
+            assert controller.leaks == [] : expression
+            assert given instanceof Throwable || !isSecret(given, []) : expression
+            controller.sandbox.pending.clear() // the Jenkinsfile's own doing
+            nothingLeaked()
+        }
+    }
+
+    @Test
+    void 'an answer of a step that lies about its class leads to no other object'() {
+        prepare()
+        controller.run("${LIARS}; Object httpRequest(Map request) { return new Liar() }; " +
+            "new notifyemail.BuildNotifier(this, [transport: 'httpRequest']).report()")
+        nothingLeaked()
+    }
+
+    @Test
+    void 'a closure that a step is given does nothing to an object of the Jenkinsfile'() {
+        prepare()
+        controller.steps.instead.sh = { '\n000 7' }
+        controller.run('''
+            Object withCredentials(List bindings, Closure body) {
+                body.setDelegate(tripwire)
+                body.setResolveStrategy(3)
+                return body()
+            }
+            node {
+                new notifyemail.BuildNotifier(this, [transport: 'shell', credentialsId: 'x']).report()
+            }''')
+        nothingLeaked()
+    }
+
+    @Test
+    void 'what the library compares with can not be changed'() {
+        prepare()
+        failure('Collections.reverse(notifyemail.BuildReport.RESULTS)')
+        failure("notifyemail.BuildReport.RESULTS.add(0, 'FAILURE')")
+        failure('notifyemail.Options.KNOWN.put("x", "text")')
+        failure('notifyemail.Options.TRANSPORTS.add("x")')
+        controller.sandbox.pending.clear()
+        controller.run("notifyemail.ControllerPost.send([:], new notifyemail.BuildError('x', 'y', 'SUCCESS'))")
+        assert service.reports*.build*.result == ['FAILURE']
+    }
+
     @Test
     void 'every constructor and method, with whatever a Jenkinsfile has'() {
         int calls = 0
