@@ -120,9 +120,10 @@ final class Answer implements Serializable {
     private static Map accepted(String url, Map body) {
         Object recipients = body.recipients
         Map members = [id: Texts.clean(body.id, Texts.NAME), recipients: recipients instanceof List ? recipients.size() : 0]
-        [state: body.state, messageId: body.message_id, statusUrl: absolute(url, body.status_url),
-         previewUrl: absolute(url, body.preview_url)].each { name, value ->
-            members.put(name, value == null ? null : Texts.clean(value, Texts.LONGEST))
+        Map others = [state: body.state, messageId: body.message_id, statusUrl: absolute(url, body.status_url),
+                      previewUrl: absolute(url, body.preview_url)]
+        for (entry in others.entrySet()) {
+            members.put(entry.key, entry.value == null ? null : Texts.clean(entry.value, Texts.LONGEST))
         }
         return members
     }

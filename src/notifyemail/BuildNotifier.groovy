@@ -137,9 +137,10 @@ final class BuildNotifier implements Serializable {
         lines << ''
         lines << 'This is a short mail: the report service could not be reached. The build log says why.'
         Map message = [subject: Texts.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
-        [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to].each { name, value ->
-            if (value) {
-                message.put(name, addresses(value))
+        Map others = [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to]
+        for (entry in others.entrySet()) {
+            if (entry.value) {
+                message.put(entry.key, addresses(entry.value))
             }
         }
         return message
@@ -155,7 +156,11 @@ final class BuildNotifier implements Serializable {
         for (piece in "${people ?: ''}".replaceAll(/"(\\.|[^"\\])*"/, ' ').split('[,;]')) {
             String person = piece.contains('<') ? piece.substring(piece.indexOf('<') + 1).replaceAll(/>.*/, '') : piece
             List words = person.trim().split(' ') as List
-            found.addAll(words.size() == 1 ? words : words.findAll { word -> word.contains('@') })
+            for (word in words) {
+                if (words.size() == 1 || word.contains('@')) {
+                    found << word
+                }
+            }
         }
         return found.join(', ')
     }

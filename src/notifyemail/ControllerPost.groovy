@@ -60,14 +60,26 @@ final class ControllerPost implements Serializable {
             connection.setRequestProperty('Content-Type', 'application/json')
             List stored = CredentialsProvider.lookupCredentialsInItemGroup(
                 StandardCredentials, Jenkins.get(), ACL.SYSTEM2, [])
-            StandardCredentials credential = stored.find { candidate -> candidate.id == 'notify-email-token' }
+            // In loops: a Jenkinsfile may make an object of a closure's class, too, and call it with any other object.
+            StandardCredentials credential = null
+            for (candidate in stored) {
+                if (candidate.id == 'notify-email-token') {
+                    credential = candidate
+                    break
+                }
+            }
             if (credential) {
                 // Of the kind "Username with password", or else "Secret text", whose plugin may be missing.
                 Secret token = credential instanceof PasswordCredentials ? credential.password : credential.secret
                 // Trimmed: secrets read from files end in a line break, which no header may hold.
                 connection.setRequestProperty('Authorization', "Bearer ${token.plainText.trim()}")
             }
-            connection.outputStream.withStream { out -> out.write(json.getBytes('UTF-8')) }
+            OutputStream out = connection.outputStream
+            try {
+                out.write(json.getBytes('UTF-8'))
+            } finally {
+                out.close()
+            }
             sent = true
             int status = connection.responseCode
             InputStream body = status < 400 ? connection.inputStream : connection.errorStream

@@ -179,7 +179,7 @@ final class Options implements Serializable {
     private static boolean fits(String wanted, Object value) {
         switch (wanted) {
             case 'addresses':
-                return value instanceof String || value instanceof Collection && value.every { item -> item instanceof String }
+                return value instanceof String || value instanceof Collection && areTexts(value)
             case 'map':
                 return value instanceof Map
             case 'seconds':
@@ -196,6 +196,16 @@ final class Options implements Serializable {
             default:
                 return value instanceof String
         }
+    }
+
+    @NonCPS
+    private static boolean areTexts(Collection values) {
+        for (value in values) {
+            if (!(value instanceof String)) {
+                return false
+            }
+        }
+        return true
     }
 
     @NonCPS

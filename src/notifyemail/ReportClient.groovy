@@ -124,8 +124,11 @@ final class ReportClient implements Serializable {
     @NonCPS
     private Answer failed(String way, Exception e) {
         String text = "${Texts.typeOf(e)} ${Texts.message(e)}"
-        boolean sent = ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated', 'ChannelClosed', 'RequestAborted',
-                        'termination of the channel'].any { sign -> text.contains(sign) }
+        boolean sent = false
+        for (sign in ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated', 'ChannelClosed', 'RequestAborted',
+                     'termination of the channel']) {
+            sent = sent || text.contains(sign)
+        }
         return sent ? Answer.cutOff(options.url) : Answer.unavailable("${way} failed: ${Texts.reason(e)}")
     }
 

@@ -361,6 +361,19 @@ class SandboxEscapeTest extends PipelineTest {
         nothingLeaked()
     }
 
+    /**
+     * A closure's class is one of the library, too: a Jenkinsfile could make an object of it, and call that with
+     * any other object. In the CPS code closures are no classes.
+     */
+    @Test
+    void 'no closure is a class of the library'() {
+        prepare()
+        controller.run('notifyEmail()')
+        List<String> loaded = controller.@libraryLoader.loadedClasses*.name
+        assert 'notifyemail.ControllerPost' in loaded
+        assert loaded.findAll { name -> name.startsWith('notifyemail.') && name.contains('$') } == []
+    }
+
     @Test
     void 'what the library compares with can not be changed'() {
         prepare()
