@@ -15,6 +15,9 @@ final class Answer implements Serializable {
     /** What is told instead of "reported" when the service had the report before. */
     static final String REPEATED = 'reported before, so there is no second mail'
 
+    /** Bytes that the service reads; it answers 413 to more. */
+    static final int LARGEST_REPORT = 1048576
+
     final String state
     final String reason
     /** The answer's own members, absolute links included; empty unless accepted. */
@@ -47,6 +50,12 @@ final class Answer implements Serializable {
     @NonCPS
     static Answer indescribable(Exception e) {
         return unavailable("the build can't be described: ${Texts.reason(e)}")
+    }
+
+    @NonCPS
+    static Answer tooLarge(int bytes) {
+        return new Answer('refused', "the report has ${bytes} bytes, and the service takes ${LARGEST_REPORT} at most: " +
+            'hand over less data', [:], false)
     }
 
     @NonCPS

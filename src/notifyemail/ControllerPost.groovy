@@ -33,12 +33,11 @@ final class ControllerPost implements Serializable {
      */
     @NonCPS
     static Answer send(Map mail, BuildError error) {
-        String json
-        try {
-            json = BuildReport.json(null, mail, error)
-        } catch (Exception e) {
-            return Answer.indescribable(e)
+        Object described = described(mail, error)
+        if (described instanceof Answer) {
+            return described
         }
+        String json = described
         String base = null
         URLConnection connection = null
         boolean sent = false
@@ -104,6 +103,18 @@ final class ControllerPost implements Serializable {
             if (connection instanceof HttpURLConnection) {
                 connection.disconnect()
             }
+        }
+    }
+
+    /** The report as JSON, or an Answer that says why there is none. */
+    @NonCPS
+    private static Object described(Map mail, BuildError error) {
+        try {
+            String json = BuildReport.json(null, mail, error)
+            // No timeout ends a write, so nothing is begun that the service would not read to its end.
+            return json.length() > Answer.LARGEST_REPORT ? Answer.tooLarge(json.length()) : json
+        } catch (Exception e) {
+            return Answer.indescribable(e)
         }
     }
 

@@ -374,6 +374,22 @@ class SandboxEscapeTest extends PipelineTest {
         assert loaded.findAll { name -> name.startsWith('notifyemail.') && name.contains('$') } == []
     }
 
+    /** A service that does not read would else hold the controller's thread, and no timeout ends that. */
+    @Test
+    void 'no report is sent that is larger than the service reads'() {
+        prepare()
+        controller.given.large = 'x' * 65000
+        Map result = controller.run('''
+            List texts = []
+            for (int i = 0; i < 20; i++) {
+                texts.add(large)
+            }
+            return notifyEmail(data: [texts: texts])''')
+        assert result.state == 'refused'
+        assert result.error.contains('the service takes 1048576 at most')
+        assert service.requests == []
+    }
+
     @Test
     void 'what the library compares with can not be changed'() {
         prepare()
