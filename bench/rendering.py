@@ -10,9 +10,9 @@ from statistics import median
 from bench.figures import Figure
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.mail import Addressing, compose
-from pyservice.policy import Envelope
-from pyservice.renderer import Renderer
+from pyservice.mail.message import Addressing, compose
+from pyservice.mail.renderer import Renderer
+from pyservice.policy.recipients import Envelope
 
 TIMES = 200
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from bench.client import large_report
 from bench.figures import Figure
 from pyservice.addresses import Mailbox
-from pyservice.database import Database
-from pyservice.outbox import Outbox
-from pyservice.policy import Envelope
-from pyservice.report import Report
+from pyservice.outbox.database import Database
+from pyservice.outbox.queue import Outbox
+from pyservice.policy.recipients import Envelope
+from pyservice.report.schema import Report
 
 SIZES = (1_000, 100_000, 1_000_000)
 TURNS = 40

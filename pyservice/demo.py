@@ -20,13 +20,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
-from pyservice import samples, server
-from pyservice.app import create_app
-from pyservice.configurator.node import Relay, find_relay, look
+from pyservice import samples
+from pyservice.config.settings import PORT, Settings
 from pyservice.errors import ConfigurationError, NotFoundError
-from pyservice.preview.pages import list_page, mail_page, mail_part
-from pyservice.preview.routes import PartQuery, ViewQuery
-from pyservice.settings import PORT, Settings
+from pyservice.setup.node.detect import Relay, find_relay, look
+from pyservice.web import server
+from pyservice.web.app import create_app
+from pyservice.web.pages import list_page, mail_page, mail_part
+from pyservice.web.routes.preview import PartQuery, ViewQuery
 
 SAMPLE = "2-failure"
 PATIENCE = 60.0

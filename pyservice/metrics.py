@@ -15,10 +15,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pyservice.current import Current
-from pyservice.database import Database
-from pyservice.engines import cause
-from pyservice.entries import reports
+from pyservice.config.live import Current
+from pyservice.outbox.database import Database
+from pyservice.outbox.engines import cause
+from pyservice.outbox.tables import reports
 from pyservice.smtp import Outcome
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

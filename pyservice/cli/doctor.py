@@ -10,15 +10,14 @@ import typer
 
 from pyservice.addresses import mailboxes
 from pyservice.cli.jenkins_options import connect, make_wanted
-from pyservice.configurator import checks, scripts
-from pyservice.configurator import doctor as doctors
-from pyservice.configurator import node as nodes
-from pyservice.configurator import workload as workloads
-from pyservice.configurator.dialogue import Line
-from pyservice.configurator.findings import KNOWN, Finding
-from pyservice.configurator.walk import Order
+from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError, SetupError
-from pyservice.settings import Settings
+from pyservice.setup.doctor import checks, diagnose, pod_script
+from pyservice.setup.doctor import workload as workloads
+from pyservice.setup.doctor.findings import KNOWN, Finding
+from pyservice.setup.doctor.mail_path import Order
+from pyservice.setup.doctor.smtp_session import Line
+from pyservice.setup.node import detect
 
 WAIT = 10.0
 """Seconds for a Jenkins that is still starting."""
@@ -92,8 +91,8 @@ def doctor(
         postfix_log=postfix_log,
     )
     if print_script:
-        nodes.look(address)  # whether it can be one
-        print(scripts.script(order, address, python=python), end="")
+        detect.look(address)  # whether it can be one
+        print(pod_script.script(order, address, python=python), end="")
         return
     more = workloads.examine(_text(workload)) if workload else []
     found = _examine(address, order, more, jenkins=jenkins, as_json=as_json)
@@ -105,14 +104,14 @@ def doctor(
 
 def _examine(
     address: str | None, order: Order, more: list[Finding], *, jenkins: bool, as_json: bool
-) -> doctors.Diagnosis:
-    node = nodes.look(address)
+) -> diagnose.Diagnosis:
+    node = detect.look(address)
     more = [*(_at_jenkins(node.address, order.port) if jenkins else ()), *more]
     if as_json:
-        found = doctors.examine(node, order, more=more)
+        found = diagnose.examine(node, order, more=more)
         print(json.dumps(found.as_json(), indent=2))
         return found
-    found = doctors.examine(node, order, _say, more)
+    found = diagnose.examine(node, order, _say, more)
     for finding in found.findings:
         _show(finding)
     if found.queue_id:
@@ -128,10 +127,10 @@ def _examine(
 
 def _at_jenkins(address: str | None, port: int) -> list[Finding]:
     """What is wrong with Jenkins' settings: by where its controller itself meets Postfix."""
-    from pyservice.configurator.jenkins import applying  # noqa: PLC0415 - late as in cli/jenkins
+    from pyservice.setup.jenkins import apply  # noqa: PLC0415 - late as in cli/jenkins
 
     try:
-        found = applying.read(connect({"wait": WAIT}), make_wanted({"port": port}))
+        found = apply.read(connect({"wait": WAIT}), make_wanted({"port": port}))
     except SetupError as error:
         return [KNOWN["jenkins-silent"].found(text=error)]
     more: list[Finding] = []
@@ -153,9 +152,9 @@ def _show(finding: Finding) -> None:
     print(f"\n{kind} {finding.id}: {finding.sentence}\nCure{where}:\n    {finding.cure}")
 
 
-def _cure(found: doctors.Diagnosis, *, yes: bool) -> bool:
+def _cure(found: diagnose.Diagnosis, *, yes: bool) -> bool:
     """Run the cures that are commands of ours, each once; whether one was run."""
-    is_container, done, was_run = nodes.look().is_container, set[str](), False
+    is_container, done, was_run = detect.look().is_container, set[str](), False
     for finding in found.findings:
         cure, command = finding.cure, finding.command
         if cure in done or (command is None and not finding.is_error):

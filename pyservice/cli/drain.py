@@ -10,9 +10,9 @@ import typer
 
 from pyservice.cli import show
 from pyservice.cli.service import Config
-from pyservice.configurator.postfix import Postfix, is_installed
+from pyservice.config.settings import Settings
 from pyservice.errors import SetupError
-from pyservice.settings import Settings
+from pyservice.postfix.instance import Postfix, is_installed
 
 PAUSE = 0.5
 """Seconds between two looks."""

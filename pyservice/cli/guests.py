@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.database import Database
-from pyservice.desk import Desk
-from pyservice.engines import cause
 from pyservice.errors import SetupError
+from pyservice.outbox.admin import Desk
+from pyservice.outbox.database import Database
+from pyservice.outbox.engines import cause
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from pyservice.cli.jenkins_options import (
     make_wanted,
     takes,
 )
-from pyservice.configurator.plan import Plan
 from pyservice.errors import ConfigurationError
+from pyservice.setup.plan import Plan
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
-    from pyservice.configurator.jenkins.connection import Controller
-    from pyservice.configurator.jenkins.wanted import Wanted
+    from pyservice.setup.jenkins.connection import Controller
+    from pyservice.setup.jenkins.desired import Wanted
 
 jenkins_app = typer.Typer(
     help="Point Jenkins' mail at the Postfix of its node.", no_args_is_help=True
@@ -92,10 +92,10 @@ def status(connection: dict[str, Any], check: Check = False, as_json: Json = Fal
     Examples:
       notify-email jenkins status --check          2: mail goes elsewhere, or nowhere
     """
-    from pyservice.configurator.jenkins import applying  # noqa: PLC0415
+    from pyservice.setup.jenkins import apply  # noqa: PLC0415
 
     controller = connect(connection)
-    found = applying.read(controller, make_wanted({}))
+    found = apply.read(controller, make_wanted({}))
     host = found.value("mailer", "smtpHost")
     seen = found.greeting.address if found.greeting else None
     if as_json:
@@ -141,15 +141,15 @@ def send_test_mail(
       notify-email jenkins test-mail --to me@example.com
       notify-email jenkins test-mail --to me@example.com --postfix-log /var/log/mail.log
     """
-    from pyservice.configurator.jenkins import applying, mailing  # noqa: PLC0415
-    from pyservice.postfix_log import FileLog  # noqa: PLC0415
+    from pyservice.postfix.log import FileLog  # noqa: PLC0415
+    from pyservice.setup.jenkins import apply, test_mail  # noqa: PLC0415
 
     controller = connect(connection)
-    found = applying.read(controller, make_wanted({}))
+    found = apply.read(controller, make_wanted({}))
     log = FileLog(postfix_log) if postfix_log else None
-    print(mailing.send(controller, found, to), flush=True)
+    print(test_mail.send(controller, found, to), flush=True)
     if log is not None:
-        followed = mailing.follow(log, to)
+        followed = test_mail.follow(log, to)
         if followed is None:
             print(f"{postfix_log} does not tell of it: does another node's Postfix have it?")
             raise typer.Exit(1)
@@ -159,22 +159,22 @@ def send_test_mail(
 
 
 def _one(controller: "Controller", wanted: "Wanted", applies: bool, as_json: bool) -> Plan:
-    from pyservice.configurator.jenkins import applying, emitting  # noqa: PLC0415
+    from pyservice.setup.jenkins import apply, bootstrap  # noqa: PLC0415
 
-    proposal = applying.propose(controller, wanted)
+    proposal = apply.propose(controller, wanted)
     done = applies and not proposal.plan.in_sync
     if as_json:
         if done:
-            applying.apply(controller, proposal)
+            apply.apply(controller, proposal)
         print(json.dumps(proposal.plan.as_json() | {"applied": done}, indent=2))
         return proposal.plan
     show.plan(proposal.plan, as_json=False)
     if done:
-        applying.apply(controller, proposal)
+        apply.apply(controller, proposal)
         print("Applied, and read back.")
     if proposal.found.casc:
         print("For JCasC, into your own lists:\n")
-        print(emitting.jcasc(_resolved(proposal)))
+        print(bootstrap.jcasc(_resolved(proposal)))
     return proposal.plan
 
 
@@ -182,9 +182,9 @@ def _resolved(proposal: Any) -> "Wanted":
     """With the address that was found, and without a plugin that is not there."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from pyservice.configurator.jenkins import planning  # noqa: PLC0415
+    from pyservice.setup.jenkins import planner  # noqa: PLC0415
 
-    found = planning.address(proposal.wanted, proposal.found)
+    found = planner.address(proposal.wanted, proposal.found)
     has_email_ext = proposal.found.settings["emailExt"] is not None
     wanted: Wanted = proposal.wanted
     return replace(wanted, address=found, email_ext=wanted.email_ext and has_email_ext)
@@ -198,8 +198,8 @@ def _many(
     check: bool,
     as_json: bool,
 ) -> None:
-    from pyservice.configurator.jenkins import applying  # noqa: PLC0415
-    from pyservice.configurator.jenkins import inventory as inventories  # noqa: PLC0415
+    from pyservice.setup.jenkins import apply  # noqa: PLC0415
+    from pyservice.setup.jenkins import inventory as inventories  # noqa: PLC0415
 
     if connection["jenkins_url"] is not None:
         raise ConfigurationError("--jenkins-url is one controller, and --inventory names many.")
@@ -217,9 +217,9 @@ def _many(
 
     def one(name: str) -> Plan:
         controller = connect(reached[name])
-        proposal = applying.propose(controller, wanted[name])
+        proposal = apply.propose(controller, wanted[name])
         if applies:
-            applying.apply(controller, proposal)
+            apply.apply(controller, proposal)
         return proposal.plan
 
     results = []

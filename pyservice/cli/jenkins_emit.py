@@ -8,7 +8,7 @@ import typer
 from pyservice.cli.jenkins_options import SERVER, SETTINGS, make_wanted, takes
 
 if TYPE_CHECKING:
-    from pyservice.configurator.jenkins.wanted import Wanted
+    from pyservice.setup.jenkins.desired import Wanted
 
 emit_app = typer.Typer(
     help="Write what Jenkins does by itself when it starts.", no_args_is_help=True
@@ -28,9 +28,9 @@ def init_groovy(asked: dict[str, Any], watch: Watch = 0) -> None:
     Examples:
       notify-email jenkins emit init-groovy --watch 60 > init.groovy.d/notify-email.groovy
     """
-    from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
+    from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
-    print(emitting.init_groovy(make_wanted(asked), watch), end="")
+    print(bootstrap.init_groovy(make_wanted(asked), watch), end="")
 
 
 @emit_app.command()
@@ -51,10 +51,10 @@ def jcasc(
       notify-email jenkins emit jcasc --admin-address jenkins@ci.example.com
       notify-email jenkins emit jcasc --read-file /run/notify-email/smtp-host
     """
-    from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
+    from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
     file = str(read_file) if read_file else None
-    print(emitting.jcasc(_plugins_named(asked), file, token_from), end="")
+    print(bootstrap.jcasc(_plugins_named(asked), file, token_from), end="")
 
 
 @emit_app.command("helm-values")
@@ -77,10 +77,10 @@ def helm_values(
       notify-email jenkins emit helm-values --watch 60 > values.yaml
       helm upgrade jenkins jenkins/jenkins --reuse-values --values values.yaml
     """
-    from pyservice.configurator.jenkins import emitting  # noqa: PLC0415
+    from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
     wanted = _plugins_named(asked) if read_file else make_wanted(asked)
-    values = emitting.helm_values(
+    values = bootstrap.helm_values(
         wanted, watch=watch, read_file=read_file, token_from=token_from, node=node
     )
     print(values, end="")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyservice.cli.service import Config
+from pyservice.config.settings import PREFIX, Settings, read_secret
 from pyservice.errors import ConfigurationError
-from pyservice.settings import PREFIX, Settings, read_secret
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
-    from pyservice.configurator.jenkins.connection import Controller
-    from pyservice.configurator.jenkins.wanted import Wanted
+    from pyservice.setup.jenkins.connection import Controller
+    from pyservice.setup.jenkins.desired import Wanted
 
 TOKEN = f"{PREFIX}JENKINS_TOKEN"
 _KINDS: dict[str, type] = {"port": int, "email_ext": bool}
@@ -134,7 +134,7 @@ def make_wanted(asked: dict[str, Any]) -> "Wanted":
     Raises:
         ConfigurationError: one is wrong, or unknown.
     """
-    from pyservice.configurator.jenkins.wanted import Library, Wanted  # noqa: PLC0415
+    from pyservice.setup.jenkins.desired import Library, Wanted  # noqa: PLC0415
 
     given = {name: value for name, value in asked.items() if value is not None}
     for name, value in given.items():
@@ -176,7 +176,7 @@ def connect(connection: dict[str, Any]) -> "Controller":
         raise ConfigurationError(
             f"JENKINS_USER and its API token go together: JENKINS_TOKEN_FILE or {TOKEN}."
         )
-    from pyservice.configurator.jenkins.connection import Controller  # noqa: PLC0415
+    from pyservice.setup.jenkins.connection import Controller  # noqa: PLC0415
 
     controller = Controller(settings.jenkins_url, settings.jenkins_user, token or None)
     controller.wait(wait, lambda told: print(told, file=sys.stderr, flush=True))

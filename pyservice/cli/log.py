@@ -9,7 +9,7 @@ import typer
 
 from pyservice.cli import show
 from pyservice.errors import SetupError
-from pyservice.log_sharing import FILE, Sharing
+from pyservice.postfix.log_relay import FILE, Sharing
 
 PAUSE = 0.5
 """Seconds between two looks."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pyservice.cli import show
-from pyservice.configurator import node as nodes
+from pyservice.setup.node import detect
 
 
 def node(
@@ -30,7 +30,7 @@ def node(
       notify-email node
       SMTP=$(notify-email node --address-only)
     """
-    found = nodes.look(address)
+    found = detect.look(address)
     if address_only:
         print(found.address or "")
     elif as_json:
@@ -42,7 +42,7 @@ def node(
         raise typer.Exit(1)
 
 
-def nothing_fits(found: nodes.Node) -> str:
+def nothing_fits(found: detect.Node) -> str:
     """What to do where no address was found."""
     if found.is_container:
         return (
@@ -52,7 +52,7 @@ def nothing_fits(found: nodes.Node) -> str:
     return "There is no container bridge with an address: start Docker, or give --address."
 
 
-def _tell(found: nodes.Node) -> None:
+def _tell(found: detect.Node) -> None:
     kind = "a container or pod" if found.is_container else "a node"
     show.facts(
         {

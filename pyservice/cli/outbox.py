@@ -16,12 +16,13 @@ import typer
 
 from pyservice.cli import show
 from pyservice.cli.service import Config
+from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError, RequestError, SetupError
-from pyservice.settings import Settings
+from pyservice.outbox.states import STATES
 
 if TYPE_CHECKING:
-    from pyservice.database import Database
-    from pyservice.desk import Desk, Summary
+    from pyservice.outbox.admin import Desk, Summary
+    from pyservice.outbox.database import Database
 
 outbox_app = typer.Typer(
     help="Look into the outbox, and mend it; its service may be running.", no_args_is_help=True
@@ -66,8 +67,7 @@ def list_(
       notify-email outbox list --job shop/checkout
     """
     with _desk(config) as (desk, _):
-        from pyservice.desk import Filter  # noqa: PLC0415
-        from pyservice.entries import STATES  # noqa: PLC0415
+        from pyservice.outbox.admin import Filter  # noqa: PLC0415
 
         if state is not None and state not in STATES:
             raise ConfigurationError(f"--state is one of: {', '.join(STATES)}.")
@@ -101,7 +101,7 @@ def show_(
       notify-email outbox show 3f2a9c1e --mail > mail.eml
     """
     with _desk(config) as (desk, database):
-        from pyservice.dossier import dossier  # noqa: PLC0415
+        from pyservice.outbox.export import dossier  # noqa: PLC0415
 
         try:
             found = dossier(database, desk.find(report_id))
@@ -215,7 +215,7 @@ def export(
       notify-email outbox export - | jq -r 'select(.state == "failed") | .error'
     """
     with _desk(config) as (_, database):
-        from pyservice.dossier import export as dossiers  # noqa: PLC0415
+        from pyservice.outbox.export import export as dossiers  # noqa: PLC0415
 
         lines = (json.dumps(one, ensure_ascii=False) for one in dossiers(database))
         if to == "-":
@@ -232,7 +232,7 @@ def _desk(config: Path | None) -> "Iterator[tuple[Desk, Database]]":
     url = Settings.load(config).outbox_url
     # Late, since it takes a while and the other commands don't need it.
     from pyservice.cli.guests import name, visiting  # noqa: PLC0415
-    from pyservice.desk import Desk  # noqa: PLC0415
+    from pyservice.outbox.admin import Desk  # noqa: PLC0415
 
     with visiting(url) as database:
         if database is None:
@@ -286,7 +286,7 @@ def _write(file: Path, lines: Iterator[str]) -> int:
 
 
 def _plain(one: "Summary") -> dict[str, Any]:
-    from pyservice.dossier import when  # noqa: PLC0415
+    from pyservice.outbox.export import when  # noqa: PLC0415
 
     return {**vars(one), "created": when(one.created), "due": when(one.due)}
 

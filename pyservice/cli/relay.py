@@ -18,12 +18,11 @@ from pyservice.cli.relay_options import (
     needs_root,
     with_options,
 )
-from pyservice.configurator import apply as applying
-from pyservice.configurator import proof
-from pyservice.configurator import relay as relays
-from pyservice.configurator.backup import Backup
-from pyservice.configurator.plan import Plan
-from pyservice.configurator.postfix import Postfix
+from pyservice.postfix.instance import Postfix
+from pyservice.setup.plan import Plan
+from pyservice.setup.relay import apply as applying
+from pyservice.setup.relay import open_relay_test, planner
+from pyservice.setup.relay.backup import Backup
 
 relay_app = typer.Typer(
     help="Make this node's Postfix a relay for its containers.", no_args_is_help=True
@@ -33,7 +32,7 @@ relay_app = typer.Typer(
 @relay_app.command()
 @with_options
 def plan(
-    postfix: Postfix, wanted: relays.Wanted, check: Check = False, as_json: AsJson = False
+    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
 ) -> None:
     """Show what `apply` would change, and change nothing.
 
@@ -42,7 +41,7 @@ def plan(
       notify-email relay plan
       notify-email relay plan --network 172.22.0.0/16 --relayhost smtp.example.com --check
     """
-    draft = relays.draft(applying.look(postfix, wanted), wanted)
+    draft = planner.draft(applying.look(postfix, wanted), wanted)
     show.plan(draft.plan, as_json=as_json)
     _end(draft.plan, check=check)
 
@@ -50,7 +49,7 @@ def plan(
 @relay_app.command()
 @with_options
 def apply(
-    postfix: Postfix, wanted: relays.Wanted, check: Check = False, as_json: AsJson = False
+    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
 ) -> None:
     """Make Postfix a relay for the containers; where it is one already, change nothing.
 
@@ -63,7 +62,7 @@ def apply(
       notify-email relay apply --harden --allow-sender ci.example.com
     """
     if check:
-        plan_only = relays.draft(applying.look(postfix, wanted), wanted).plan
+        plan_only = planner.draft(applying.look(postfix, wanted), wanted).plan
         show.plan(plan_only, as_json=as_json)
         _end(plan_only, check=True)
         return
@@ -89,7 +88,7 @@ def apply(
 @relay_app.command()
 @with_options
 def status(
-    postfix: Postfix, wanted: relays.Wanted, check: Check = False, as_json: AsJson = False
+    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
 ) -> None:
     """Show whether Postfix runs, greets containers, refuses strangers, and is in sync.
 
@@ -98,7 +97,7 @@ def status(
       notify-email relay status
     """
     state = applying.look(postfix, wanted)
-    found = relays.draft(state, wanted).plan
+    found = planner.draft(state, wanted).plan
     serves = state.is_running and wanted.address in state.addresses and state.greets
     proved = applying.prove(state.configuration, wanted.address) if serves else None
     backup = Backup(postfix.folder).place / "before"
@@ -122,7 +121,7 @@ def status(
         show.facts(
             {
                 "Postfix": f"{configuration.version} in {postfix.folder}, {running}",
-                "Containers": f"{wanted.address}:{proof.PORT} {greets}",
+                "Containers": f"{wanted.address}:{open_relay_test.PORT} {greets}",
                 "Strangers": _told(proved),
                 "Settings": settings,
                 "Backup": str(backup) if backup.exists() else "none: nothing was applied",
@@ -162,14 +161,14 @@ def _shown(as_json: bool) -> applying.Show:
     return lambda found: None if as_json else show.plan(found, as_json=False)
 
 
-def _told(found: proof.Proof | None) -> str | None:
+def _told(found: open_relay_test.Proof | None) -> str | None:
     if found is None:
         return None
     known = "refused (proved)" if found.state == "proved" else found.state
     return f"{known}: {found.sentence}"
 
 
-def _as_json(found: proof.Proof | None) -> dict[str, str] | None:
+def _as_json(found: open_relay_test.Proof | None) -> dict[str, str] | None:
     return {"state": found.state, "told": found.sentence} if found else None
 
 

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from pyservice.cli.node import nothing_fits
-from pyservice.configurator import boot, networks
-from pyservice.configurator import node as nodes
-from pyservice.configurator import relay as relays
-from pyservice.configurator.postfix import Postfix
 from pyservice.errors import ConfigurationError, SetupError
+from pyservice.postfix import mynetworks
+from pyservice.postfix.instance import Postfix
+from pyservice.setup.node import detect
+from pyservice.setup.relay import boot, planner
 
 ConfigDir = Annotated[
     Path | None, typer.Option(help="Postfix' configuration.  [default: the main instance's]")
@@ -67,11 +67,11 @@ def gathered(
         list[str] | None, typer.Option(help="A --network that would be refused as too broad.")
     ] = None,
     no_restart: NoRestart = False,
-) -> tuple[Postfix, relays.Wanted]:
+) -> tuple[Postfix, planner.Wanted]:
     """Postfix and what is wanted of it, from the options that several commands share."""
     postfix = instance(config_dir)
     try:
-        found = nodes.look(address)
+        found = detect.look(address)
     except ConfigurationError as error:
         raise SetupError(str(error)) from None  # 2 would mean that there are changes
     if found.is_container and address is None:
@@ -83,9 +83,9 @@ def gathered(
         raise SetupError(
             f"Which network do the containers behind {found.address} send from? Give --network."
         )
-    return postfix, relays.Wanted(
+    return postfix, planner.Wanted(
         address=ip_address(found.address),
-        networks=tuple(networks.parsed(text) for text in given),
+        networks=tuple(mynetworks.parsed(text) for text in given),
         bridge=found.bridge.interface if found.bridge else None,
         unit=boot.unit() if postfix.is_default else None,
         relayhost=relayhost,
@@ -99,7 +99,7 @@ def gathered(
         senders=tuple(allow_sender or ()),
         boot_safe=boot_safe,
         restart=not no_restart,
-        allow_broad=tuple(networks.parsed(text) for text in allow_broad or ()),
+        allow_broad=tuple(mynetworks.parsed(text) for text in allow_broad or ()),
     )
 
 

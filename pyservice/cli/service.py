@@ -15,9 +15,9 @@ import typer
 
 from pyservice import __version__, logs
 from pyservice.cli import show
-from pyservice.configurator import node
+from pyservice.config.settings import FILE, Settings
 from pyservice.errors import ConfigurationError
-from pyservice.settings import FILE, Settings
+from pyservice.setup.node import detect
 
 _log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ def serve(
     settings = load()
     logs.configure(settings.log_level)
     # Late, since they take a second: a wrong setting is told at once.
-    from pyservice import server  # noqa: PLC0415
+    from pyservice.web import server  # noqa: PLC0415
 
     certificate = None
     if settings.tls_cert and settings.tls_key:
@@ -100,7 +100,7 @@ def serve(
     sockets = server.bind(settings.listen, settings.port)
     from sqlalchemy import make_url  # noqa: PLC0415
 
-    from pyservice.app import create_app, reload  # noqa: PLC0415
+    from pyservice.web.app import create_app, reload  # noqa: PLC0415
 
     application = create_app(settings)
     _log.info(
@@ -157,7 +157,7 @@ def _addresses(settings: Settings) -> tuple[str, ...]:
         return settings.listen or ("127.0.0.1",)
     if settings.listen:
         return settings.listen
-    bridge = node.look().bridge
+    bridge = detect.look().bridge
     return ("127.0.0.1", *([bridge.address] if bridge and bridge.address else []))
 
 

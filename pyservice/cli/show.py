@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pyservice.configurator.plan import Plan
+from pyservice.setup.plan import Plan
 
 
 def facts(values: dict[str, str | None]) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from pyservice import tokens
+from pyservice.auth import tokens
+from pyservice.auth.permissions import Rights
 from pyservice.cli import show
 from pyservice.cli.service import Config
+from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
-from pyservice.rights import Rights
-from pyservice.settings import Settings
 
 token_app = typer.Typer(help="Who may send.", no_args_is_help=True)
 

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pyservice import jenkins_source
-from pyservice.report import Report
+from pyservice.jenkins import build_data
+from pyservice.report.schema import Report
 
 _FOLDER = files(__package__)
 
@@ -31,7 +31,7 @@ def load(name: str) -> Report:
     if name not in names():
         raise KeyError(name)
     build = _json(name, "build.json")
-    return jenkins_source.report(
+    return build_data.report(
         build,
         _json(name, "test-report.json"),
         _json(name, "wfapi-describe.json"),

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from pyservice.digests import Digest, Member
-from pyservice.report import Failure, Report, Result
+from pyservice.report.digest import Digest, Member
+from pyservice.report.schema import Failure, Report, Result
 from pyservice.samples import load
 
 _OUT_OF_REACH = Failure(

@@ -11,9 +11,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pyservice import server
-from pyservice.app import create_app
-from pyservice.settings import Settings
+from pyservice.config.settings import Settings
+from pyservice.web import server
+from pyservice.web.app import create_app
 
 FLAGS = [
     "--no-sandbox",

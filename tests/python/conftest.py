@@ -24,9 +24,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.testclient import TestClient
 
 from pyservice import samples
-from pyservice.app import create_app
-from pyservice.server import bind, server
-from pyservice.settings import PREFIX, Settings
+from pyservice.config.settings import PREFIX, Settings
+from pyservice.web.app import create_app
+from pyservice.web.server import bind, server
 from tests.controller.standin import StandIn
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of this machine reaches a test."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("pyservice.settings.FILE", tmp_path / "absent.toml")
+    monkeypatch.setattr("pyservice.config.settings.FILE", tmp_path / "absent.toml")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
 
 

@@ -18,12 +18,11 @@ import typer
 import yaml
 
 from pyservice.cli import app
-from pyservice.settings import PREFIX, Settings
+from pyservice.config.settings import PREFIX, Settings
+from tests.python.conftest import wait_for
 from tests.testbed import namespaces
 from tests.testbed.machine import FOLDER, Machine, run_throwaway
 from tests.testbed.namespaces import Namespace
-
-from .conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -15,21 +15,22 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from aiosmtpd.smtp import SMTP
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from pyservice import composer as composer_module
-from pyservice import receipts as receipts_module
-from pyservice import retry, tokens
-from pyservice.current import Current
-from pyservice.database import Database
-from pyservice.metrics import CONTENT_TYPE, Metrics
-from pyservice.outbox import Outbox
-from pyservice.settings import Settings
+from pyservice.auth import tokens
+from pyservice.config.live import Current
+from pyservice.config.settings import Settings
+from pyservice.delivery import retry
+from pyservice.mail import composer
+from pyservice.metrics import Metrics
+from pyservice.outbox.database import Database
+from pyservice.outbox.queue import Outbox
+from pyservice.postfix import log_watcher
 from pyservice.smtp import Outcome
-
-from .conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
-from .test_outbox import accept, other
+from tests.builders.answers import Scrape, scrape, scrape_when
+from tests.builders.log_lines import LINE
+from tests.builders.outbox import accept, other
+from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -40,55 +41,15 @@ DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "notify-email.json").read_
 PANELS = DASHBOARD["panels"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 ADMIN = (ROOT / "docs" / "admin.md").read_text()
-LINE = "Nov 25 12:40:03 node postfix/{}[7]: {}: {}"
 
 Labels = dict[str, str]
-
-
-class Scrape:
-    """What one scrape told."""
-
-    def __init__(self, text: str) -> None:
-        self.families = list(text_string_to_metric_families(text))
-        self.samples = [sample for family in self.families for sample in family.samples]
-
-    def __call__(self, name: str, **labels: str) -> float:
-        """One figure, without the name's beginning."""
-        [value] = [
-            sample.value
-            for sample in self.samples
-            if sample.name == f"notify_email_{name}" and sample.labels == labels
-        ]
-        return float(value)
-
-    def counts(self, name: str) -> dict[str, float]:
-        """The figures of a name that aren't 0, by their label."""
-        return {
-            "".join(sample.labels.values()): sample.value
-            for sample in self.samples
-            if sample.name == f"notify_email_{name}" and sample.value
-        }
-
-
-def scrape(client: TestClient) -> Scrape:
-    """Scrape a service."""
-    response = client.get("/metrics")
-    assert response.status_code == 200, response.text
-    assert response.headers["content-type"] == CONTENT_TYPE
-    return Scrape(response.text)
-
-
-def scrape_when(client: TestClient, name: str, **expected: float) -> Scrape:
-    """Scrape a service until these are the figures of a name."""
-    wait_for(lambda: scrape(client).counts(name) == expected, lambda: client.get("/metrics").text)
-    return scrape(client)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once, and so do receipts."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
-    monkeypatch.setattr(receipts_module, "PAUSE", 0.02)
+    monkeypatch.setattr(log_watcher, "PAUSE", 0.02)
 
 
 def test_accepted(client: TestClient, report: Json) -> None:
@@ -133,7 +94,7 @@ def test_not_rendered(client: TestClient, report: Json, monkeypatch: pytest.Monk
     def broken(*_: object) -> bytes:
         raise ValueError("a slip of ours")
 
-    monkeypatch.setattr(composer_module, "compose", broken)
+    monkeypatch.setattr(composer, "compose", broken)
     post(client, report)
     assert not scrape_when(client, "mails_total", failed=1).counts("attempts_total")
 
@@ -250,7 +211,7 @@ def test_no_log(
     readable: list[float],
 ) -> None:
     """A log that can't be read is 0; where none is to be read there is no figure to alert by."""
-    monkeypatch.setattr("pyservice.log_sharing.FILE", tmp_path / "not" / "there")
+    monkeypatch.setattr("pyservice.postfix.log_relay.FILE", tmp_path / "not" / "there")
     source = log and str(tmp_path / log)
     with serve(settings.model_copy(update={"postfix_log": source})) as client:
         told = scrape(client)

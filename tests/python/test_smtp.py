@@ -11,8 +11,7 @@ from aiosmtpd.smtp import SMTP
 
 from pyservice import smtp
 from pyservice.smtp import Connection, Outcome
-
-from .conftest import PostfixStandIn, free_port
+from tests.python.conftest import PostfixStandIn, free_port
 
 MAIL = b"Subject: x\r\n\r\n.dot\r\n..two\r\nend\r\n"
 Scripted = Callable[[Callable[[socket.socket], None]], int]

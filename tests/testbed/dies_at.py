@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pyservice import cli
-from pyservice.outbox import Outbox
-from pyservice.writer import Writer
+from pyservice.outbox.queue import Outbox
+from pyservice.outbox.write_queue import Writer
 
 _counted = itertools.count(1)
 _begun = False

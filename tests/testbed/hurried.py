@@ -14,7 +14,7 @@ def main() -> None:
     ends = sys.argv.index("--")
     for change in sys.argv[1:ends]:
         name, value = change.split("=")
-        module, constant = name.split(".")
+        module, _, constant = name.rpartition(".")
         owner = importlib.import_module(f"pyservice.{module}")
         assert hasattr(owner, constant), f"There is no {name} any more."
         setattr(owner, constant, float(value))

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pyservice.configurator import scripts
-from pyservice.configurator.findings import KNOWN
-from pyservice.configurator.walk import Order
+from pyservice.setup.doctor import pod_script
+from pyservice.setup.doctor.findings import KNOWN
+from pyservice.setup.doctor.mail_path import Order
 from tests.controller.standin import READER_TOKEN, TOKEN, StandIn
 from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.network import BRIDGE, Testbed
@@ -120,7 +120,7 @@ def script(
         is_sent=send_to is not None,
         timeout=timeout,
     )
-    text = scripts.script(order, address, python=program == "python")
+    text = pod_script.script(order, address, python=program == "python")
     command, *arguments = PROGRAMS[program]
     with tempfile.TemporaryDirectory() as folder:
         for tool in TOOLS.get(program, ()):
@@ -288,7 +288,7 @@ def test_no_bridge_address(testbed: Testbed) -> None:
 
 
 BARE = (
-    "import sys; from pyservice.configurator import machine; machine._MARKER_FILES = (); "
+    "import sys; from pyservice.setup.node import facts; facts._MARKER_FILES = (); "
     "from pyservice.cli import main; main()"
 )
 
@@ -623,7 +623,7 @@ def test_a_script_that_is_ended(testbed: Testbed) -> None:
     """It takes its pipes and its nc along, as when kubectl is interrupted."""
     order = Order(sender="a@example.com", recipient="b@example.com", timeout=20)
     file, place = testbed.folder / "ended.sh", testbed.folder / "ended"
-    file.write_text(scripts.script(order, None, python=False))
+    file.write_text(pod_script.script(order, None, python=False))
     place.mkdir()
     with a_firewall(testbed):
         for signalled in (signal.SIGTERM, signal.SIGHUP):

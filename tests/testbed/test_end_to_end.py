@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
 
 import pytest
 
 from pyservice import samples
+from tests.builders.reports import report_of
 from tests.testbed.network import BRIDGE, ROOT, SERVICE, Mail, Testbed
 from tests.testbed.node import BIN
 from tests.testbed.waiting import until
@@ -26,12 +26,6 @@ WAYS = {
         "node('agent') { notifyEmail(to: 'ada@example.com', transport: 'shell') }",
     ),
 }
-
-
-def report_of(name: str, to: str = "ada@example.com", **build: Any) -> dict[str, Any]:
-    """A recorded build as a request's body."""
-    body: dict[str, Any] = samples.load(name).model_dump(mode="json", exclude_none=True)
-    return body | {"mail": {"to": [to]}, "build": body["build"] | build}
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -15,7 +15,7 @@ PATIENCE = {
     "smtp.TIMEOUT": 1.0,
     "smtp.CONNECT_TIMEOUT": 1.0,
     "smtp.DATA_TIMEOUT": 1.0,
-    "courier.IDLE": 0.2,  # so that each conversation begins with a greeting
+    "delivery.worker.IDLE": 0.2,  # so that each conversation begins with a greeting
 }
 
 
@@ -52,7 +52,9 @@ def test_postfix_is_restarted_and_reloaded_under_load(trial: Trial) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_postfix_refuses(trial: Trial, step: str) -> None:
     """4xx is tried again, 5xx ends it but at greeting and EHLO; its words are in the status."""
-    trial.start(hurry=PATIENCE | {"retry.FIRST_DELAY": 600.0})  # none meets another's verdict
+    trial.start(
+        hurry=PATIENCE | {"delivery.retry.FIRST_DELAY": 600.0}
+    )  # none meets another's verdict
     final = () if step in {"greeting", "EHLO"} else PERMANENT
     for code in (*TEMPORARY, *PERMANENT):
         trial.verdict(step, f"{code} so says a test")

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from tests.builders.reports import report_of
+from tests.testbed.deferred import MAIL, wait_until_deferred
 from tests.testbed.namespaces import Completed
 from tests.testbed.network import Testbed
 from tests.testbed.node import BIN
-from tests.testbed.test_end_to_end import report_of
-from tests.testbed.test_testbed import MAIL, wait_until_deferred
 
 
 def drain(testbed: Testbed, *options: str) -> Completed:

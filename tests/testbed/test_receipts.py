@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.builders.reports import report_of
 from tests.testbed.network import ROOT, Testbed
 from tests.testbed.node import LAUNCHER
-from tests.testbed.test_end_to_end import report_of
 
 LOSSY = 2525
 

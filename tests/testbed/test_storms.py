@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from tests.builders.reports import report_of
 from tests.testbed.network import Testbed
-from tests.testbed.test_end_to_end import report_of
 from tests.testbed.waiting import until
 
 SEED = 20261125

@@ -9,23 +9,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pyservice.entries import WAITING
+from pyservice.outbox.states import WAITING
+from tests.builders.reports import report_of
 from tests.testbed.errors import TestbedError
 from tests.testbed.judge import STEPS
 from tests.testbed.namespaces import Namespace
 from tests.testbed.network import ROOT, Testbed
 from tests.testbed.node import LAUNCHER, Node
 from tests.testbed.tally import Count, counted
-from tests.testbed.test_end_to_end import report_of
 from tests.testbed.waiting import until
 
 CALLERS = 3
 LOSSY, JUDGE = 2525, 2526
 HURRY = {
-    "retry.FIRST_DELAY": 1.0,
-    "retry.LONGEST_DELAY": 4.0,
-    "retry.LONGEST_WAIT_FOR_POSTFIX": 4.0,
-    "receipts.PAUSE": 0.1,
+    "delivery.retry.FIRST_DELAY": 1.0,
+    "delivery.retry.LONGEST_DELAY": 4.0,
+    "delivery.retry.LONGEST_WAIT_FOR_POSTFIX": 4.0,
+    "postfix.log_watcher.PAUSE": 0.1,
 }
 """Retries that a test can wait for, and a log that is looked at well before each of them."""
 

@@ -15,7 +15,7 @@ class CodeNarcTest {
     void 'no rule is violated'() {
         List<String> found = []
         int files = 0
-        ['vars', 'src', 'pyservice/configurator/jenkins', 'tests/groovy'].each { folder ->
+        ['vars', 'src', 'pyservice/setup/jenkins', 'tests/groovy'].each { folder ->
             Results results = check(folder in ['vars', 'src'] ? "${RULES},${LIBRARY_RULES}" : RULES, folder)
             files += results.getTotalNumberOfFiles(true)
             collect(folder, results, found)

@@ -1,0 +1,1 @@
+"""The settings: their types, their values, and those in force now."""

@@ -1,0 +1,61 @@
+"""One mail of all reports that wait together: made when the first of them is due."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from pyservice.config.live import Current
+from pyservice.description.updater import Callback
+from pyservice.mail.message import Addressing, compose
+from pyservice.mail.renderer import Renderer
+from pyservice.metrics import Metrics
+from pyservice.outbox.groups import Groups
+from pyservice.outbox.models import Entry
+from pyservice.report.digest import Digest, Member
+
+_log = structlog.get_logger()
+
+
+def with_others(
+    entry: Entry,
+    groups: Groups,
+    current: Current,
+    renderer: Renderer,
+    metrics: Metrics,
+    callback: Callback,
+) -> Entry:
+    """Make one mail of an entry and all that wait with it, if there are any.
+
+    Args:
+        entry: the first of its group, as it was taken.
+        groups: of the outbox that it was taken from.
+        current: the settings, for the sender.
+        renderer: makes the bodies.
+        metrics: told of the others, which end.
+        callback: told of them, too.
+
+    Returns:
+        The entry with the digest's bytes; or without a group, to be sent as its own mail.
+
+    Raises:
+        LostLeaseError: somebody else has taken it meanwhile.
+        GroupChangedError: one of the others doesn't wait any more: try again.
+    """
+    others = groups.others(entry)
+    if not others:
+        return groups.left(entry)
+    digest = Digest((Member.of(entry.id, entry.report), *others))
+    sender = current.settings.sender_mailbox
+    addressing = Addressing(sender, entry.people, entry.message_id, datetime.now(UTC))
+    try:
+        with metrics.rendering():
+            mail = compose(digest, addressing, renderer)
+    except Exception:
+        _log.exception("digest.error", id=entry.id)
+        return groups.left(entry)  # rather a mail each than none
+    entry = groups.made(entry, mail, [one.id for one in others])
+    for one in others:
+        metrics.mail_ended("digested")
+        callback.changed(one.id)
+    _log.info("digest.made", id=entry.id, builds=digest.total)
+    return entry

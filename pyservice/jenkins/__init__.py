@@ -1,0 +1,1 @@
+"""Jenkins: its REST API, and what a build says there."""

@@ -1,0 +1,185 @@
+"""A rendered report → the bytes of one mail: headers, Message-ID, MIME parts.
+
+Every value of a report is untrusted. Free text is encoded by RFC 2047 before it becomes a header,
+and the finished bytes are read once more: a header that nobody wrote must never reach Postfix
+(Python 3.11's own package once decoded `=?utf-8?q?a=0ABcc:…?=` in a subject into a Bcc).
+"""
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.message import Message
+from email.policy import Compat32
+from email.utils import format_datetime
+
+from pyservice.addresses import Mailbox
+from pyservice.errors import RenderError
+from pyservice.mail.renderer import Renderer
+from pyservice.policy.recipients import Envelope
+from pyservice.report.digest import Digest
+from pyservice.report.schema import Report
+from pyservice.text import one_line, shorten
+
+MAX_SUBJECT = 250
+MAX_NAME = 100
+"""Characters of a person's name: Postfix cuts headers off at 100 KB (header_size_limit)."""
+MAX_HEADER_LINE = 998
+"""Octets, without the line end (RFC 5322, section 2.1.1)."""
+
+
+MAX_WORD = 60
+"""Characters without a space that a header can't fold at; longer ones are encoded."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_PRINTABLE_ASCII = re.compile(r"[ -~]*")
+_ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
+_NO_LABEL = re.compile(r"[^a-z0-9]+")
+# Where `binascii` encodes a line's last space, it makes up to 78 octets of at most 76.
+_TOO_LONG = re.compile(rb"(?m)^(.{74,})(=20|=09)$")
+# The generator's default would fold long headers at 78 and leave line ends as they are.
+_WIRE = Compat32(linesep="\r\n", max_line_length=76)
+
+
+@dataclass(frozen=True)
+class Addressing:
+    """What a mail's headers need beside its report."""
+
+    sender: Mailbox
+    """From and envelope sender: always the service's own."""
+    people: Envelope
+    message_id: str
+    """With its angle brackets."""
+    date: datetime
+    """Aware."""
+
+
+def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) -> bytes:
+    """One mail as SMTP wants it: CRLF, 7 bit, lines short enough.
+
+    Args:
+        shown: one build, or many. A mail that shows several jobs is on no job's list.
+        addressing: of whom, for whom.
+        renderer: makes the bodies.
+
+    Raises:
+        RenderError: not even the built-in template could be rendered, or the bytes would hold a
+            header that was not meant.
+    """
+    body, sender = renderer.render_safely(shown), addressing.sender
+    job: str | None
+    if isinstance(shown, Report):
+        job, results = shown.build.job, [shown.build.result]
+    else:
+        job, results = shown.job, list(shown.counts)
+    headers = {
+        "From": _mailboxes([sender]),
+        "To": _mailboxes(addressing.people.to) or "undisclosed-recipients:;",
+        "Cc": _mailboxes(addressing.people.cc),
+        "Reply-To": _mailboxes(addressing.people.reply_to),
+        "Subject": _free_text("Subject", shorten(body.subject, MAX_SUBJECT)),
+        "Date": format_datetime(addressing.date),
+        "Auto-Submitted": "auto-generated",  # RFC 3834
+        "X-Auto-Response-Suppress": "All",  # Exchange's way to say the same
+        "X-Jenkins-Job": job and _free_text("X-Jenkins-Job", job),
+        "X-Jenkins-Result": results[0] if len(results) == 1 else None,
+        "MIME-Version": "1.0",
+    }
+    # The newer policies would parse each header again, and so decode what was just encoded.
+    head, boundary = Message(policy=_WIRE), _boundary(addressing)
+    by_hand = {"Message-ID": addressing.message_id}
+    if job:
+        by_hand["List-Id"] = list_id(job, sender.address.rpartition("@")[2])
+    head.add_header("Content-Type", "multipart/alternative", boundary=boundary)
+    for name, value in headers.items():
+        if value:
+            head[name] = value
+    mail = b"".join(
+        [
+            # By hand: folded, as the package would have them, some programs don't read them.
+            "".join(f"{name}: {value}\r\n" for name, value in by_hand.items()).encode(),
+            head.as_bytes(policy=_WIRE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
+            _part(boundary, "plain", body.text),
+            _part(boundary, "html", body.html),
+            f"--{boundary}--\r\n".encode(),
+        ]
+    )
+    _check(mail, {"Content-Type", *by_hand, *(name for name, value in headers.items() if value)})
+    return mail
+
+
+def list_id(job: str, domain: str) -> str:
+    """One list a job, so that readers can filter: `<checkout.shop.jenkins.example.com>`.
+
+    RFC 2919 wants dot-separated atoms of at most 255 characters in all; a name that loses
+    something on the way gets a part of its digest, so that two jobs never share a list.
+    """
+    labels = [_NO_LABEL.sub("-", part.lower()).strip("-")[:30] for part in job.split("/")]
+    kept = [label for label in reversed(labels) if label][:4]
+    if "/".join(reversed(kept)) != job:
+        kept.insert(0, hashlib.sha256(job.encode()).hexdigest()[:10])
+    return f"<{'.'.join(kept)}.jenkins.{domain[:100].strip('.')}>"
+
+
+def _free_text(name: str, text: str) -> str:
+    """Printable ASCII as it is; all else as encoded words, and what merely looks like one too."""
+    clean = one_line(_CONTROL.sub(" ", text))
+    longest = max(map(len, clean.split()), default=0)
+    if _PRINTABLE_ASCII.fullmatch(clean) and "=?" not in clean and longest <= MAX_WORD:
+        return clean or "?"
+    return Header(clean, "utf-8", header_name=name, maxlinelen=76).encode()
+
+
+def _mailboxes(boxes: Iterable[Mailbox]) -> str:
+    return ", ".join(map(_mailbox, boxes))
+
+
+def _mailbox(box: Mailbox) -> str:
+    if not box.name:
+        return box.address
+    phrase = _free_text("From", shorten(box.name, MAX_NAME))
+    if not phrase.startswith("=?") and not _ATOMS.fullmatch(phrase):
+        phrase = '"' + phrase.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{phrase} <{box.address}>"
+
+
+def _part(boundary: str, subtype: str, text: str) -> bytes:
+    """Quoted-printable: readable in the source.
+
+    By `binascii`, and put together here: the package writes line by line, which took longer than
+    all the rest of a mail.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    encoded = binascii.b2a_qp(lines, istext=True)
+    if b" \n" in lines or b"\t\n" in lines or lines.endswith((b" ", b"\t")):
+        encoded = _TOO_LONG.sub(rb"\1=\n\2", encoded)
+    head = (
+        f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    return head.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _boundary(addressing: Addressing) -> str:
+    """`=_` never occurs in quoted-printable, so no body can end a part early (RFC 2045, 6.7)."""
+    return "=_" + hashlib.sha256(addressing.message_id.encode()).hexdigest()[:32]
+
+
+def _check(mail: bytes, expected: set[str]) -> None:
+    """Read the headers back as Postfix will.
+
+    Raises:
+        RenderError: there is one too many, or a line that no header may have.
+    """
+    head, separator, _ = mail.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    names = [line.partition(b":")[0].decode("latin-1") for line in lines if line[:1] not in b" \t"]
+    broken = any(
+        not line.strip() or len(line) > MAX_HEADER_LINE or b"\r" in line or b"\n" in line
+        for line in lines
+    )
+    if not separator or broken or b"\0" in mail or sorted(names) != sorted(expected):
+        raise RenderError(f"The mail's headers are not the ones that were meant: {names}.")

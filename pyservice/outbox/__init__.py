@@ -1,0 +1,1 @@
+"""The durable queue of reports: its database, tables, and all that is done with them."""

@@ -1,0 +1,261 @@
+"""The outbox's database: opened, brought to this version's tables, and written in groups.
+
+SQLite by default: one file, owned by one service, beside which commands may be its guests.
+PostgreSQL where several services share one outbox; the same statements run on both.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pyservice.errors import ConfigurationError, SetupError
+from pyservice.outbox.engines import WRITING, cause, connect, own
+from pyservice.outbox.tables import SCHEMA_VERSION, metadata
+from pyservice.outbox.write_queue import Work, Writer
+
+_I = TypeVar("_I")
+_T = TypeVar("_T")
+_versions = sa.table("alembic_version", sa.column("version_num", sa.String))
+
+
+class Database:
+    """A database. Thread-safe; `close` it."""
+
+    _engine: sa.Engine
+    _lock: int | None = None
+    """A file's, of its service."""
+
+    def __init__(self, url: str) -> None:
+        """Open it as its service: make or change its tables where they are not this version's.
+
+        Args:
+            url: `sqlite:///` and a path, whose folder is made, or `postgresql+psycopg://…`.
+
+        Raises:
+            ConfigurationError: it can't be used, or another process has the file.
+        """
+        self._begin(url)
+        if not self.is_shared:
+            self._lock = own(self._file)
+        try:
+            self._engine = connect(self._url)
+            self._migrate()
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            self.close()
+            raise ConfigurationError(
+                f"The outbox {self.name} can't be used: {cause(error)}."
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def guest(cls, url: str) -> Self | None:
+        """Open it beside its service, which may be running: nothing is locked, made or migrated.
+
+        Args:
+            url: as the service's.
+
+        Returns:
+            None: there is none yet.
+
+        Raises:
+            SetupError: it can't be used, or its tables are another version's.
+        """
+        one = cls.__new__(cls)
+        one._begin(url)
+        try:
+            if not one.is_shared and not one._file.exists():
+                return None
+            one._engine = connect(one._url, is_guest=True)
+            with one.read() as read:
+                version = one._version(read)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            one.close()
+            raise SetupError(f"The outbox {one.name} can't be used: {cause(error)}.") from None
+        if version == _HEAD:
+            return one
+        one.close()
+        if version is None:
+            return None
+        raise SetupError(
+            f"The outbox {one.name} is another notify-email's (its tables are version {version}, "
+            f"this one's {_HEAD}): use that service's command, or start this one's service first."
+        )
+
+    def _begin(self, url: str) -> None:
+        self._url = sa.make_url(url)
+        self.name = self._url.render_as_string(hide_password=True)
+        """For a person: without its password."""
+        self.is_shared = self._url.get_backend_name() == "postgresql"
+        """Whether other services use it, too."""
+        self._file = Path(self._url.database or "")
+        self._damage = ""
+
+    def close(self) -> None:
+        """Commit what waits, and release it."""
+        if hasattr(self, "_engine"):
+            self._writer.close()
+            self._engine.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection to read by."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[sa.Connection], _T]) -> _T:
+        """Do some work and commit it, together with what others want to write meanwhile.
+
+        Args:
+            work: statements; it may be run again, if a commit with others' fails.
+
+        Returns:
+            What `work` returned, once it is committed.
+
+        Raises:
+            SQLAlchemyError: it is not committed.
+        """
+        return self.submit(_each, work).result()
+
+    def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
+        """Do some work together with all that waits for the same, soon, and in one commit.
+
+        Args:
+            work: what to do for many items; it may be run again, if a commit with others' fails.
+            item: what to do it for.
+
+        Returns:
+            What came of the item, once it is committed, or the error: its own, or a
+            SQLAlchemyError where it is not committed.
+        """
+        return self._writer.submit(work, item)
+
+    def now(self) -> sa.ColumnElement[float]:
+        """Seconds since the epoch, by the one clock that all who share the database see."""
+        if self.is_shared:
+            return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+        return sa.literal(time.time(), sa.Float)
+
+    def insert_if_new(self, table: sa.Table) -> Any:
+        """An INSERT that does nothing where a unique value is there already."""
+        return self._insert(table).on_conflict_do_nothing()
+
+    def put(self, table: sa.Table) -> Any:
+        """An INSERT, or an UPDATE of all else where there is a row with that primary key."""
+        insert = self._insert(table)
+        new = {
+            column.name: insert.excluded[column.name]
+            for column in table.columns
+            if not column.primary_key
+        }
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
+
+    def _insert(self, table: sa.Table) -> Any:
+        return (postgresql if self.is_shared else sqlite).insert(table)
+
+    def check(self) -> None:
+        """Write to it.
+
+        Raises:
+            OSError: the disk is full, the file read-only or damaged, the server away.
+        """
+        if self._damage:
+            raise OSError(self._damage)
+        try:
+            self.write(lambda write: write.execute(_versions.update().values(version_num=_HEAD)))
+        except sa.exc.SQLAlchemyError as error:
+            raise OSError(cause(error)) from None
+
+    def look_for_damage(self) -> str:
+        """Read a SQLite file through, which takes a while; what is found is told by `check`, too.
+
+        Returns:
+            What is damaged; empty: nothing is, or the server looks after itself.
+        """
+        if self.is_shared:
+            return ""
+        try:
+            with self.read() as read:
+                found = read.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        except sa.exc.DatabaseError as error:
+            found = cause(error)
+        if found != "ok":
+            told = " ".join(str(found).split())
+            self._damage = f"{self._file} is damaged: {told}. docs/admin.md tells what to do"
+        return self._damage
+
+    def give_back(self, pages: int) -> int:
+        """Give some of a SQLite file's unused pages back to the disk.
+
+        Args:
+            pages: how many at most, in one short commit.
+
+        Returns:
+            How many unused ones are left.
+        """
+        if self.is_shared:
+            return 0
+
+        def vacuum(write: sa.Connection) -> int:
+            for _ in range(pages):  # Python's sqlite3 stops after the first page of each call
+                write.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+            return int(write.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+
+        return self.write(vacuum)
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self._writing.connect, keep=not self.is_shared)
+
+    @property
+    def _writing(self) -> sa.Engine:
+        return self._engine.execution_options(**WRITING)
+
+    def _version(self, connection: sa.Connection) -> str | None:
+        """Which version its tables are; None: there are none."""
+        found = sa.inspect(connection).get_table_names()
+        if "alembic_version" in found:
+            return str(connection.execute(sa.select(_versions.c.version_num)).scalar_one())
+        return "0001" if found else None  # what there was before there were migrations
+
+    def _migrate(self) -> None:
+        with self._writing.begin() as connection:
+            if self.is_shared:  # two services that start at once
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            version = self._version(connection)
+            if version is None:
+                metadata.create_all(connection)
+                connection.exec_driver_sql(_VERSION_TABLE)
+                connection.execute(_versions.insert().values(version_num=_HEAD))
+                return
+            if version > _HEAD:
+                raise ConfigurationError(
+                    f"The outbox {self.name} is a newer notify-email's (its tables are version "
+                    f"{version}, this one's {_HEAD}): install that one, or a fresh DATABASE_URL."
+                )
+            if version != _HEAD:
+                # Late: importing it takes as long as all the rest of the start.
+                from pyservice.outbox.migrations import upgrade  # noqa: PLC0415
+
+                upgrade(connection, version)
+
+
+def _each(write: sa.Connection, works: Sequence[Callable[[sa.Connection], _T]]) -> list[_T]:
+    return [work(write) for work in works]
+
+
+_HEAD = SCHEMA_VERSION
+_MIGRATION_LOCK = 0x6E6F746966  # any number that is ours
+_VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"

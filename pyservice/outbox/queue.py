@@ -1,0 +1,265 @@
+"""The durable queue between the API and Postfix.
+
+A report is committed here before its sender is told 202, its bytes before the first attempt, and
+each outcome before the next: a crash at any moment loses nothing. Who works on a row holds it by a
+lease; a row that was being sent when its holder died is sent again, and its history says that it
+may be doubled.
+
+States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
+(kept for a person), or cancelled by a person, or skipped by a dry run, or digested (in another's
+mail); after accepted, as Postfix' log tells, relayed, deferred or bounced. Times are seconds since
+the epoch, UTC.
+"""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from pyservice.errors import LostLeaseError, NotFoundError
+from pyservice.identity import message_id
+from pyservice.outbox.batch_writes import Batches, Change, Offer
+from pyservice.outbox.capacity import Room
+from pyservice.outbox.database import Database
+from pyservice.outbox.engines import cause
+from pyservice.outbox.groups import Groups, may_be_taken
+from pyservice.outbox.history import history_of
+from pyservice.outbox.models import Entry, Event, call_name
+from pyservice.outbox.receipts import doubted, free_all
+from pyservice.outbox.tables import FREE, reports
+from pyservice.policy.rate_limits import Gathering
+from pyservice.policy.recipients import Envelope
+from pyservice.report.schema import Report
+
+LEASE = 60.0
+"""Seconds for which a row is held; who lives renews it before somebody else may take it."""
+FARTHEST = 1800.0
+"""Seconds: nothing is due later than that, unless the clock was set back; so it is due at once."""
+
+_log = structlog.get_logger()
+
+
+class Outbox:
+    """The queue. Thread-safe; `close` it."""
+
+    def __init__(
+        self, database: Database, *, host: str, node: str, room: Room | None = None
+    ) -> None:
+        """Take back what a crash left behind.
+
+        Args:
+            database: where it is kept.
+            host: the right side of Message-IDs.
+            node: this one's name, for its rows.
+            room: how much it may hold; None: no limit.
+        """
+        self._database, self._host, self._node = database, host, node
+        self._holder = f"{node}/{uuid.uuid4().hex}"
+        self._batches = Batches(database, self._holder, self._lease, room)
+        self.groups = Groups(database, self._holder)
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        if database.is_shared:
+            self._keeper.start()
+        else:
+            database.write(free_all)
+
+    def close(self) -> None:
+        """Stop renewing leases."""
+        self._closing.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+
+    def accept(
+        self,
+        report: Report,
+        people: Envelope,
+        *,
+        owner: str,
+        key: str | None = None,
+        hold: bool = False,
+        storm: Callable[[], Gathering | None] = lambda: None,
+    ) -> Future[tuple[Entry, bool]]:
+        """Commit a report; the same one a second time is the first.
+
+        Args:
+            report: what to report.
+            people: to whom.
+            owner: the token's name: keys belong to their token.
+            key: the caller's idempotency key; without one the report's digest is the key.
+            hold: it is the caller's to send, as if it had been taken, unless it is gathered.
+            storm: asked of a new one, once: whether it waits for others, and in which group.
+
+        Returns:
+            Once it is committed, the entry, and whether it is new; or a ConflictError where the
+            key was used for another report, a FullError where it is new and there is no room.
+        """
+        now, entry_id = time.time(), str(uuid.uuid4())
+        entry = Entry(
+            id=entry_id,
+            owner=owner,
+            digest=report.digest(),
+            message_id=message_id(entry_id, self._host),
+            report=report,
+            people=people,
+            created=now,
+            state="received",
+            pending=people.recipients,
+            due=now,
+            node=self._node,
+        )
+        offer = Offer(entry, call_name(entry.digest, key), hold, cache(storm))
+        return self._database.submit(self._batches.accept, offer)
+
+    def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
+        """One entry with its history.
+
+        Raises:
+            NotFoundError: there is none, or it is another token's.
+        """
+        with self._database.read() as read:
+            is_meant = reports.c.id == entry_id.replace("\0", "")  # PostgreSQL knows no such text
+            row = read.execute(sa.select(reports).where(is_meant)).mappings().one_or_none()
+            if row is None or owner != row["owner"]:
+                raise NotFoundError("There is no such report.")
+            return Entry.of(row), history_of(read, entry_id)
+
+    def take(self, limit: int = 1) -> list[Entry]:
+        """Entries that are due, for this process alone until `settle` or `release`.
+
+        Args:
+            limit: how many at most.
+        """
+        now = time.time()
+        is_due = sa.or_(reports.c.due <= now, reports.c.due > now + FARTHEST)
+        due = sa.and_(is_due, self._is_free())
+        with self._database.read() as read:
+            if read.execute(sa.select(reports.c.id).where(due).limit(1)).first() is None:
+                return []
+
+        def take(write: sa.Connection) -> list[Entry]:
+            query = sa.select(reports).where(due).order_by("due").limit(limit)
+            rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
+            taken = [self._taken(write, row) for row in rows]
+            return [entry for entry in taken if entry.due is not None]
+
+        return self._database.write(take)
+
+    def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
+        values: dict[str, Any] = {"node": self._node} | self._lease() | doubted(write, row)
+        write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
+        return Entry.of({**row, **values})
+
+    def release(self, *entries: Entry) -> None:
+        """Give entries back as they were."""
+        ids = reports.c.id.in_([entry.id for entry in entries])
+        free = reports.update().where(ids, reports.c.holder == self._holder).values(FREE)
+        self._database.write(lambda write: write.execute(free))
+
+    def next_due(self) -> float | None:
+        """When the next entry that nobody has is due."""
+        with self._database.read() as read:
+            query = sa.select(sa.func.min(reports.c.due)).where(
+                reports.c.due.is_not(None), self._is_free()
+            )
+            return read.execute(query).scalar()
+
+    def sending(self, entry: Entry, mail: bytes, to: str | None = None) -> None:
+        """Commit the mail's bytes and that it is on its way, before the first octet is sent.
+
+        Args:
+            entry: as it was taken.
+            mail: its bytes.
+            to: who gets it in the recipients' place; None: they do.
+
+        Raises:
+            LostLeaseError: somebody else has taken it meanwhile.
+        """
+        instead = f", rerouted to {to} instead of {len(entry.pending)} recipients" if to else ""
+        history, values = entry.with_bytes(mail)
+        history.append(("sending", f"attempt {entry.attempts + 1}{instead}"))
+        values |= {
+            "state": "sending",
+            "attempts": entry.attempts + 1,
+            "logged_as": None,
+            "rerouted_to": to,
+        }
+        change = Change(entry, time.time(), values, tuple(history))
+        if not self._database.submit(self._batches.send, change).result():
+            raise LostLeaseError
+
+    def settle(
+        self,
+        entry: Entry,
+        *,
+        state: str,
+        note: str,
+        error: str | None = None,
+        pending: tuple[str, ...] = (),
+        due: float | None = None,
+        taken: bool = False,
+        uncertain: bool = False,
+        queue_id: str | None = None,
+        mail: bytes | None = None,
+    ) -> str:
+        """Commit what became of an attempt, give the entry back and return its state.
+
+        Args:
+            entry: as it was taken.
+            state: what it is now, unless Postfix' log says that it is `accepted`.
+            note: the attempt in the history's words.
+            error: what went wrong, for whom; None: nothing did this time.
+            pending: recipients to try again at `due`.
+            due: seconds since the epoch; None: there is no further attempt.
+            taken: Postfix took it for some recipients.
+            uncertain: Postfix may have taken it.
+            queue_id: Postfix' queue ID, where it told one.
+            mail: its bytes, where there was no attempt.
+        """
+        now = time.time()
+        history, values = entry.with_bytes(mail)
+        values |= FREE | {
+            "state": state,
+            "pending": json.dumps(pending),
+            "due": due,
+            "taken": entry.taken or taken,
+            "uncertain": entry.uncertain + uncertain,
+            "queue_id": queue_id or entry.queue_id,
+            "error": error or entry.error,
+            "ended": now if due is None else None,
+        }
+
+        # The log may have told of an earlier attempt while this one was under way.
+        in_doubt = uncertain or (entry.uncertain > 0 and state != "accepted")
+        change = Change(entry, now, values, (*history, (state, note)), in_doubt)
+        return self._database.submit(self._batches.settle, change).result()
+
+    def _keep(self) -> None:
+        """Renew the leases, until `close`."""
+        mine = sa.and_(reports.c.holder == self._holder, reports.c.due.is_not(None))
+
+        def renew(write: sa.Connection) -> None:
+            write.execute(reports.update().where(mine).values(self._lease()))
+
+        while not self._closing.wait(LEASE / 3):
+            try:
+                self._database.write(renew)
+            except sa.exc.SQLAlchemyError as error:
+                # Others take over what this one holds, if it goes on for too long.
+                _log.error("outbox.error", reason=cause(error))
+
+    def _lease(self) -> dict[str, Any]:
+        return {"holder": self._holder, "held_until": self._database.now() + LEASE}
+
+    def _is_free(self) -> sa.ColumnElement[bool]:
+        """Nobody has it, or not any more; what this process has it keeps, whatever the clock."""
+        held = reports.c.holder
+        ran_out = sa.and_(held != self._holder, reports.c.held_until < self._database.now())
+        return sa.and_(sa.or_(held.is_(None), ran_out), may_be_taken())

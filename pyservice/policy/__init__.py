@@ -1,0 +1,1 @@
+"""Whom a report may reach, and how many reports are too many."""

@@ -1,0 +1,1 @@
+"""The node's Postfix: its commands, its settings and its log."""

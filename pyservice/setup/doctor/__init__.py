@@ -1,0 +1,1 @@
+"""The doctor: the path of a mail, step by step, and what is wrong with it."""

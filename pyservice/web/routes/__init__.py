@@ -1,0 +1,1 @@
+"""The routes: reports, health, and previews."""

@@ -1,0 +1,51 @@
+"""An outbox, and entries in it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyservice import samples
+from pyservice.addresses import Mailbox
+from pyservice.outbox.database import Database
+from pyservice.outbox.models import Entry
+from pyservice.outbox.queue import Outbox
+from pyservice.policy.rate_limits import Gathering
+from pyservice.policy.recipients import Envelope
+from pyservice.report.schema import Report
+
+PEOPLE = Envelope(to=(Mailbox("Ada Éxample", "ada@example.com"),), bcc=(Mailbox("", "b@x.org"),))
+REPORT = samples.load("2-failure")
+
+
+def other(number: int) -> Report:
+    return REPORT.model_copy(update={"build": REPORT.build.model_copy(update={"number": number})})
+
+
+@contextmanager
+def opened(url: str, node: str) -> Iterator[Outbox]:
+    """A service's."""
+    database = Database(url)
+    outbox = Outbox(database, host="ci.example.com", node=node)
+    yield outbox
+    outbox.close()
+    database.close()
+
+
+def accept(
+    outbox: Outbox, report: Report = REPORT, *, key: str | None = None, hold: bool = False
+) -> Entry:
+    return outbox.accept(report, PEOPLE, owner="ci", key=key, hold=hold).result()[0]
+
+
+def taken(outbox: Outbox) -> Entry:
+    [entry] = outbox.take()
+    return entry
+
+
+def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> Entry:
+    """Accept a report that is over a rate."""
+    found = Gathering(group, time.time() + wait, "job=1/hour")
+    accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, storm=lambda: found)
+    entry, is_new = accepted.result()
+    assert is_new
+    return entry

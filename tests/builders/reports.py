@@ -1,0 +1,18 @@
+"""Reports, as a request's body."""
+
+from typing import Any
+
+from pyservice import samples
+
+Json = dict[str, Any]
+
+
+def build(report: Json, number: int) -> Json:
+    """The report of another build."""
+    return report | {"build": report["build"] | {"number": number}}
+
+
+def report_of(name: str, to: str = "ada@example.com", **build: Any) -> Json:
+    """A recorded build as a request's body."""
+    body: Json = samples.load(name).model_dump(mode="json", exclude_none=True)
+    return body | {"mail": {"to": [to]}, "build": body["build"] | build}

@@ -1,0 +1,158 @@
+"""permissions.py: what a token is bound to; each bound on both of its sides."""
+
+from typing import Any
+
+import pytest
+
+from pyservice.addresses import Mailbox
+from pyservice.auth.permissions import Rights
+from pyservice.errors import PolicyError
+from pyservice.policy.recipients import Envelope
+from pyservice.report.schema import Report
+
+SENDER = Mailbox("Jenkins", "jenkins@ci.example.com")
+BUILD = {"job": "team-a/checkout", "number": 1, "result": "FAILURE", "started_at": 0}
+
+
+def report(**build: Any) -> Report:
+    """A build's report."""
+    return Report.model_validate({"build": BUILD | build})
+
+
+def people(**addresses: str) -> Envelope:
+    """One address of each kind that is named."""
+    return Envelope(**{kind: (Mailbox("", address),) for kind, address in addresses.items()})
+
+
+def refused(rights: dict[str, Any], build: Report, envelope: Envelope) -> PolicyError | None:
+    """Why these rights forbid a report; None: they don't."""
+    try:
+        Rights.model_validate(rights).check(build, envelope, SENDER)
+    except PolicyError as error:
+        return error
+    return None
+
+
+def test_no_bounds() -> None:
+    """A token without members may do all that the settings allow."""
+    rights = Rights()
+    for act in ("send", "see", "scrape"):
+        rights.require(act)
+    assert refused({}, report(), people(to="ada@elsewhere.example", reply_to="x@y.example")) is None
+
+
+@pytest.mark.parametrize(
+    ("job", "allowed"),
+    [
+        ("team-a", True),
+        ("team-a/x", True),
+        ("team-a/x/y", True),
+        ("lib/one", True),
+        ("team-abc", False),
+        ("team-abc/x", False),
+        ("Team-A/x", False),
+        ("lib", False),
+        ("lib/onetwo", False),
+        ("x/team-a", False),
+        ("team-a/../team-b", False),
+        ("team-a/./x", False),
+        ("team-a//x", False),
+        ("/team-a", False),
+        ("team-a/", False),
+    ],
+)
+def test_jobs(job: str, allowed: bool) -> None:
+    """A folder stands for all that is in it, and for nothing whose name merely begins so."""
+    error = refused({"jobs": ["team-a", "lib/one/"]}, report(job=job), people())
+    assert (error is None) == allowed
+    if error:
+        assert error.errors == (("/build/job", f"{job} is outside of them"),)
+        assert "team-a, lib/one" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://ci.example.com/jenkins/job/x/1/", True),
+        ("HTTPS://CI.example.com:443/jenkins/job/x/1/", True),
+        ("https://ci.example.com/jenkins", True),
+        ("https://ci.example.com/jenkins/job/feature%252Fx/1/", True),
+        ("http://ci.example.com/jenkins/job/x/1/", False),
+        ("https://ci.example.com:8443/jenkins/job/x/1/", False),
+        ("https://ci.example.com/jenkins2/job/x/1/", False),
+        ("https://ci.example.com/", False),
+        ("https://ci.example.com.evil.example/jenkins/job/x/1/", False),
+        ("https://ci.example.com@evil.example/jenkins/", False),
+        ("https://me@ci.example.com/jenkins/job/x/1/", False),
+        ("https://evil.example\\@ci.example.com/jenkins/job/x/1/", False),
+        ("https://ci.example.com/jenkins/../other/", False),
+        ("https://ci.example.com/jenkins/%2e%2E/other/", False),
+        ("https://ci.example.com/jenkins/..%2fother/", False),
+        ("https://ci.example.com/jenkins/..%5cother/", False),
+        ("https://ci.example.com:x/jenkins/", False),
+        ("https://[ci.example.com/jenkins/", False),
+        (None, False),
+    ],
+)
+def test_controller(url: str | None, allowed: bool) -> None:
+    """A build's link lies below the controller's, however it is written."""
+    error = refused({"controller": "https://ci.example.com/jenkins/"}, report(url=url), people())
+    assert (error is None) == allowed
+    if error:
+        assert [pointer for pointer, _ in error.errors] == ["/build/url"]
+        assert "builds of https://ci.example.com/jenkins only" in error.detail
+
+
+@pytest.mark.parametrize("kind", ["to", "cc", "bcc"])
+def test_recipient_domains(kind: str) -> None:
+    """Nobody outside of them, in whatever member; domains below them are within."""
+    bound = {"recipient_domains": ["Example.com"]}
+    for address in ("ada@example.com", "ada@team.example.com"):
+        assert refused(bound, report(), people(**{kind: address})) is None
+    error = refused(bound, report(), people(**{kind: "eve@notexample.com"}))
+    assert error is not None
+    assert error.errors == ((f"/mail/{kind}", "eve@notexample.com is outside of them"),)
+    assert "example.com" in error.detail
+
+
+def test_sender_domains() -> None:
+    """Replies go to them only, and a service whose SENDER is outside sends nothing for it."""
+    bound = {"sender_domains": ["example.com"]}
+    assert refused(bound, report(), people(reply_to="team@example.com")) is None
+    error = refused(bound, report(), people(reply_to="team@example.org"))
+    assert error is not None
+    assert error.errors == (("/mail/reply_to", "team@example.org is outside of them"),)
+    outside = refused({"sender_domains": ["example.org"]}, report(), people())
+    assert outside is not None
+    assert outside.errors == ()
+    assert "SENDER is jenkins@ci.example.com" in outside.detail
+
+
+def test_all_that_is_wrong_is_named() -> None:
+    """One answer tells every bound that is passed."""
+    rights = {
+        "controller": "https://ci.example.com",
+        "jobs": ["team-b"],
+        "recipient_domains": ["example.com"],
+        "sender_domains": ["example.com"],
+    }
+    error = refused(rights, report(), people(to="a@x.example", reply_to="b@x.example"))
+    assert error is not None
+    assert [pointer for pointer, _ in error.errors] == [
+        "/build/url",
+        "/build/job",
+        "/mail/to",
+        "/mail/reply_to",
+    ]
+
+
+def test_acts() -> None:
+    """What it may not do is told with what it may."""
+    with pytest.raises(PolicyError, match=r"may read /metrics, and not send reports\."):
+        Rights(may=("scrape",)).require("send")
+
+
+@pytest.mark.parametrize("rate", ["100/hour", "10 per 5 minutes", "1/second"])
+def test_rates(rate: str) -> None:
+    """They are written as `limits` reads them."""
+    assert Rights(rate=rate).limit is not None

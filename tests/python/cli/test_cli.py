@@ -1,0 +1,320 @@
+"""cli and demo.py: the command as a person meets it, as a process of its own."""
+
+import json
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trustme
+import typer
+
+from pyservice import samples
+from pyservice.cli import app, service
+from pyservice.config.settings import Settings
+from pyservice.setup.node.detect import Bridge
+from tests.builders.command import COMMAND, command, http, is_up, run, serving
+from tests.python.conftest import Json, PostfixStandIn, free_port, wait_for
+
+
+def test_help() -> None:
+    """Every command explains itself; the first page has examples."""
+    assert "Examples" in run("--help").stdout
+    assert run().stderr.startswith("Usage: notify-email")
+    shown = run("serve", "--help")
+    assert shown.returncode == 0
+    assert "Usage: notify-email" in shown.stdout
+    assert run("--version").stdout.startswith("notify-email ")
+
+
+def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
+    """Every command below one, with its help."""
+    if not hasattr(command, "commands"):
+        yield " ".join(words), command.help or ""
+        return
+    for word, below in command.commands.items():
+        yield from commands(below, *words, word)
+
+
+def test_every_command_has_an_example() -> None:
+    """In its help, and of itself."""
+    every = dict(commands(typer.main.get_command(app)))
+    assert len(every) > 15
+    for words, text in every.items():
+        assert re.search(rf"Examples:\n.*notify-email {words}\b", text, re.S), words
+
+
+def test_an_output_that_cannot_be_written() -> None:
+    """A full disk is told in a sentence; who stops reading is told nothing."""
+    for end, told in ((">/dev/full", "the output: no space left on device"), ("| true", "")):
+        script = f"set -o pipefail; {COMMAND} node --json {end}"
+        done = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "Traceback" not in done.stderr
+        assert told in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--port", "99999"], "`port` (from --port)"),
+        (["serve", "--port", "x"], "--port"),
+        (["serve", "--listen", "0.0.0.0"], "needs tokens"),
+        (
+            ["serve", "--listen", "192.0.2.7", "--tokens-file", "TOKENS"],
+            "Can't listen on 192.0.2.7",
+        ),
+        (["serve", "--config", "/nowhere.toml"], "no file /nowhere.toml"),
+        (["serve", "--tokens-file", "/nowhere"], "/nowhere can't be read"),
+        (["serve", "--smtp-host", "mail..example.com"], "`smtp_host` (from --smtp-host)"),
+        (["serve", "--database-url", "sqlite:////proc/x/outbox.db"], "can't be used"),
+        (["token", "new", "--name", "a b"], "Which file"),
+        (["token", "new", "--name", "a b", "--file", "TOKENS"], "letters"),
+        (["token", "new", "--name", "a", "--file", "/proc/x"], "can't be written"),
+        (["token", "new", "--file", "TOKENS"], "token new NAME"),
+        (["token", "new", "a", "--name", "b", "--file", "TOKENS"], "token new NAME"),
+        (["token", "new", "local", "--file", "TOKENS"], "no token is named 'local'"),
+        (["token", "new", "a", "--rate", "often", "--file", "TOKENS"], "--rate: 'often' is no"),
+        (["token", "new", "a", "--may", "x", "--file", "TOKENS"], "--may: Input should be 'send'"),
+        (["token", "new", "a", "--jobs", ",", "--file", "TOKENS"], "--jobs: an empty list"),
+        (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'; there are: none"),
+        (["token", "list"], "Which file"),
+        (["token", "list", "--file", "/nowhere"], "/nowhere can't be read"),
+        (["serve", "--tls-cert", "/nowhere"], "TLS_CERT and TLS_KEY go together"),
+        (["serve", "--tls-cert", "/nowhere", "--tls-key", "/x"], "TLS_CERT /nowhere can't be read"),
+        (["serve", "--trusted-networks", "0.0.0.0/0"], "as good as everybody"),
+        (["serve", "--trusted-networks", "172.17.0.1/16"], "has host bits set"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
+    """Exit code 2 and one clear line; never a traceback."""
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text("")
+    arguments = [str(tokens) if word == "TOKENS" else word for word in arguments]
+    ended = run(*arguments, NOTIFY_EMAIL_PORT=str(free_port()))
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_token(tmp_path: Path) -> None:
+    """It is printed once, alone; its file is made, and keeps a digest for its owner's eyes."""
+    file = tmp_path / "deep" / "tokens.toml"
+    made = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
+    assert made.returncode == 0
+    token = made.stdout.strip()
+    assert re.fullmatch(r"ne_[\w-]{43}", token)
+    assert token not in file.read_text()
+    assert token not in made.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = run("token", "new", "--name", "ci", "--file", str(file))
+    assert again.returncode == 2
+    assert "has a token named 'ci'" in again.stderr
+
+
+def test_tokens_with_bounds(tmp_path: Path) -> None:
+    """They are made, listed without their digests, and removed by their names."""
+    file = tmp_path / "tokens.toml"
+    where = {"NOTIFY_EMAIL_TOKENS_FILE": str(file)}
+    flags = ("--jobs", "team-a,lib/x", "--recipient-domains", "example.com", "--rate", "100/hour")
+    assert run("token", "new", "team-a", *flags, "--may", "send", **where).returncode == 0
+    assert run("token", "new", "all", **where).returncode == 0
+    listed = run("token", "list", **where).stdout
+    assert re.search(r"team-a +20\d\d-\d\d-\d\d +jobs: team-a, lib/x; recipient_", listed)
+    assert re.search(r"all +20\d\d-\d\d-\d\d +none\n", listed)
+    as_json = json.loads(run("token", "list", "--json", **where).stdout)
+    assert as_json[0]["rate"] == "100/hour"
+    assert as_json[0]["may"] == ["send"]
+    assert as_json[1].keys() == {"name", "created"}
+    removed = run("token", "remove", "team-a", **where)
+    assert removed.returncode == 0
+    assert [one["name"] for one in json.loads(run("token", "list", "--json", **where).stdout)] == [
+        "all"
+    ]
+
+
+def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """It ends when it is told to; its log is a JSON line an event, without addresses."""
+    port, log = free_port(), tmp_path / "log"
+    base = f"http://127.0.0.1:{port}"
+    postfix.data = ["550 5.7.1 <ada@example.com>: no"]
+    with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)) as process:
+        wait_for(lambda: is_up(base))
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=5)
+        assert answer.status_code == 202
+        status = base + answer.json()["status_url"]
+        wait_for(lambda: http().get(status, timeout=5).json()["state"] == "failed")
+        assert "server" not in answer.headers
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    text = log.read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    names = [event["event"] for event in events]
+    assert names == ["service.started", "report.accepted", "mail.failed", "service.stopped"]
+    assert events[0]["tokens"] == "none: loopback only"
+    assert "ada@example.com" not in text
+    assert "…@example.com" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ({}, ("127.0.0.1",)),
+        ({"tokens_file": Path("/t")}, ("127.0.0.1", "172.22.91.1")),
+        ({"trusted_networks": "172.22.91.0/24"}, ("127.0.0.1", "172.22.91.1")),
+        ({"trusted_networks": "172.22.91.0/24", "listen": "172.22.91.1"}, ("172.22.91.1",)),
+    ],
+)
+def test_where_it_listens(
+    monkeypatch: pytest.MonkeyPatch, given: Json, addresses: tuple[str, ...]
+) -> None:
+    """On the bridge only where not everybody who can connect there may do everything."""
+    bridge = Bridge("docker0", "172.22.91.1", "172.22.91.0/24", is_up=True)
+    monkeypatch.setattr("pyservice.cli.service.detect.look", lambda: SimpleNamespace(bridge=bridge))
+    assert service._addresses(Settings.load(**given)) == addresses
+
+
+def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """With a certificate it takes reports by HTTPS; its log says until when that is good."""
+    port, log = free_port(), tmp_path / "log"
+    pair = (tmp_path / "tls.crt", tmp_path / "tls.key")
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1")
+    pair[0].write_bytes(made.cert_chain_pems[0].bytes())
+    pair[1].write_bytes(made.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    flags = ("--port", str(port), "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
+    with serving(log, *flags, NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)), http() as session:
+        session.verify = str(tmp_path / "ca.pem")
+        wait_for(lambda: "service.started" in log.read_text())
+        base = f"https://127.0.0.1:{port}"
+        assert session.post(f"{base}/v1/reports", json=report, timeout=9).status_code == 202
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["event"] for event in events][:2] == ["tls.loaded", "service.started"]
+    assert "GMT" in events[0]["until"]
+    assert events[1]["tls"] is True
+
+
+def test_one_service_an_outbox(tmp_path: Path, postfix: PostfixStandIn) -> None:
+    """A second one on the same outbox says which setting to change."""
+    port = free_port()
+    environment = {"NOTIFY_EMAIL_SMTP_PORT": str(postfix.port)}
+    with serving(tmp_path / "log", "--port", str(port), **environment):
+        wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
+        second = run("serve", "--port", str(free_port()), **environment)
+        assert second.returncode == 2
+        assert "DATABASE_URL" in second.stderr
+        third = run("serve", "--port", str(port), **environment)
+        assert third.returncode == 2
+        assert "Address already in use" in third.stderr
+
+
+def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """Every report that was answered 202 is mailed after a SIGKILL, none twice."""
+    port, log = free_port(), tmp_path / "log"
+    base = f"http://127.0.0.1:{port}"
+    away = {"NOTIFY_EMAIL_SMTP_PORT": str(free_port())}
+    with serving(log, "--port", str(port), **away) as process:
+        wait_for(lambda: is_up(base))
+        for number in range(1, 21):
+            report["build"]["number"] = number
+            assert http().post(f"{base}/v1/reports", json=report, timeout=5).status_code == 202
+        process.kill()
+        process.wait(20)
+    with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
+        wait_for(lambda: len(postfix.mails) == 20, seconds=30)
+    assert len({mail.content for mail in postfix.mails}) == 20
+
+
+def test_a_slow_or_broken_caller_hurts_nobody(tmp_path: Path, postfix: PostfixStandIn) -> None:
+    """Bytes that are no HTTP get a 400, and others are served meanwhile."""
+    port = free_port()
+    environment = {"NOTIFY_EMAIL_SMTP_PORT": str(postfix.port)}
+    with serving(tmp_path / "log", "--port", str(port), **environment):
+        wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(b"\x16\x03\x01\x00 not http\r\n\r\n")
+            assert peer.recv(100).startswith(b"HTTP/1.1 400")
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(
+                b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            )
+            assert is_up(f"http://127.0.0.1:{port}")
+
+
+def test_demo_once() -> None:
+    """It says where the mail goes and why, the queue ID, where the mail lies, and ends with 0."""
+    ended = run("demo", "--once")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for wanted in (
+        "Postfix",
+        "catcher",
+        "make demo TO=",
+        "202",
+        "250 2.0.0 Ok: queued as DEMO1",
+        "Queue ID    DEMO1",
+        "/preview",
+    ):
+        assert wanted in ended.stdout
+    [file] = re.findall(r"Mail +(/\S+\.eml)", ended.stdout)
+    mail = Path(file).read_bytes()
+    report = samples.load("2-failure")
+    assert report.error is not None
+    assert report.error.message.encode() in mail
+    assert b"X-Jenkins-Job: shop/checkout\r\n" in mail
+
+
+def test_the_demo_and_the_machines_settings(tmp_path: Path) -> None:
+    """Of a service's settings the demo takes how its mails look, and none that would stop it."""
+    ended = run(
+        "demo",
+        "--once",
+        NOTIFY_EMAIL_SENDER="CI <ci@ci.example.com>",
+        NOTIFY_EMAIL_TEMPLATES_DIR=str(tmp_path),
+        NOTIFY_EMAIL_PUBLIC_URL="https://mail.example.com",
+        NOTIFY_EMAIL_TOKENS_FILE="/nowhere",
+        NOTIFY_EMAIL_ALLOWED_DOMAINS="example.org",
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [file] = re.findall(r"Mail +(/\S+\.eml)", ended.stdout)
+    assert b"\r\nFrom: CI <ci@ci.example.com>\r\n" in b"\r\n" + Path(file).read_bytes()
+
+
+def test_the_demo_without_its_extra() -> None:
+    """What to install is told, and nothing else."""
+    without = "import sys; sys.modules['aiosmtpd'] = None; from pyservice.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", without, "demo"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        r"notify-email: .*pip install 'jenkins-notify-email\[demo\]'\n", ended.stderr
+    )
+
+
+def test_demo_stays_until_interrupted() -> None:
+    """Its links work in the meantime."""
+    process = subprocess.Popen(command("demo"), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Stop"):
+            break
+    links = re.findall(r"(?:Look at it|Preview|Previews|API|Status) +(http://\S+)", "".join(lines))
+    assert len(links) == 5
+    for link in links:
+        assert http().get(link, timeout=5).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    process.stdout.close()

@@ -1,0 +1,313 @@
+"""outbox.py: the outbox as a person meets it, beside the running service and without it."""
+
+import base64
+import json
+import re
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy.exc import OperationalError
+from starlette.testclient import TestClient
+
+from pyservice.cli.guests import name, visiting
+from pyservice.config.settings import Settings
+from pyservice.errors import SetupError
+from pyservice.outbox.database import Database
+from tests.builders.command import COMMAND, http, is_up, run, serving
+from tests.builders.outbox import accept, gathered, opened
+from tests.builders.reports import build
+from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch, database_url: str) -> str:
+    """An outbox of either kind, which the command has in its settings."""
+    monkeypatch.setenv("NOTIFY_EMAIL_DATABASE_URL", database_url)
+    return database_url
+
+
+@pytest.fixture
+def service(
+    url: str, settings: Settings, postfix: PostfixStandIn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
+    """A running service whose Postfix takes nothing until `postfix.data` is emptied."""
+    monkeypatch.setattr(
+        "pyservice.delivery.worker.IDLE", 0.3
+    )  # it looks into the outbox that often
+    postfix.data = ["451 4.3.0 later"] * 50
+    with serve(settings.model_copy(update={"database_url": url})) as client:
+        yield client
+
+
+def queued(service: TestClient, report: Json, number: int) -> str:
+    """The ID of a report that waits for its second try."""
+    answer = post(service, build(report, number)).json()
+    settled(service, answer, state="queued")
+    return str(answer["id"])
+
+
+def test_list(service: TestClient, report: Json) -> None:
+    """A table for people, JSON for programs, and what is filtered away isn't there."""
+    first, second = queued(service, report, 1), queued(service, report, 2)
+    shown = run("outbox", "list")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    head, *lines = shown.stdout.splitlines()
+    assert head.split()[:3] == ["ID", "STATE", "BUILD"]
+    assert [line.split()[0] for line in lines] == [second[:8], first[:8]]
+    assert "shop/checkout #2" in lines[0]
+    assert "451 4.3.0 later" in lines[0]
+    found = json.loads(run("outbox", "list", "--json", "--job", "shop", "--limit", "1").stdout)
+    assert [one["id"] for one in found] == [second]
+    limited = run("outbox", "list", "--limit", "1")
+    assert "more than these 1" in limited.stderr
+    for nothing in (("--state", "failed"), ("--older-than", "1h"), ("--job", "shop/check")):
+        shown = run("outbox", "list", *nothing)
+        assert (shown.returncode, shown.stdout) == (0, "")
+        assert "No such report" in shown.stderr
+
+
+def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """All that is known, by the beginning of the ID; the mail's bytes as they were sent."""
+    postfix.data = []
+    report["build"]["job"] = "shop/\u202echeckout"
+    report["mail"]["cc"] = ["noreply@example.com"]
+    answer = post(service, report).json()
+    settled(service, answer)
+    shown = run("outbox", "show", answer["id"][:12])
+    assert shown.returncode == 0
+    for words in (answer["id"], "accepted", "4Q0001", "ada@example.com", "attempt 1"):
+        assert words in shown.stdout
+    assert re.search(r"^Left out +noreply@example\.com$", shown.stdout, re.M)
+    assert "\u202e" not in shown.stdout
+    found = json.loads(run("outbox", "show", answer["id"], "--json").stdout)
+    mail = run("outbox", "show", answer["id"], "--mail").stdout
+    assert base64.b64decode(found["mail"]).decode().replace("\r\n", "\n") == mail
+    assert f"Message-ID: {answer['message_id']}" in mail
+
+
+def test_show_of_a_digest(url: str) -> None:
+    """A report whose build another's mail shows names that one, and has no mail of its own."""
+    with opened(url, "node1") as outbox:
+        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2)]
+        first = outbox.take()[0]
+        outbox.groups.made(first, b"digest", [entries[1].id])
+        shown = run("outbox", "show", entries[1].id)
+        assert re.search(rf"^Digest +{first.id}$", shown.stdout, re.M)
+        [line] = run("outbox", "list", "--state", "digested").stdout.splitlines()[1:]
+        assert line.split()[:2] == [entries[1].id[:8], "digested"]
+        mail = run("outbox", "show", entries[1].id, "--mail")
+        assert mail.returncode == 1
+        assert f"is in the mail of {first.id}: show that." in mail.stderr
+        assert run("outbox", "show", first.id, "--mail").stdout == "digest"
+
+
+def test_retry(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """The running service notices by itself."""
+    first, second = queued(service, report, 1), queued(service, report, 2)
+    postfix.data = []
+    done = run("outbox", "retry", first[:12], second)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{first[:8]} is tried at once: shop/checkout #1",
+        f"{second[:8]} is tried at once: shop/checkout #2",
+    ]
+    wait_for(lambda: len(postfix.mails) == 2)
+
+
+def test_retry_of_all_that_failed(
+    service: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """And of no other."""
+    waits = queued(service, report, 1)
+    postfix.data = ["550 5.7.1 no", "550 5.7.1 no", "451 later"]
+    for number in (2, 3):
+        settled(service, post(service, build(report, number)).json(), state="failed")
+    postfix.data = []
+    done = run("outbox", "retry", "--failed")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    wait_for(lambda: len(postfix.mails) >= 2)
+    for one in service.get("/v1/reports").json()["reports"]:
+        if one["id"] != waits:
+            settled(service, one)
+    again = run("outbox", "retry", "--failed")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "No mail has failed" in again.stderr
+
+
+def test_cancel(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """It is never sent; what can't be cancelled is said, and the others are all the same."""
+    waits = queued(service, report, 1)
+    postfix.data = []
+    has = post(service, build(report, 2)).json()
+    settled(service, has)
+    done = run("outbox", "cancel", has["id"], "zzz", waits)
+    assert done.returncode == 1
+    assert done.stdout == f"{waits[:8]} is cancelled: shop/checkout #1\n"
+    assert "Postfix has it" in done.stderr
+    assert "There is no report zzz" in done.stderr
+    status = service.get(f"/v1/reports/{waits}").json()
+    assert status["state"] == "cancelled"
+    assert status["history"][-1]["note"] == "says `notify-email outbox`"
+
+
+def test_a_mail_that_is_not_made_yet(url: str) -> None:
+    """Is no mail to show, and that is said."""
+    with opened(url, "node1") as outbox:
+        entry_id = accept(outbox).id
+        shown = run("outbox", "show", entry_id, "--mail")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "is not made yet" in shown.stderr
+
+
+def test_what_is_being_sent_is_left_alone(
+    service: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A person can't take it from the service's hands."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    postfix.data, postfix.data_hook = [], hold
+    answer = post(service, report).json()
+    assert begun.wait(20)
+    done = run("outbox", "cancel", answer["id"])
+    go_on.set()
+    assert done.returncode == 1
+    assert "It is being sent right now" in done.stderr
+    settled(service, answer)
+
+
+def test_purge(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """Without --yes it says how many; with it the same report is a new one."""
+    waits = queued(service, report, 1)
+    postfix.data = []
+    answer = post(service, build(report, 2)).json()
+    settled(service, answer)
+    said = run("outbox", "purge", "--ended-before", "0")
+    assert (said.returncode, said.stdout.split()) == (0, ["To", "remove", "1", "reports"])
+    assert "Nothing was removed" in said.stderr
+    assert service.get(answer["status_url"]).status_code == 200
+    done = run("outbox", "purge", "--ended-before", "0", "--yes")
+    assert (done.returncode, done.stdout.split()) == (0, ["Removed", "1", "reports"])
+    assert service.get(answer["status_url"]).status_code == 404
+    assert service.get(f"/v1/reports/{waits}").status_code == 200
+    assert post(service, build(report, 2)).status_code == 202
+
+
+def test_export(service: TestClient, report: Json, tmp_path: Path) -> None:
+    """A line of JSON each, for its owner's eyes; to a file that is complete, or to a program."""
+    ids = {queued(service, report, number) for number in (1, 2)}
+    file = tmp_path / "outbox.jsonl"
+    file.write_text("older")
+    file.chmod(0o644)
+    done = run("outbox", "export", str(file))
+    assert done.returncode == 0
+    assert "2 reports" in done.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {one["id"] for one in found} == ids
+    assert [event["state"] for event in found[0]["history"]][:2] == ["received", "queued"]
+    assert run("outbox", "export", "-").stdout.splitlines() == file.read_text().splitlines()
+    assert sorted(path.name for path in tmp_path.glob("*outbox.jsonl*")) == ["outbox.jsonl"]
+
+
+def test_without_its_service(
+    url: str, postfix: PostfixStandIn, report: Json, settings: Settings
+) -> None:
+    """What is asked for while it is stopped is done when it starts."""
+    settings = settings.model_copy(update={"database_url": url})
+    postfix.data = ["451 4.3.0 later"] * 2
+    with serve(settings) as client:
+        ids = [queued(client, report, number) for number in (1, 2)]
+    assert run("outbox", "retry", ids[0]).returncode == 0
+    assert run("outbox", "cancel", ids[1]).returncode == 0
+    with serve(settings) as client:
+        settled(client, {"status_url": f"/v1/reports/{ids[0]}"})
+        settled(client, {"status_url": f"/v1/reports/{ids[1]}"}, state="cancelled")
+    assert len(postfix.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["list", "--state", "lost"], 2, "--state is one of: received, queued"),
+        (["list", "--older-than", "soon"], 2, "--older-than soon: give a number and s, m, h or d"),
+        (["list", "--limit", "0"], 2, "--limit"),
+        (["show", "zzz"], 1, "There is no report zzz."),
+        (["retry"], 2, "Give IDs, or --failed"),
+        (["retry", "zzz", "--failed"], 2, "Give IDs, or --failed"),
+        (["cancel"], 2, "ID"),
+        (["purge"], 2, "--ended-before"),
+        (["purge", "--ended-before", "-1"], 2, "--ended-before"),
+        (["export", "/proc/nowhere/x"], 1, "/proc/nowhere/x can't be written"),
+        (["export", "/etc"], 1, "/etc can't be written"),
+    ],
+)
+def test_mistakes(settings: Settings, arguments: list[str], code: int, words: str) -> None:
+    """One clear line; never a traceback."""
+    Database(settings.outbox_url).close()
+    ended = run("outbox", *arguments, NOTIFY_EMAIL_DATABASE_URL=settings.outbox_url)
+    assert ended.returncode == code, ended.stderr
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["show", "x"], ["retry", "x"], ["export", "-"], ["cancel", "x"]]
+)
+@pytest.mark.usefixtures("url")
+def test_no_outbox_yet(arguments: list[str], tmp_path: Path) -> None:
+    """It says so, and makes none."""
+    ended = run("outbox", *arguments)
+    assert ended.returncode == 1
+    assert "There is no outbox" in ended.stderr
+    assert not list(tmp_path.glob("**/outbox.db*"))
+
+
+def test_what_goes_wrong_in_the_database(url: str) -> None:
+    """Is told in its own words, on one line, without a password."""
+    Database(url).close()
+    locked = OperationalError("update", {}, Exception("database is\nlocked"))
+    with pytest.raises(SetupError, match="can't be used: database is locked"), visiting(url):
+        raise locked
+    assert name("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
+
+
+@pytest.mark.usefixtures("url")
+def test_the_service_as_a_process_of_its_own(
+    postfix: PostfixStandIn, report: Json, tmp_path: Path
+) -> None:
+    """Two processes on one outbox: each sees at once what the other wrote."""
+    postfix.data = ["451 4.3.0 later"]
+    port, log = free_port(), tmp_path / "log"
+    base = f"http://127.0.0.1:{port}"
+    with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
+        wait_for(lambda: is_up(base))
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=5).json()
+
+        def state() -> str:
+            found: requests.Response = http().get(base + answer["status_url"], timeout=5)
+            return str(found.json()["state"])
+
+        wait_for(
+            lambda: state() == "queued" and run("outbox", "retry", answer["id"]).returncode == 0
+        )
+        wait_for(lambda: state() == "accepted")
+    assert len(postfix.mails) == 1
+    assert "outbox.error" not in log.read_text()
+
+
+@pytest.mark.parametrize("command", ["list", "show", "retry", "cancel", "purge", "export"])
+def test_help(command: str) -> None:
+    """Every command has examples."""
+    shown = subprocess.run(
+        [COMMAND, "outbox", command, "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"notify-email outbox {command}" in shown.stdout.partition("Examples:")[2]

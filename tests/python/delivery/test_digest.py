@@ -1,0 +1,202 @@
+"""Storms from end to end: many reports, few mails, and each build in one of them."""
+
+import email
+import email.policy
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from pyservice.config.settings import Settings
+from pyservice.errors import ConfigurationError
+from tests.python.conftest import Caught, Json, PostfixStandIn, post, serve, settled, wait_for
+
+
+@pytest.fixture
+def strict(settings: Settings, database_url: str) -> Settings:
+    """One mail of a job an hour, all others after 2 s."""
+    return settings.model_copy(
+        update={"database_url": database_url, "rate_limits": ("job=1/hour",), "digest_after": 2}
+    )
+
+
+def build(report: Json, number: int, *, to: str = "ada@example.com", **changes: object) -> Json:
+    job = str(changes.get("job", "shop/checkout"))
+    url = f"https://ci.example.com/job/{job}/{number}/"
+    one = report["build"] | {"number": number, "url": url, "full_display_name": None} | changes
+    return report | {"build": one, "mail": {"to": [to]}}
+
+
+def links(mail: Caught) -> set[str]:
+    """The builds that a mail shows."""
+    message = email.message_from_bytes(mail.content, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    html = message.get_body(("html",))
+    assert html is not None
+    return set(re.findall(r'href="(https://[^"]+/\d+/)"', html.get_content()))
+
+
+def digest_of(client: TestClient, answer: Json) -> Json:
+    """Wait until a report is in a digest, and return what its status says of it."""
+    found: list[Json] = []
+
+    def is_there() -> bool:
+        shown = client.get(answer["status_url"]).json()["digest"]
+        found.extend([shown] if shown else [])
+        return bool(found)
+
+    wait_for(is_there)
+    return found[0]
+
+
+def test_a_burst(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """200 reports of a job: ten mails, then few that show all others, each once."""
+    settings = strict.model_copy(update={"rate_limits": ("job=10/hour", "all=1000/hour")})
+    with serve(settings) as client, ThreadPoolExecutor(8) as callers:
+        bodies = [build(report, number) for number in range(1, 201)]
+        answers = [got.json() for got in callers.map(lambda body: post(client, body), bodies)]
+        assert {answer["state"] for answer in answers} == {"received"}
+        ends = [ended(client, answer) for answer in answers]
+    digests = Counter(end["digest"]["id"] for end in ends if end["digest"])
+    alone = [end for end in ends if not end["digest"]]
+    over = [end for end in ends if any(e["note"].startswith("over ") for e in end["history"])]
+    assert len(over) == 190
+    assert len(postfix.mails) == len(alone) + len(digests) < 20  # slow callers have more digests
+    shown = Counter(link for mail in postfix.mails for link in links(mail))
+    assert shown == {one["build"]["url"]: 1 for one in bodies}
+
+
+def ended(client: TestClient, answer: Json) -> Json:
+    """Wait until a report's mail is with Postfix, or it is in another's; and return its status."""
+    status: Json = {}
+
+    def is_over() -> bool:
+        status.update(client.get(answer["status_url"]).json())
+        return status["state"] in {"accepted", "digested"}
+
+    wait_for(is_over, lambda: f"it never ended: {status}")
+    return status
+
+
+def test_the_status_names_the_digest(
+    strict: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """That of each report in it, and of the one whose mail it is; the preview shows its bytes."""
+    with serve(strict) as client:
+        answers = [post(client, build(report, number)).json() for number in range(1, 5)]
+        assert post(client, build(report, 3)).json()["id"] == answers[2]["id"]
+        shown = [digest_of(client, answer) for answer in answers[1:]]
+        assert len({one["id"] for one in shown}) == 1
+        digest = settled(client, shown[0])
+        states = [
+            settled(client, answer, state="digested")
+            for answer in answers[1:]
+            if answer["id"] != digest["id"]
+        ]
+        assert client.get(answers[0]["status_url"]).json()["digest"] is None
+        previews = {client.get(f"{one['preview_url']}?part=source").content for one in states}
+        listed = client.get("/v1/reports?state=digested").json()["reports"]
+        assert client.get("/metrics").text.count('mails_total{state="digested"} 2.0') == 1
+    assert len(listed) == len(states) == 2
+    assert digest["digest"]["id"] == digest["id"]
+    assert previews == {mail.content for mail in postfix.mails if len(links(mail)) == 3}
+    assert f"in the mail of {digest['id']}" in states[0]["history"][-1]["note"]
+
+
+def test_teams_see_their_own(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """Builds of one job and one error that go to others are in others' mails."""
+    with serve(strict) as client:
+        answers = [
+            post(client, build(report, n, to=f"{'ab'[n % 2]}@example.com")).json()
+            for n in range(1, 8)
+        ]
+        for answer in answers[1:]:
+            settled(client, digest_of(client, answer))
+    for mail in postfix.mails:
+        [to] = mail.recipients
+        numbers = {int(link.split("/")[-2]) for link in links(mail)}
+        assert {f"{'ab'[number % 2]}@example.com" for number in numbers} == {to}
+
+
+def test_one_cause_in_many_jobs(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """They share a mail, whose subject counts them."""
+    report["error"] = {"message": "No route to nexus.example.com:443 after 3003 ms"}
+    strict = strict.model_copy(update={"rate_limits": ("all=1/day",)})
+    with serve(strict) as client:
+        answers = [post(client, build(report, 1, job=f"team/job-{n}")).json() for n in range(1, 7)]
+        settled(client, digest_of(client, answers[-1]))
+        wait_for(lambda: len(postfix.mails) == 2)
+    digest = postfix.mails[-1].content
+    assert b"Subject: 5 builds, all failing: team/job-2 and 4 other jobs" in digest
+    assert b"List-Id" not in digest
+
+
+def test_what_is_fixed_is_told(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """A success after failures is no part of their group: alone, it is a mail as ever."""
+    fixed = build(report, 9, result="SUCCESS", previous_result="FAILURE")
+    del fixed["error"]
+    with serve(strict) as client:
+        for number in (1, 2, 3):
+            post(client, build(report, number))
+        status = settled(client, post(client, fixed).json())
+        wait_for(lambda: len(postfix.mails) == 3)
+    assert status["digest"] is None
+    assert any(b"Subject: Fixed" in mail.content for mail in postfix.mails)
+
+
+def test_a_report_that_is_cancelled_while_it_waits(
+    strict: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """It is in no mail, even as the first one; the others are."""
+    with serve(strict) as client:
+        answers = [post(client, build(report, number)).json() for number in range(1, 5)]
+        client.post(f"{answers[1]['status_url']}/cancel")
+        settled(client, digest_of(client, answers[3]))
+    assert sorted(len(links(mail)) for mail in postfix.mails) == [1, 2]
+
+
+def test_a_digest_that_cannot_be_rendered(
+    strict: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather a mail each than none."""
+    monkeypatch.setattr("pyservice.mail.renderer.DIGEST", "missing")
+    with serve(strict) as client:
+        answers = [post(client, build(report, number)).json() for number in range(1, 5)]
+        for answer in answers:
+            assert settled(client, answer)["digest"] is None
+    assert len(postfix.mails) == 4
+
+
+def test_a_stop_while_they_wait(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """The next start goes on, even without a rate."""
+    with serve(strict) as client:
+        answers = [post(client, build(report, number)).json() for number in range(1, 5)]
+    with serve(strict.model_copy(update={"rate_limits": ()})) as client:
+        digest = settled(client, digest_of(client, answers[1]))
+        assert digest_of(client, answers[3])["id"] == digest["id"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["job", "job=", "job=ten/hour", "jobs=10/hour", "job=0/hour", "job=1/hour;2/day", "=1/s"],
+)
+def test_wrong_rates(tmp_path: Path, value: str) -> None:
+    """Each is told with what would be right."""
+    file = tmp_path / "settings.toml"
+    file.write_text(f'rate_limits = "{value}"')
+    with pytest.raises(ConfigurationError, match=r"is no rate, such as|begins with none of job="):
+        Settings.load(file)
+
+
+@pytest.mark.parametrize(
+    "value", ['"job=10/hour, all = 300 per 2 hours"', '["job=10/hour", "all = 300 per 2 hours"]']
+)
+def test_rates(tmp_path: Path, value: str) -> None:
+    """As one text or as a list."""
+    file = tmp_path / "settings.toml"
+    file.write_text(f"rate_limits = {value}")
+    assert Settings.load(file).rate_limits == ("job=10/hour", "all=300 per 2 hours")

@@ -1,0 +1,227 @@
+"""REROUTE_TO and DRY_RUN: all mail goes to one address, or nowhere, and nobody forgets it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from aiosmtpd.smtp import SMTP
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from pyservice.config.settings import Settings
+from pyservice.delivery import retry
+from pyservice.outbox.migrations import downgrade
+from pyservice.postfix import log_watcher
+from pyservice.web.app import reload
+from tests.builders.answers import scrape_when
+from tests.builders.command import run
+from tests.builders.log_lines import LINE
+from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
+
+OPS = "ops@example.com"
+INSTEAD = f"rerouted to {OPS} instead of 2 recipients"
+
+
+@pytest.fixture
+def rerouted(settings: Settings) -> Settings:
+    """All mail goes to OPS."""
+    return settings.model_copy(update={"reroute_to": OPS})
+
+
+@pytest.fixture
+def dry(settings: Settings) -> Settings:
+    """No mail goes anywhere."""
+    return settings.model_copy(update={"dry_run": True})
+
+
+@pytest.fixture
+def two(report: Json) -> Json:
+    """A report for two people."""
+    return report | {"mail": {"to": ["a@x.org", "b@x.org"]}}
+
+
+def change(client: TestClient, settings: Settings) -> None:
+    """As SIGHUP does."""
+    reload(client.app, lambda: settings)  # type: ignore[arg-type]
+
+
+def notes(status: Json) -> list[str]:
+    """The history's words."""
+    return [event["note"] for event in status["history"]]
+
+
+def test_rerouted(rerouted: Settings, postfix: PostfixStandIn, two: Json) -> None:
+    """One address gets the very mail, whose headers tell whom it was for."""
+    with serve(rerouted) as client:
+        status = settled(client, post(client, two).json())
+    [mail] = postfix.mails
+    assert mail.recipients == [OPS]
+    assert b"\r\nTo: a@x.org, b@x.org\r\n" in mail.content
+    assert OPS.encode() not in mail.content
+    assert (status["rerouted_to"], status["error"]) == (OPS, None)
+    assert f"attempt 1, {INSTEAD}" in notes(status)
+
+
+def test_what_waits_is_rerouted(settings: Settings, postfix: PostfixStandIn, two: Json) -> None:
+    """A mail that is made already goes elsewhere with the same bytes, and back again."""
+    postfix.rcpt = dict.fromkeys(["a@x.org", "b@x.org", OPS], "450 4.2.0 later")
+    with serve(settings) as client:
+        answer = post(client, two).json()
+        assert settled(client, answer, state="queued")["rerouted_to"] is None
+        url = f"{answer['status_url']}/retry"
+        change(client, settings.model_copy(update={"reroute_to": OPS}))
+        assert client.post(url).status_code == 200
+        wait_for(lambda: client.get(answer["status_url"]).json()["attempts"] == 2)
+        assert settled(client, answer, state="queued")["rerouted_to"] == OPS
+        change(client, settings)
+        postfix.rcpt = {}
+        client.post(url)
+        status = settled(client, answer)
+    assert status["rerouted_to"] is None
+    assert [mail.recipients for mail in postfix.mails] == [["a@x.org", "b@x.org"]]
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"), [("450 4.2.0 later", "queued"), ("550 5.1.1 no", "failed")]
+)
+def test_its_outcome_counts_for_all(
+    rerouted: Settings, postfix: PostfixStandIn, two: Json, reply: str, state: str
+) -> None:
+    """A refusal of the one is a refusal of all; all can be tried again without it."""
+    postfix.rcpt = {OPS: reply}
+    with serve(rerouted) as client:
+        answer = post(client, two).json()
+        assert settled(client, answer, state=state)["error"] == reply
+        change(client, rerouted.model_copy(update={"reroute_to": None}))
+        client.post(f"{answer['status_url']}/retry")
+        settled(client, answer)
+    assert [mail.recipients for mail in postfix.mails] == [["a@x.org", "b@x.org"]]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_lost_reply_is_settled_by_the_log(
+    rerouted: Settings,
+    postfix: PostfixStandIn,
+    two: Json,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    """Postfix queued it for one recipient, as many as it was asked for; for two it is another."""
+    monkeypatch.setattr(log_watcher, "PAUSE", 0.02)
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.6)
+
+    def hang_up(server: SMTP) -> None:
+        postfix.data_hook = None
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = hang_up
+    log = tmp_path / "mail.log"
+    log.touch()
+    with serve(rerouted.model_copy(update={"postfix_log": str(log)})) as client:
+        answer = post(client, two).json()
+        settled(client, answer, state="queued")
+        told = f"from=<ci@x.org>, size=9, nrcpt={count} (queue active)"
+        lines = [
+            LINE.format("cleanup", "4Q1", f"message-id={answer['message_id']}"),
+            LINE.format("qmgr", "4Q1", told),
+        ]
+        log.write_text("\n".join(lines) + "\n")
+        status = settled(client, answer)
+    assert status["attempts"] == count
+    assert len(postfix.mails) == count  # the stand-in had it before it hung up
+
+
+def test_dry_run(dry: Settings, postfix: PostfixStandIn, two: Json) -> None:
+    """The mail is made, kept and shown; Postfix is never asked."""
+    with serve(dry) as client:
+        answer = post(client, two).json()
+        status = settled(client, answer, state="skipped")
+        preview = client.get(answer["preview_url"])
+        scrape_when(client, "mails_total", skipped=1)
+        listed = client.get("/v1/reports", params={"state": "skipped"}).json()["reports"]
+    assert (status["attempts"], status["next_attempt_at"], postfix.sessions) == (0, None, 0)
+    states = [event["state"] for event in status["history"]]
+    assert states == ["received", "queued", "skipped"]
+    assert notes(status)[-1] == "DRY_RUN is set: Postfix was not asked"
+    assert preview.status_code == 200
+    assert [one["id"] for one in listed] == [answer["id"]]
+
+
+def test_what_was_skipped_can_be_sent(
+    dry: Settings, settings: Settings, postfix: PostfixStandIn, two: Json
+) -> None:
+    """By a person, once the dry run is over, and not before; nothing goes out by itself."""
+    with serve(dry) as client:
+        answer = post(client, two).json()
+        settled(client, answer, state="skipped")
+        before = client.get(f"{answer['preview_url']}?part=source").content
+        done = run("outbox", "retry", answer["id"], NOTIFY_EMAIL_DATABASE_URL=dry.outbox_url)
+        assert done.returncode == 0, done.stderr
+        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        wait_for(lambda: notes(client.get(answer["status_url"]).json())[-1].startswith("DRY_RUN"))
+        change(client, settings)
+        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        assert client.get(answer["status_url"]).json()["state"] == "skipped"
+        done = run("outbox", "retry", answer["id"], NOTIFY_EMAIL_DATABASE_URL=dry.outbox_url)
+        assert done.returncode == 0, done.stderr
+        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        settled(client, answer)
+        assert client.get(f"{answer['preview_url']}?part=source").content == before
+    assert [mail.recipients for mail in postfix.mails] == [["a@x.org", "b@x.org"]]
+
+
+def test_who_has_it_does_not_get_it_after_a_dry_run(
+    settings: Settings, dry: Settings, postfix: PostfixStandIn, two: Json
+) -> None:
+    """Only those go on who hadn't got it when the dry run began."""
+    postfix.rcpt = {"b@x.org": "450 4.2.0 later"}
+    with serve(settings) as client:
+        answer = post(client, two).json()
+        settled(client, answer, state="queued")
+        change(client, dry)
+        postfix.rcpt = {}
+        client.post(f"{answer['status_url']}/retry")
+        settled(client, answer, state="skipped")
+        change(client, settings)
+        client.post(f"{answer['status_url']}/retry")
+        settled(client, answer)
+    assert [mail.recipients for mail in postfix.mails] == [["a@x.org"], ["b@x.org"]]
+
+
+def test_it_is_told_at_start(settings: Settings, rerouted: Settings, dry: Settings) -> None:
+    """A warning for each, and a figure; nothing where mails go their way."""
+    for one, event, label in (
+        (settings, None, {}),
+        (rerouted, "mail.goes_elsewhere", {"reroute_to": 1}),
+        (dry, "mail.goes_nowhere", {"dry_run": 1}),
+    ):
+        with capture_logs() as logs, serve(one) as client:
+            scrape_when(client, "diverted", **label)
+        warned = [log["event"] for log in logs if log["log_level"] == "warning"]
+        assert warned == ([event] if event else [])
+
+
+def test_it_is_told_after_a_change(settings: Settings, rerouted: Settings) -> None:
+    """SIGHUP, too."""
+    with serve(settings) as client:
+        with capture_logs() as logs:
+            change(client, rerouted)
+        scrape_when(client, "diverted", reroute_to=1)
+    assert [log["to"] for log in logs if log["event"] == "mail.goes_elsewhere"] == [OPS]
+
+
+def test_an_older_service_has_what_was_skipped_as_failed(
+    dry: Settings, report: Json, database_url: str
+) -> None:
+    """It knows no such state, and can send it."""
+    with serve(dry.model_copy(update={"database_url": database_url})) as client:
+        settled(client, post(client, report).json(), state="skipped")
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        downgrade(connection, "0003")
+        states = connection.exec_driver_sql("SELECT state FROM reports").scalars().all()
+    engine.dispose()
+    assert states == ["failed"]

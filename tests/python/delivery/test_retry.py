@@ -1,0 +1,141 @@
+"""retry.py: the decision to try again, and what it makes of a long day."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from aiosmtpd.smtp import SMTP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyservice.config.settings import Settings
+from pyservice.delivery.retry import (
+    FIRST_DELAY,
+    GIVE_UP_AFTER,
+    JITTER,
+    LONGEST_DELAY,
+    LONGEST_WAIT_FOR_POSTFIX,
+    MOST_UNCERTAIN,
+    retry_delay,
+)
+from tests.python.conftest import Json, PostfixStandIn, post, serve, wait_for
+
+DAY = timedelta(days=1)
+ROOT = Path(__file__).parents[3]
+LATER = "451 4.7.1 later"
+AWAY = "127.0.0.1:25: connection refused"
+
+attempts = st.integers(min_value=1, max_value=10**9)
+ages = st.floats(min_value=-(10**6), max_value=2 * GIVE_UP_AFTER)
+fractions = st.floats(min_value=0, max_value=1)
+some_replies = st.lists(st.sampled_from([LATER, AWAY, "421 4.3.2 bye", "452 4.3.1 full", "?"]))
+
+
+def delay(reply: str, attempt: int, *, fraction: float = 0.5) -> float:
+    """Of a mail that isn't given up."""
+    found = retry_delay([reply], attempt=attempt, age=0, uncertain=0, fraction=fraction)
+    assert found is not None
+    return found
+
+
+@given(some_replies, attempts, ages, st.integers(min_value=0, max_value=10), fractions)
+def test_in_its_bounds(
+    replies: list[str], attempt: int, age: float, uncertain: int, fraction: float
+) -> None:
+    """It is never at once, never later than the longest delay and its jitter, and ends by age."""
+    found = retry_delay(replies, attempt=attempt, age=age, uncertain=uncertain, fraction=fraction)
+    if age >= GIVE_UP_AFTER or uncertain >= MOST_UNCERTAIN:
+        assert found is None
+    else:
+        assert found is not None
+        assert FIRST_DELAY * (1 - JITTER) <= found <= LONGEST_DELAY * (1 + JITTER)
+
+
+@given(st.sampled_from([LATER, AWAY]), attempts, attempts, fractions)
+def test_patience_grows(reply: str, one: int, other: int, fraction: float) -> None:
+    """With the same luck, a later attempt never waits less."""
+    fewer, more = sorted((one, other))
+    assert delay(reply, fewer, fraction=fraction) <= delay(reply, more, fraction=fraction)
+
+
+@given(st.sampled_from([LATER, AWAY]), attempts)
+def test_luck_is_fair(reply: str, attempt: int) -> None:
+    """Sooner is as likely as later."""
+    mean = (delay(reply, attempt, fraction=0) + delay(reply, attempt, fraction=1)) / 2
+    assert mean == pytest.approx(delay(reply, attempt))
+
+
+def test_doubling() -> None:
+    """Each wait is twice the one before, up to a limit."""
+    assert [delay(LATER, attempt) for attempt in range(1, 10)] == [
+        *(5, 10, 20, 40, 80, 160, 320, 640, 900)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "longest"),
+    [
+        (AWAY, LONGEST_WAIT_FOR_POSTFIX),
+        ("127.0.0.1:25: connection lost after the final dot", LONGEST_WAIT_FOR_POSTFIX),
+        ("421 mx Service not available", LONGEST_WAIT_FOR_POSTFIX),
+        ("452 4.3.1 Insufficient system storage", LONGEST_WAIT_FOR_POSTFIX),
+        ("451 4.3.0 <a@x.org>: Temporary lookup failure", LONGEST_WAIT_FOR_POSTFIX),
+        ("450 4.2.0 greylisted", LONGEST_DELAY),
+        ("451 4.7.1 later", LONGEST_DELAY),
+        ("450 later", LONGEST_DELAY),
+    ],
+)
+def test_what_the_reply_changes(reply: str, longest: float) -> None:
+    """A Postfix that is away or in trouble is this node's, and asked more often."""
+    assert delay(reply, 100) == longest
+
+
+def test_the_worst_reply_counts() -> None:
+    """Where one recipient is put off by policy, the mail waits for that."""
+    found = retry_delay([AWAY, LATER], attempt=100, age=0, uncertain=0, fraction=0.5)
+    assert found == LONGEST_DELAY
+
+
+@pytest.mark.parametrize(("reply", "refused"), [(LATER, 103), ("451 4.3.0 in trouble", 293)])
+def test_a_day_of_temporary_replies(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: str,
+    refused: int,
+) -> None:
+    """Postfix says 451 for 24 hours: so many attempts, and then one mail; the docs say so."""
+    monkeypatch.setattr("pyservice.delivery.worker.random.random", lambda: 0.5)
+    start = datetime(2026, 11, 25, tzinfo=UTC)
+
+    def answer(_: SMTP) -> None:
+        postfix.data = [reply] if time.time() < (start + DAY).timestamp() else []
+
+    postfix.data_hook = answer
+    with time_machine.travel(start) as clock, serve(settings) as client:
+        courier = client.app.state.service.courier  # type: ignore[attr-defined]
+        accepted = post(client, report).json()
+        status: Json = {"state": "", "attempts": 0}
+
+        def has_tried() -> bool:
+            found = client.get(accepted["status_url"]).json()
+            if found["state"] == "sending" or found["attempts"] == status["attempts"]:
+                return False
+            status.update(found)
+            return True
+
+        while status["state"] != "accepted":
+            wait_for(has_tried)
+            if status["state"] == "queued":
+                due = datetime.fromisoformat(status["next_attempt_at"])
+                clock.move_to(due + timedelta(milliseconds=1))
+                courier.wake()
+
+        took = datetime.fromisoformat(status["history"][-1]["at"]) - start
+    assert status["attempts"] == refused + 1
+    assert len(postfix.mails) == 1
+    assert DAY <= took < DAY + timedelta(seconds=LONGEST_DELAY)
+    assert f"{refused} attempts" in (ROOT / "docs" / "delivery.md").read_text()

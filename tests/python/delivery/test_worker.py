@@ -1,0 +1,282 @@
+"""worker.py: what becomes of mails on bad days."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aiosmtpd.smtp import SMTP
+
+from pyservice import smtp as smtp_module
+from pyservice.config.settings import Settings
+from pyservice.delivery import retry, worker
+from pyservice.mail import composer
+from pyservice.outbox.queue import Outbox
+from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once."""
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
+
+
+def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """The status tells Postfix' queue ID, the mail its stable Message-ID."""
+    with serve(settings) as client:
+        answer = post(client, report).json()
+        status = settled(client, answer)
+    assert status["queue_id"] == "4Q0001"
+    assert status["history"][-1]["note"] == "250 2.0.0 Ok: queued as 4Q0001"
+    [mail] = postfix.mails
+    assert mail.sender == "jenkins@ci.example.com"
+    assert mail.recipients == ["ada@example.com"]
+    assert f"Message-ID: {answer['message_id']}".encode() in mail.content
+
+
+def test_retried_until_taken(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """A temporary reply delays a mail; it goes out with the same bytes, once."""
+    postfix.data = ["451 4.3.0 later", "452 4.3.1 later still"]
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert status["attempts"] == 3
+    notes = [entry["note"] for entry in status["history"]]
+    assert any(note.startswith("451 4.3.0 later; next attempt in") for note in notes)
+    assert len(postfix.mails) == 1
+
+
+def test_postfix_comes_back(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """A report accepted while nobody listens is mailed when Postfix is there."""
+    away = settings.model_copy(update={"smtp_port": free_port()})
+    with serve(away) as client:
+        answer = post(client, report).json()
+        status = settled(client, answer, state="queued")
+        assert "connection refused" in status["error"]
+        assert status["next_attempt_at"]
+    with serve(settings) as client:
+        assert settled(client, answer)["state"] == "accepted"
+    assert len(postfix.mails) == 1
+
+
+def test_kept_as_failed(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """A permanent reply ends it; the report stays, with the reply's text."""
+    postfix.data = ["550 5.7.1 we do not like this"]
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json(), state="failed")
+    assert status["error"] == "550 5.7.1 we do not like this"
+    assert status["attempts"] == 1
+
+
+def test_only_the_deferred_are_tried_again(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """Who has the mail doesn't get it twice because of somebody else."""
+    postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted", "c@x.org": "550 5.1.1 unknown"}
+    report["mail"] = {"to": ["a@x.org", "b@x.org", "c@x.org"]}
+    with serve(settings) as client:
+        answer = post(client, report).json()
+        settled(client, answer, state="queued")
+        postfix.rcpt = {}
+        status = settled(client, answer)
+    assert [mail.recipients for mail in postfix.mails] == [["a@x.org"], ["b@x.org"]]
+    assert any("refused c@x.org: 550 5.1.1 unknown" in e["note"] for e in status["history"])
+    assert "refused c@x.org: 550 5.1.1 unknown" in status["error"]
+
+
+def test_given_up_on_some(
+    settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail is accepted for those who have it, and the status says who hasn't."""
+    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
+    postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
+    postfix.data = ["250 2.0.0 Ok"]  # without a queue ID
+    report["mail"] = {"to": ["a@x.org", "b@x.org"]}
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert status["error"] == "250 2.0.0 Ok; deferred b@x.org: 450 4.2.0 greylisted"
+    assert status["history"][-1]["note"].endswith("; given up")
+
+
+def test_given_up_on(
+    settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail that was deferred for too long is kept as failed."""
+    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
+    postfix.data = ["451 4.3.0 never"]
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json(), state="failed")
+    assert status["error"] == "451 4.3.0 never"
+
+
+def test_lost_after_the_dot_is_sent_again_and_said(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """Rather twice than never: and the history says that it may be doubled."""
+
+    def hang_up_once(server: SMTP) -> None:
+        postfix.data_hook = None
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = hang_up_once
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert any("may be doubled" in entry["note"] for entry in status["history"])
+    assert len({mail.content for mail in postfix.mails}) == 1
+
+
+def test_copies_are_bounded(
+    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+) -> None:
+    """A Postfix that takes the mail and never says so gets it a few times, not for days."""
+
+    def hang_up(server: SMTP) -> None:
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+
+    postfix.data_hook = hang_up
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json(), state="failed")
+    assert status["attempts"] == retry.MOST_UNCERTAIN
+    assert "Postfix may have it all the same" in status["error"]
+
+
+def test_an_error_nobody_thought_of(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: None,
+) -> None:
+    """A slip of ours in the middle of a conversation costs an attempt, not the mail."""
+    slips = iter([True])
+    send = smtp_module.Connection.send
+
+    def unlucky(self: smtp_module.Connection, *args: Any) -> smtp_module.Outcome:
+        if next(slips, False):
+            raise ZeroDivisionError("slip")
+        return send(self, *args)
+
+    monkeypatch.setattr(smtp_module.Connection, "send", unlucky)
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert any("failed while sending: slip" in entry["note"] for entry in status["history"])
+    assert len(postfix.mails) == 1
+
+
+def test_a_stop_does_not_wait_for_ever(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Postfix that never answers the final dot: after the grace that is recorded, and it ends."""
+    monkeypatch.setattr(worker, "GRACE", 0.3)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_: SMTP) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    postfix.data_hook = wait
+    with serve(settings) as client:
+        answer = post(client, report).json()
+        assert begun.wait(10)
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 5
+    go_on.set()
+    postfix.data_hook = None
+    with serve(settings) as client:
+        history = client.get(answer["status_url"]).json()["history"]
+    assert any("may be doubled" in entry["note"] for entry in history)
+
+
+def test_the_attempt_under_way_is_finished(
+    settings: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A service that is told to stop waits for Postfix' answer, and commits it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_: SMTP) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    postfix.data_hook = wait
+    with serve(settings) as client:
+        answer = post(client, report).json()
+        assert begun.wait(10)
+        threading.Timer(0.3, go_on.set).start()
+    with serve(settings) as client:
+        assert client.get(answer["status_url"]).json()["state"] == "accepted"
+    assert len(postfix.mails) == 1
+
+
+def test_a_commit_that_fails_after_postfix_took_it_sends_nothing_twice(
+    settings: Settings,
+    postfix: PostfixStandIn,
+    report: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the disk is full the outcome is held, and committed as soon as it can be."""
+    failures = iter([True, False])
+    settle = Outbox.settle
+
+    def unlucky(self: Outbox, *args: object, **kwargs: object) -> None:
+        if next(failures, False):
+            raise sa.exc.OperationalError("", {}, Exception("database or disk is full"))
+        settle(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Outbox, "settle", unlucky)
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json())
+    assert status["attempts"] == 1
+    assert len(postfix.mails) == 1
+
+
+def test_a_template_that_breaks_everything_is_kept_as_failed(
+    settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail that can't even be rendered is not tried for ever, and says why."""
+
+    def broken(*_: object) -> bytes:
+        raise ValueError("a slip of ours")
+
+    monkeypatch.setattr(composer, "compose", broken)
+    with serve(settings) as client:
+        status = settled(client, post(client, report).json(), state="failed")
+    assert status["error"] == "It could not be rendered: a slip of ours"
+
+
+def test_many_at_once(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """A hundred reports are a hundred mails, over a few connections, each sent once."""
+    with serve(settings) as client:
+        answers = []
+        for number in range(1, 101):
+            report["build"]["number"] = number
+            answers.append(post(client, report).json())
+        wait_for(lambda: len(postfix.mails) == 100)
+        assert {settled(client, answer)["state"] for answer in answers} == {"accepted"}
+    assert postfix.sessions <= worker.WORKERS
+    ids = {answer["message_id"].encode() for answer in answers}
+    assert len(ids) == 100
+    assert all(any(i in mail.content for mail in postfix.mails) for i in ids)
+
+
+def test_templates_of_ones_own_are_used(
+    settings: Settings, postfix: PostfixStandIn, report: Json, tmp_path: Path
+) -> None:
+    """The setting TEMPLATES_DIR reaches the mail."""
+    (tmp_path / "t" / "mine").mkdir(parents=True)
+    (tmp_path / "t" / "mine" / "subject.txt").write_text("Mine: {{ build.number }}")
+    (tmp_path / "t" / "mine" / "body.html").write_text("<p>mine</p>")
+    report["mail"]["template"] = "mine"
+    with serve(settings.model_copy(update={"templates_dir": tmp_path / "t"})) as client:
+        settled(client, post(client, report).json())
+    assert b"Subject: Mine: 2\r\n" in postfix.mails[0].content

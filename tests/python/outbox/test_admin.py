@@ -1,0 +1,290 @@
+"""admin.py and export.py: what people see of the outbox, and what they can make of it."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from pyservice.errors import ConflictError, InvalidError, NotFoundError
+from pyservice.outbox import retention
+from pyservice.outbox.admin import Desk, Filter
+from pyservice.outbox.database import Database
+from pyservice.outbox.export import dossier, export
+from pyservice.outbox.queue import Outbox
+from pyservice.outbox.states import STATES
+from pyservice.outbox.tables import reports
+from pyservice.report.schema import Report
+from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
+
+
+@pytest.fixture
+def outbox(database_url: str) -> Iterator[Outbox]:
+    """A service's, in either kind of database."""
+    with opened(database_url, "node1") as one:
+        yield one
+
+
+@pytest.fixture
+def guest(outbox: Outbox, database_url: str) -> Iterator[Database]:
+    """The same database beside it."""
+    database = Database.guest(database_url)
+    assert database is not None
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def desk(guest: Database) -> Desk:
+    """The guest's."""
+    return Desk(guest, "a test")
+
+
+def settle(outbox: Outbox, report: Report = REPORT, *, state: str, **settlement: object) -> str:
+    """A report that was sent and came to something; its ID."""
+    entry = accept(outbox, report, hold=True)
+    outbox.sending(entry, b"From: x\r\n\r\nbytes\xff")
+    outbox.settle(entry, state=state, note="so it was", **settlement)  # type: ignore[arg-type]
+    return entry.id
+
+
+def job(name: str) -> Report:
+    return REPORT.model_copy(update={"build": REPORT.build.model_copy(update={"job": name})})
+
+
+def test_pages(outbox: Outbox, desk: Desk) -> None:
+    """The newest come first, each once, page after page."""
+    ids = [accept(outbox, other(number)).id for number in range(1, 8)]
+    found: list[str] = []
+    last = None
+    while page := desk.page(Filter(), 3, last):
+        assert len(page) <= 3
+        found += [one.id for one in page]
+        last = found[-1]
+    assert found == ids[::-1]
+    [first] = desk.page(Filter(), 1)
+    assert (first.job, first.number, first.recipients, first.state) == (
+        "shop/checkout",
+        7,
+        2,
+        "received",
+    )
+    with pytest.raises(InvalidError):
+        desk.page(Filter(), 3, "none\0")
+
+
+def test_filters(outbox: Outbox, desk: Desk) -> None:
+    """By state, by owner, by age, by job; a folder's name stands for all that is in it."""
+    failed = settle(outbox, other(3), state="failed")
+    lib = accept(outbox, job("lib_a")).id
+    deep = accept(outbox, job("lib_a/é'x/main")).id
+    accept(outbox, job("libXa/main"))
+
+    def found(wanted: Filter) -> set[str]:
+        return {one.id for one in desk.page(wanted, 9)}
+
+    assert found(Filter(state="failed")) == {failed}
+    assert found(Filter(jobs=("lib_a",))) == {lib, deep}
+    assert found(Filter(jobs=("lib_a/é'x/main",))) == {deep}
+    assert found(Filter(jobs=("lib",))) == set()
+    assert len(found(Filter(owner="ci", state="received"))) == 3
+    assert found(Filter(owner="another")) == set()
+    assert found(Filter(older_than=60)) == set()
+    assert len(found(Filter(older_than=0))) == 4
+
+
+def test_no_row_is_read_that_is_not_shown(tmp_path: Path) -> None:
+    """An owner's in one state are found by an index: a row is as large as its mail."""
+    statements: list[tuple[str, tuple[object, ...]]] = []
+    with opened(f"sqlite:///{tmp_path}/outbox.db", "node1") as outbox:
+        database = outbox._database
+
+        def note(*arguments: Any) -> None:
+            statements.append((arguments[2], arguments[3]))
+
+        sa.event.listen(database._engine, "before_cursor_execute", note)
+        Desk(database, "a test").page(Filter(owner="ci", state="failed"), 9)
+        [(query, parameters)] = [one for one in statements if one[0].startswith("SELECT")]
+        with database.read() as read:
+            plan = str(read.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", parameters).all())
+    assert "USING INDEX reports_created" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_an_id_may_be_shortened(outbox: Outbox, desk: Desk) -> None:
+    """To what is one report's only."""
+    ids = [accept(outbox, other(number)).id for number in range(1, 30)]
+    assert desk.find(ids[0]) == ids[0]
+    assert desk.find(ids[0][:13]) == ids[0]
+    with pytest.raises(ConflictError):
+        desk.find("")
+    with pytest.raises(NotFoundError):
+        desk.find("%")
+
+
+def test_what_waits_is_tried_at_once(outbox: Outbox, desk: Desk) -> None:
+    """However long its next try was off."""
+    entry_id = settle(outbox, state="queued", pending=("b@x.org",), due=time.time() + 900)
+    assert outbox.take() == []
+    assert desk.retry(entry_id).state == "queued"
+    entry = taken(outbox)
+    assert (entry.id, entry.pending) == (entry_id, ("b@x.org",))
+    note = outbox.get(entry_id, owner="ci")[1][-1].note
+    assert note == "to be tried at once, says a test"
+
+
+def test_what_failed_goes_to_all(outbox: Outbox, desk: Desk) -> None:
+    """With the same bytes, and the same Message-ID; nobody has got it."""
+    entry_id = settle(outbox, state="failed", error="550 no")
+    assert desk.failed() == [entry_id]
+    assert desk.retry(entry_id).state == "queued"
+    assert desk.failed() == []
+    entry = taken(outbox)
+    assert entry.pending == PEOPLE.recipients
+    assert entry.mail == b"From: x\r\n\r\nbytes\xff"
+    outbox.sending(entry, entry.mail)
+    outbox.settle(entry, state="accepted", note="250 ok")
+    assert outbox.get(entry_id, owner="ci")[0].state == "accepted"
+
+
+def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: Desk) -> None:
+    """It has no bytes yet."""
+    entry = accept(outbox, hold=True)
+    outbox.settle(entry, state="failed", note="It could not be rendered")
+    assert desk.retry(entry.id).state == "received"
+    assert taken(outbox).mail is None
+
+
+def test_what_waits_is_cancelled(outbox: Outbox, desk: Desk) -> None:
+    """It has ended, is never sent, and the same report again is still that one."""
+    entry_id = accept(outbox).id
+    assert desk.cancel(entry_id).state == "cancelled"
+    assert outbox.take() == []
+    assert desk.waiting() == 0
+    entry, history = outbox.get(entry_id, owner="ci")
+    assert (entry.state, entry.due) == ("cancelled", None)
+    assert (history[-1].state, history[-1].note) == ("cancelled", "says a test")
+    assert outbox.accept(REPORT, PEOPLE, owner="ci").result() == (entry, False)
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_what_is_held_is_left_alone(outbox: Outbox, desk: Desk, action: str) -> None:
+    """It is being sent, and that is said."""
+    accept(outbox)
+    entry = taken(outbox)
+    with pytest.raises(ConflictError, match="being sent"):
+        getattr(desk, action)(entry.id)
+    assert desk.page(Filter(), 1)[0].is_held
+    outbox.sending(entry, b"bytes")
+    outbox.settle(entry, state="accepted", note="250 ok")
+    assert outbox.get(entry.id, owner="ci")[0].state == "accepted"
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_what_has_ended_stays_so(outbox: Outbox, desk: Desk, action: str) -> None:
+    """Postfix has it, or it was cancelled."""
+    accepted = settle(outbox, state="accepted")
+    with pytest.raises(ConflictError, match="Postfix has it"):
+        getattr(desk, action)(accepted)
+    cancelled = accept(outbox, other(3)).id
+    desk.cancel(cancelled)
+    with pytest.raises(ConflictError, match="cancelled"):
+        getattr(desk, action)(cancelled)
+    assert outbox.take() == []
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_whose_it_is(outbox: Outbox, desk: Desk, action: str) -> None:
+    """Another token's report is not there."""
+    entry_id = accept(outbox).id
+    for wrong, owner in ((entry_id, "another"), ("none", "ci"), ("no\0ne", "ci")):
+        with pytest.raises(NotFoundError):
+            getattr(desk, action)(wrong, owner=owner)
+    assert getattr(desk, action)(entry_id, owner="ci").id == entry_id
+
+
+def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: Desk) -> None:
+    """What is cancelled while it is being taken is either sent or cancelled, never both."""
+    ids = [accept(outbox, other(number)).id for number in range(1, 61)]
+    sent: set[str] = set()
+    refused: set[str] = set()
+
+    def send() -> None:
+        while entries := outbox.take(2):
+            for entry in entries:
+                outbox.sending(entry, b"bytes")
+                sent.add(entry.id)
+                outbox.settle(entry, state="accepted", note="250 ok")
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for entry_id in reversed(ids):
+        try:
+            desk.cancel(entry_id)
+        except ConflictError:
+            refused.add(entry_id)
+    for thread in threads:
+        thread.join()
+    assert sent == refused
+    assert {one.state for one in desk.page(Filter(), 99)} <= {"accepted", "cancelled"}
+
+
+def test_purge(
+    outbox: Outbox, desk: Desk, guest: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended is removed with all that belongs to it, in chunks; what waits stays."""
+    monkeypatch.setattr(retention, "CHUNK", 2)
+    monkeypatch.setattr(retention, "PAUSE", 0.0)
+    waits = accept(outbox).id
+    for number in range(3, 8):
+        settle(outbox, other(number), state="accepted")
+    assert desk.ended_before(1) == desk.purge(1) == 0
+    assert desk.ended_before(0) == 5
+    assert desk.purge(0) == 5
+    assert [one.id for one in desk.page(Filter(), 9)] == [waits]
+    with guest.read() as read:
+        told = read.execute(sa.text("SELECT report_id FROM events")).scalars().all()
+    assert told == [waits]
+    assert outbox.accept(other(3), PEOPLE, owner="ci").result()[1]  # its key is forgotten
+
+
+def test_a_dossier(outbox: Outbox, guest: Database) -> None:
+    """All that is known, as JSON."""
+    entry_id = settle(outbox, state="failed", error="550 no")
+    found = json.loads(json.dumps(dossier(guest, entry_id)))
+    assert set(found) == {*reports.c.keys(), "history", "receipts"}
+    assert base64.b64decode(found["mail"]) == b"From: x\r\n\r\nbytes\xff"
+    assert found["report"]["build"]["job"] == "shop/checkout"
+    assert [line["state"] for line in found["history"]] == [
+        "received",
+        "queued",
+        "sending",
+        "failed",
+    ]
+    assert found["ended"].endswith("+00:00")
+    with pytest.raises(NotFoundError):
+        dossier(guest, "none")
+
+
+def test_an_export_has_all(
+    outbox: Outbox, guest: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, with its own history."""
+    monkeypatch.setattr("pyservice.outbox.export.PORTION", 3)
+    ids = {accept(outbox, other(number)).id for number in range(1, 9)}
+    found = list(export(guest))
+    assert len(found) == len(ids)
+    assert {one["id"] for one in found} == ids
+    assert all(len(one["history"]) == 1 for one in found)
+
+
+def test_states_are_all_that_there_are() -> None:
+    """The first wait, the last four have ended without Postfix."""
+    assert STATES[0] == "received"
+    assert STATES[-4:] == ("failed", "cancelled", "skipped", "digested")

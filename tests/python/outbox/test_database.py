@@ -1,0 +1,347 @@
+"""database.py and migrations/: every older outbox becomes this version's, and can go back."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pyservice.errors import ConfigurationError, SetupError
+from pyservice.outbox.database import Database
+from pyservice.outbox.migrations import configuration, downgrade, upgrade
+from pyservice.outbox.tables import SCHEMA_VERSION, metadata, reports
+from tests.builders.outbox import accept, gathered, opened, other
+from tests.python.conftest import wait_for
+
+
+def filled(url: str) -> tuple[str, str]:
+    """An outbox of the version before with two reports: one waits, one has ended; their IDs."""
+    with opened(url, "node1") as outbox:
+        waits, ended = accept(outbox), accept(outbox, other(3), hold=True)
+        outbox.sending(ended, b"bytes")
+        outbox.settle(ended, state="accepted", note="250 ok", queue_id="4Q1")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        downgrade(connection, "0001")
+    engine.dispose()
+    return waits.id, ended.id
+
+
+def columns(url: str) -> set[str]:
+    """Those of the reports."""
+    engine = sa.create_engine(url)
+    found = {column["name"] for column in sa.inspect(engine).get_columns("reports")}
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("has_version", [True, False])
+def test_an_older_outbox_goes_on(database_url: str, has_version: bool) -> None:
+    """Nothing is lost on the way here; the first one had no version's table."""
+    waits, ended = filled(database_url)
+    assert not columns(database_url) & {"holder", "node"}
+    if not has_version:
+        engine = sa.create_engine(database_url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+        engine.dispose()
+    with opened(database_url, "node1") as outbox:
+        assert [entry.id for entry in outbox.take(5)] == [waits]
+        entry, history = outbox.get(ended, owner="ci")
+        assert (entry.state, entry.queue_id, entry.mail) == ("accepted", "4Q1", b"bytes")
+        assert [event.state for event in history] == ["received", "queued", "sending", "accepted"]
+    assert columns(database_url) >= {"holder", "node", "ended"}
+
+
+def test_digests_and_an_older_outbox(database_url: str) -> None:
+    """There, what waits for others is sent alone, and what a mail showed is not sent again."""
+    with opened(database_url, "node1") as outbox:
+        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2, 3)]
+        first = outbox.take()[0]
+        outbox.groups.made(first, b"digest", [entries[1].id])
+        outbox.release(first)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        downgrade(connection, "0005")
+    engine.dispose()
+    assert not columns(database_url) & {"storm", "in_digest"}
+    with opened(database_url, "node1") as outbox:
+        assert [entry.id for entry in outbox.take(9)] == [entries[0].id, entries[2].id]
+        assert outbox.get(first.id, owner="ci")[0].mail == b"digest"
+        assert outbox.get(entries[1].id, owner="ci")[0].state == "accepted"
+
+
+def test_migrated_and_new_are_the_same(database_url: str) -> None:
+    """The migrations end where the tables of a new outbox begin."""
+    Database(database_url).close()
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        downgrade(connection, "base")
+        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+        upgrade(connection, "base")
+        differing = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+    assert differing == []
+    assert ScriptDirectory.from_config(configuration(connection)).get_heads() == [SCHEMA_VERSION]
+
+
+def test_a_newer_outbox_is_left_alone(database_url: str) -> None:
+    """An older service says whose it is."""
+    Database(database_url).close()
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match="newer notify-email's"):
+        Database(database_url)
+
+
+def test_one_service_has_a_file(tmp_path: Path) -> None:
+    """A second process is told so, instead of sending everything twice."""
+    first = Database(f"sqlite:///{tmp_path}/deep/outbox.db")
+    with pytest.raises(ConfigurationError, match="belongs to a service that is running"):
+        Database(f"sqlite:///{tmp_path}/deep/outbox.db")
+    assert (tmp_path / "deep" / "outbox.db").stat().st_mode & 0o077 == 0  # it holds names and logs
+    first.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """Is told by name, and left as it is."""
+    file = tmp_path / "outbox.db"
+    file.write_bytes(b"precious" * 1000)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        Database(f"sqlite:///{file}")
+    assert file.read_bytes() == b"precious" * 1000
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    """Is told by name."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="can't be used"):
+        Database(f"sqlite:///{tmp_path}/file/outbox.db")
+
+
+def test_check(database_url: str) -> None:
+    """Says nothing while it can be written."""
+    database = Database(database_url)
+    database.check()
+    database.close()
+
+
+def test_a_server_that_is_not_there() -> None:
+    """It is named, without its password."""
+    with pytest.raises(ConfigurationError) as caught:
+        Database("postgresql+psycopg://me:secret@127.0.0.1:1/outbox")
+    assert "postgresql+psycopg://me:***@127.0.0.1:1/outbox can't be used" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
+    """Of many at once the one that fails is told so, and the others are committed."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        row = {"node": None if number == 7 else str(number), "mark": ""}
+        statement = metadata.tables["positions"].insert().values(row)
+        try:
+            database.write(lambda write: write.execute(statement))
+        except sa.exc.IntegrityError as error:
+            failed.append(error)
+
+    while_the_disk_is_busy(database, [partial(work, number) for number in range(20)])
+    with database.read() as read:
+        count = read.execute(sa.text("SELECT count(*) FROM positions")).scalar()
+    database.close()
+    assert (count, len(failed)) == (19, 1)
+
+
+def test_a_group_is_one_commit(tmp_path: Path) -> None:
+    """What waits while the disk is busy is written at once."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    commits: list[None] = []
+    sa.event.listen(database._engine, "commit", lambda _: commits.append(None))
+    while_the_disk_is_busy(database, [partial(database.write, lambda _: None)] * 9)
+    database.close()
+    assert len(commits) == 2
+
+
+def while_the_disk_is_busy(database: Database, works: list[Callable[[], object]]) -> None:
+    """Let all of them wait for one commit, and then run to their ends."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def busy(_: sa.Connection) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    every: list[Callable[[], object]] = [partial(database.write, busy), *works]
+    threads = [threading.Thread(target=work) for work in every]
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    wait_for(lambda: database._writer._waiting.qsize() == len(works))
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_a_guest(database_url: str) -> None:
+    """It reads and writes beside the service, and each sees what the other writes."""
+    with opened(database_url, "node1") as outbox:
+        guest = Database.guest(database_url)
+        assert guest is not None
+        entry = accept(outbox)
+        with guest.read() as read:
+            assert read.execute(sa.select(reports.c.id)).scalars().all() == [entry.id]
+        change = reports.update().values(error="seen")
+        guest.write(lambda write: write.execute(change))
+        assert outbox.get(entry.id, owner="ci")[0].error == "seen"
+        guest.close()
+
+
+def test_roots_guest_locks_nobody_out(tmp_path: Path) -> None:
+    """What SQLite makes beside the file belongs to the file's owner, not to who runs a command."""
+    nobody = 65534
+    file = tmp_path / "outbox.db"
+    Database(f"sqlite:///{file}").close()
+    os.chown(file, nobody, nobody)
+    guest = Database.guest(f"sqlite:///{file}")
+    assert guest is not None
+    guest.check()
+    made = [file.with_name(f"outbox.db-{name}").stat() for name in ("wal", "shm")]
+    guest.close()
+    assert [(one.st_uid, one.st_mode & 0o777) for one in made] == [(nobody, 0o600)] * 2
+
+
+def test_a_guest_makes_nothing(database_url: str, tmp_path: Path) -> None:
+    """Where there is no outbox, there is none after it has looked."""
+    assert Database.guest(database_url) is None
+    assert list(tmp_path.iterdir()) == []
+    if database_url.startswith("sqlite"):
+        file = tmp_path / "deep" / "outbox.db"
+        file.parent.mkdir()
+        file.touch()
+        assert Database.guest(database_url) is None
+        file.write_bytes(b"precious" * 1000)
+        with pytest.raises(SetupError, match="not a database"):
+            Database.guest(database_url)
+
+
+def test_a_guest_of_another_version(database_url: str) -> None:
+    """It changes nothing, and says what to do."""
+    filled(database_url)
+    with pytest.raises(SetupError, match="start this one's service first"):
+        Database.guest(database_url)
+    assert "holder" not in columns(database_url)
+
+
+def test_what_is_read_to_be_written_is_not_changed_in_between(database_url: str) -> None:
+    """A guest waits for the service's commit, and the service for the guest's."""
+    with opened(database_url, "node1") as outbox:
+        entry = accept(outbox)
+        guest = Database.guest(database_url)
+        assert guest is not None
+        error = sa.select(reports.c.error).where(reports.c.id == entry.id).with_for_update()
+
+        def add(write: sa.Connection) -> None:
+            before = write.execute(error).scalar() or ""
+            time.sleep(0.001)
+            write.execute(reports.update().values(error=f"{before}x"))
+
+        def work(database: Database) -> None:
+            for _ in range(50):
+                database.write(add)
+
+        threads = [threading.Thread(target=work, args=(one,)) for one in (guest, outbox._database)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        guest.close()
+        assert outbox.get(entry.id, owner="ci")[0].error == "x" * 100
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    """By reading the file through; `check` tells it from then on."""
+    url = f"sqlite:///{tmp_path}/outbox.db"
+    with opened(url, "node1") as outbox:
+        for number in range(1, 20):
+            accept(outbox, other(number))
+        with outbox._database.read() as read:
+            page = read.exec_driver_sql(
+                "SELECT rootpage FROM sqlite_master WHERE name = 'ix_events_report_id'"
+            ).scalar_one()
+            size = read.exec_driver_sql("PRAGMA page_size").scalar_one()
+    with (tmp_path / "outbox.db").open("r+b") as file:
+        file.seek((page - 1) * size + 100)
+        file.write(b"\xff" * (size - 100))
+    database = Database(url)
+    database.check()
+    assert f"{tmp_path}/outbox.db is damaged" in database.look_for_damage()
+    with pytest.raises(OSError, match="is damaged"):
+        database.check()
+    database.close()
+
+
+def test_a_sound_database_has_no_damage(database_url: str) -> None:
+    """Of either kind."""
+    with opened(database_url, "node1") as outbox:
+        accept(outbox)
+        assert outbox._database.look_for_damage() == ""
+        outbox._database.check()
+
+
+def test_unused_pages_are_given_back(tmp_path: Path) -> None:
+    """So many at once, until the file is small again."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    row = {"node": "n", "mark": "x" * 1_000_000}
+    database.write(lambda write: write.execute(metadata.tables["positions"].insert().values(row)))
+    database.write(lambda write: write.execute(metadata.tables["positions"].delete()))
+    left = database.give_back(50)
+    assert left > 100
+    assert database.give_back(50) == left - 50
+    while database.give_back(50):
+        pass
+    with database.read() as read:
+        pages = read.exec_driver_sql("PRAGMA page_count").scalar_one()
+    assert pages < 50
+    database.close()
+
+
+def test_while_another_process_has_locked_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait together are told together, and not one after the other."""
+    monkeypatch.setattr("pyservice.outbox.engines.PATIENCE", 0.3)
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
+    told: list[str] = []
+
+    def work() -> None:
+        try:
+            database.write(lambda _: None)
+        except sa.exc.OperationalError as error:
+            told.append(str(error.orig))
+
+    other.execute("BEGIN EXCLUSIVE")
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < 2
+    assert told == ["database is locked"] * 20
+    other.execute("ROLLBACK")
+    other.close()
+    database.check()
+    database.close()

@@ -1,0 +1,339 @@
+"""groups.py: reports that wait for others end in one mail, all or none of them."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from pyservice.config.live import Current
+from pyservice.config.settings import Settings
+from pyservice.delivery.worker import Courier
+from pyservice.description.updater import Callback
+from pyservice.errors import ConflictError, GroupChangedError, LostLeaseError
+from pyservice.mail.renderer import Renderer
+from pyservice.metrics import Metrics
+from pyservice.outbox import groups
+from pyservice.outbox.admin import Desk
+from pyservice.outbox.database import Database
+from pyservice.outbox.models import Entry
+from pyservice.outbox.queue import Outbox
+from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.retention import sweep
+from pyservice.outbox.tables import reports
+from tests.builders.outbox import PEOPLE, accept, gathered, opened, other, taken
+from tests.python.conftest import PostfixStandIn, wait_for
+
+
+@pytest.fixture
+def outbox(database_url: str) -> Iterator[Outbox]:
+    """An empty one, in either kind of database."""
+    with opened(database_url, "node1") as one:
+        yield one
+
+
+def states(outbox: Outbox, *entries: Entry) -> list[tuple[str, str | None]]:
+    found = [outbox.get(entry.id, owner="ci")[0] for entry in entries]
+    return [(entry.state, entry.in_digest) for entry in found]
+
+
+def digested(outbox: Outbox) -> Entry:
+    """Take the first of a group, and let the others end in its mail."""
+    first = taken(outbox)
+    others = [one.id for one in outbox.groups.others(first)]
+    return outbox.groups.made(first, b"digest", others)
+
+
+def test_it_waits_for_its_time(outbox: Outbox) -> None:
+    """Whoever accepted it doesn't hold it, and the history says what it waits for."""
+    entry = gathered(outbox, 1, wait=60)
+    assert outbox.take() == []
+    assert outbox.next_due() == entry.due
+    found, history = outbox.get(entry.id, owner="ci")
+    assert (found.state, found.storm) == ("received", "g")
+    assert history[-1].note == "over job=1/hour: it waits up to 60 s for others like it"
+
+
+def test_the_same_report_again(outbox: Outbox) -> None:
+    """A repeated call has the first answer, and isn't counted anew."""
+    entry = gathered(outbox, 1)
+
+    def asked() -> None:
+        raise AssertionError
+
+    again, is_new = outbox.accept(other(1), PEOPLE, owner="ci", storm=asked).result()
+    assert (again.id, is_new) == (entry.id, False)
+
+
+def test_only_the_first_is_taken(outbox: Outbox) -> None:
+    """Of each group one; the others wait even when they are due."""
+    entries = [gathered(outbox, n, group=f"g{n % 2}", wait=n - 100.0) for n in range(1, 9)]
+    assert [entry.id for entry in outbox.take(99)] == [entries[0].id, entries[1].id]
+    assert outbox.take(99) == []
+    assert outbox.next_due() is None
+
+
+def test_one_commit_ends_them_all(outbox: Outbox) -> None:
+    """The others are digested, and name the report whose mail has them; it is like any mail."""
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 5)]
+    plain = accept(outbox, other(9), hold=True)
+    first = digested(outbox)
+    assert states(outbox, *entries, plain) == [
+        ("queued", first.id),
+        *[("digested", first.id)] * 3,
+        ("received", None),
+    ]
+    outbox.sending(first, b"digest")
+    outbox.settle(first, state="queued", note="451 later", pending=("a@x.org",), due=1.0)
+    again = taken(outbox)
+    assert (again.mail, again.in_digest) == (b"digest", first.id)
+    outbox.settle(again, state="accepted", note="250 ok")
+    assert outbox.take(9) == []
+    history = outbox.get(entries[1].id, owner="ci")[1]
+    assert (history[-1].state, history[-1].note) == ("digested", f"in the mail of {first.id}")
+
+
+def test_who_comes_later_has_another_one(outbox: Outbox) -> None:
+    """What joins the group while its digest is made waits for the next."""
+    entries = [gathered(outbox, n) for n in (1, 2)]
+    first = taken(outbox)
+    others = [one.id for one in outbox.groups.others(first)]
+    late = gathered(outbox, 3)
+    outbox.groups.made(first, b"digest", others)
+    assert states(outbox, *entries)[1][0] == "digested"
+    assert taken(outbox).id == late.id
+
+
+def test_alone(outbox: Outbox) -> None:
+    """What nobody joined is a mail of its own, and no later one joins it."""
+    entry = gathered(outbox, 1)
+    first = taken(outbox)
+    assert outbox.groups.others(first) == []
+    left = outbox.groups.left(first)
+    assert left.storm is None
+    later = gathered(outbox, 2)
+    assert taken(outbox).id == later.id
+    outbox.sending(left, b"bytes")
+    outbox.settle(left, state="accepted", note="250 ok")
+    assert states(outbox, entry) == [("accepted", None)]
+
+
+def test_so_many_at_once(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those beyond a digest's size have the next one."""
+    monkeypatch.setattr(groups, "MOST", 4)
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 10)]
+    made = [digested(outbox), digested(outbox)]
+    assert [in_digest for _, in_digest in states(outbox, *entries)] == [
+        *[made[0].id] * 4,
+        *[made[1].id] * 4,
+        None,
+    ]
+
+
+def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
+    """The digest that would show it isn't committed, and the next look is without it."""
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    first = taken(outbox)
+    others = [one.id for one in outbox.groups.others(first)]
+    Desk(outbox._database, "a test").cancel(entries[1].id)
+    with pytest.raises(GroupChangedError):
+        outbox.groups.made(first, b"digest", others)
+    assert outbox.get(first.id, owner="ci")[0].mail is None
+    assert [one.id for one in outbox.groups.others(first)] == [entries[2].id]
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_the_first_one_leaves(outbox: Outbox, action: str) -> None:
+    """Cancelled or sent by itself: the next one is the first."""
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    getattr(Desk(outbox._database, "a test"), action)(entries[0].id)
+    found = {entry.id: entry for entry in outbox.take(9)}
+    alone = found.pop(entries[0].id, None)
+    assert (alone is not None) == (action == "retry")
+    assert alone is None or alone.storm is None
+    assert list(found) == [entries[1].id]
+    assert [one.id for one in outbox.groups.others(found[entries[1].id])] == [entries[2].id]
+
+
+def test_a_digest_is_cancelled(outbox: Outbox) -> None:
+    """Its others wait again, for one without it."""
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    first = digested(outbox)
+    outbox.release(first)
+    desk = Desk(outbox._database, "a test")
+    desk.cancel(first.id)
+    again = digested(outbox)
+    assert states(outbox, *entries) == [
+        ("cancelled", first.id),
+        ("queued" if again.id == entries[1].id else "digested", again.id),
+        ("queued" if again.id == entries[2].id else "digested", again.id),
+    ]
+    assert set(again.pending) == set(PEOPLE.recipients)
+
+
+def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
+    """Its others stay: nobody gets their builds twice."""
+    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2)]
+    first = digested(outbox)
+    outbox.sending(first, b"digest")
+    outbox.settle(first, state="queued", note="", pending=("b@x.org",), due=9e9, taken=True)
+    Desk(outbox._database, "a test").cancel(first.id)
+    assert states(outbox, *entries) == [("cancelled", first.id), ("digested", first.id)]
+
+
+def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
+    """With the bytes that show all of them."""
+    entries = [gathered(outbox, n) for n in (1, 2)]
+    first = digested(outbox)
+    outbox.sending(first, b"digest")
+    outbox.settle(first, state="failed", note="550 no")
+    desk = Desk(outbox._database, "a test")
+    desk.retry(first.id)
+    again = taken(outbox)
+    assert (again.id, again.mail, again.in_digest) == (first.id, b"digest", first.id)
+    [member] = [entry for entry in entries if entry.id != first.id]
+    with pytest.raises(ConflictError, match=f"Its build is in the mail of {first.id}"):
+        desk.retry(member.id)
+
+
+def test_retention(outbox: Outbox) -> None:
+    """What is digested has ended, and goes by age like all that has."""
+    for number in (1, 2, 3):
+        gathered(outbox, number)
+    digested(outbox)
+    assert sweep(outbox._database, time.time() + 1, lambda _: None) == 2
+
+
+def test_neighbours(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group has members of both services, and whoever takes the first one has them all."""
+    monkeypatch.setattr("pyservice.outbox.queue.LEASE", 0.5)
+    with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
+        entries = [gathered(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
+        first = taken(one)
+        assert two.take(9) == []
+        assert len(one.groups.others(first)) == 3
+        one.close()  # its lease is not renewed any more
+        wait_for(lambda: two.next_due() is not None)
+        found = two.take(9)
+        assert [entry.id for entry in found] == [first.id]
+        with pytest.raises(LostLeaseError):
+            one.groups.made(first, b"digest", [])
+        two.groups.made(found[0], b"digest", [one.id for one in two.groups.others(found[0])])
+        assert {in_digest for _, in_digest in states(two, *entries)} == {first.id}
+
+
+def test_many_services_at_once(shared_url: str) -> None:
+    """Each report ends in one mail, whoever makes it."""
+    with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
+        entries = [gathered(one, n, group=f"g{n % 5}") for n in range(1, 61)]
+        shown: list[str] = []
+
+        def work(outbox: Outbox) -> None:
+            while entries := outbox.take(3):
+                for entry in entries:
+                    try:
+                        others = [one.id for one in outbox.groups.others(entry)]
+                        outbox.groups.made(entry, b"digest", others)
+                    except GroupChangedError:
+                        outbox.release(entry)
+                        continue
+                    shown.extend([entry.id, *others])
+                    outbox.settle(entry, state="accepted", note="250 ok")
+
+        threads = [threading.Thread(target=work, args=(box,)) for box in (one, two) * 3]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(shown) == sorted(entry.id for entry in entries)
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("last", range(1, 5))
+def test_a_crash_at_each_commit(
+    database_url: str,
+    postfix: PostfixStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    last: int,
+    *,
+    is_before: bool,
+) -> None:
+    """Its members wait, or are in the digest's bytes: each build is in one mail afterwards."""
+    monkeypatch.setattr("pyservice.outbox.queue.LEASE", 0.3)
+    monkeypatch.setattr("pyservice.delivery.worker.IDLE", 0.2)
+    settings = Settings(
+        database_url=database_url, smtp_port=postfix.port, sender="jenkins@ci.example.com"
+    )
+    with opened(database_url, "node1") as outbox:
+        ids = [gathered(outbox, n).id for n in range(1, 8)]
+        dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
+        courier = courier_of(outbox, settings)
+        with suppress(Death):
+            courier._deliver(outbox.take(1)[0], courier._connections[0])
+        courier._connections[0].close()
+    with opened(database_url, "node1") as outbox:
+        courier = courier_of(outbox, settings)
+        courier.start()
+        wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))
+        courier.stop()
+        found = [outbox.get(entry_id, owner="ci")[0] for entry_id in ids]
+    [digest] = {entry.in_digest for entry in found}
+    assert sorted(entry.state for entry in found) == ["accepted", *["digested"] * 6]
+    if last < 4:  # before the reply to the dot nothing is doubled
+        assert len(postfix.mails) == 1
+    assert all(mail.content.count(b"#") >= 7 for mail in postfix.mails)
+    assert digest in ids
+
+
+def courier_of(outbox: Outbox, settings: Settings) -> Courier:
+    """One that sends what is in an outbox."""
+    current, database = Current(settings), outbox._database
+    callback = Callback(current, database, Ledger(database, "node1"))
+    return Courier(outbox, Renderer(), current, Metrics(), callback)
+
+
+def ended(outbox: Outbox, entry_id: str) -> bool:
+    return outbox.get(entry_id, owner="ci")[0].due is None
+
+
+def dying(
+    database: Database, last: int, *, is_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a process end before or after its so-many-th commit: it writes nothing any more."""
+    submit, count, mine = database.submit, 0, threading.current_thread()
+    nothing: Future[None] = Future()
+    nothing.set_result(None)
+
+    def counted(work: Any, item: Any) -> Future[Any]:
+        nonlocal count
+        if threading.current_thread() is not mine:  # it renews the leases
+            return submit(work, item) if count < last else nothing
+        count += 1
+        if count > last or (count == last and is_before):
+            raise Death
+        done = submit(work, item)
+        if count == last:
+            done.result()
+            raise Death
+        return done
+
+    monkeypatch.setattr(database, "submit", counted)
+
+
+def test_what_waits_needs_no_look_at_the_table(outbox: Outbox) -> None:
+    """The first of a group is found by an index that has no other rows."""
+    if outbox._database.is_shared:
+        return
+    with outbox._database.read() as read:
+        query = sa.select(reports.c.id).where(reports.c.due < 0, groups.may_be_taken())
+        sql = query.compile(outbox._database._engine, compile_kwargs={"literal_binds": True})
+        plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
+    assert any("reports_storm" in str(row) for row in plan), plan

@@ -1,0 +1,357 @@
+"""queue.py: what is committed stays, and nothing is done twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
+from pyservice.outbox import queue
+from pyservice.outbox.admin import Desk
+from pyservice.outbox.batch_writes import Change
+from pyservice.outbox.database import Database
+from pyservice.outbox.models import Entry, Trace
+from pyservice.outbox.queue import Outbox
+from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.tables import reports
+from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
+from tests.python.conftest import wait_for
+
+
+@pytest.fixture
+def outbox(database_url: str) -> Iterator[Outbox]:
+    """An empty one, in either kind of database."""
+    with opened(database_url, "node1") as one:
+        yield one
+
+
+def test_an_entry_comes_back_as_it_was(outbox: Outbox) -> None:
+    """The report, the people and the Message-ID are stored at acceptance."""
+    entry, is_new = outbox.accept(REPORT, PEOPLE, owner="ci").result()
+    assert is_new
+    assert (entry.report, entry.people, entry.state) == (REPORT, PEOPLE, "received")
+    assert entry.pending == ("ada@example.com", "b@x.org")
+    assert entry.message_id == f"<notify-email.{entry.id}@ci.example.com>"
+    assert outbox.get(entry.id, owner="ci")[0] == entry
+
+
+def test_the_same_report_is_one_entry(outbox: Outbox) -> None:
+    """A repeated call gets the first answer; a later duration makes no difference."""
+    first = accept(outbox)
+    later = REPORT.model_copy(
+        update={"build": REPORT.build.model_copy(update={"duration_ms": 99_999})}
+    )
+    again, is_new = outbox.accept(later, PEOPLE, owner="ci").result()
+    assert not is_new
+    assert again.id == first.id
+
+
+def test_another_report_is_another_entry(outbox: Outbox) -> None:
+    """Two builds, two mails."""
+    assert accept(outbox).id != accept(outbox, other(3)).id
+
+
+def test_keys(outbox: Outbox) -> None:
+    """A key stands for one content, and belongs to its token."""
+    first = accept(outbox, key="k")
+    assert accept(outbox, key="k").id == first.id
+    assert accept(outbox, key="l").id != first.id
+    assert accept(outbox).id != first.id
+    with pytest.raises(ConflictError):
+        accept(outbox, other(3), key="k")
+    assert outbox.accept(other(3), PEOPLE, owner="another", key="k").result()[1]
+
+
+def test_an_entry_is_its_owners(outbox: Outbox) -> None:
+    """Another token's report is not there."""
+    entry = accept(outbox)
+    for entry_id, owner in ((entry.id, "another"), ("none", "ci")):
+        with pytest.raises(NotFoundError):
+            outbox.get(entry_id, owner=owner)
+
+
+def test_what_is_taken_is_taken_once(outbox: Outbox) -> None:
+    """Many threads share the entries without an overlap."""
+    wanted = {accept(outbox, other(n)).id for n in range(1, 41)}
+    found: list[str] = []
+
+    def work() -> None:
+        while entries := outbox.take(3):
+            found.extend(entry.id for entry in entries)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(wanted)
+    assert outbox.next_due() is None
+
+
+def test_released_entries_are_taken_again(outbox: Outbox) -> None:
+    """Nothing is lost when an attempt could not even begin."""
+    accept(outbox)
+    entry = taken(outbox)
+    assert outbox.take() == []
+    outbox.release(entry)
+    assert taken(outbox) == entry
+
+
+def test_what_is_held_at_acceptance_is_taken(outbox: Outbox) -> None:
+    """It is the caller's to send, and goes back like the others."""
+    entry = accept(outbox, hold=True)
+    assert outbox.take() == []
+    outbox.release(entry)
+    assert taken(outbox) == entry
+
+
+@pytest.fixture
+def neighbours(shared_url: str) -> Iterator[tuple[Outbox, Outbox]]:
+    """Two services on one PostgreSQL."""
+    with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
+        yield one, two
+
+
+def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Each takes what the other hasn't, and sees what the other was told."""
+    one, two = neighbours
+    first = accept(one)
+    assert accept(two).id == first.id
+    accept(two, other(3))
+    ids = {taken(one).id, taken(two).id}
+    assert len(ids) == 2
+    assert one.take() == two.take() == []
+    assert one.next_due() is two.next_due() is None
+    assert two.get(first.id, owner="ci")[0].node == "node1"
+
+
+def test_what_a_dead_neighbour_was_sending_may_be_doubled(
+    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease runs out; whoever comes back from the dead is told that it lost it."""
+    one, two = neighbours
+    monkeypatch.setattr(queue, "LEASE", -1.0)
+    accept(one)
+    entry = taken(one)
+    one.sending(entry, b"bytes")
+    assert one.take() == []  # its own it keeps, whatever the clock says
+    again = taken(two)
+    assert (again.id, again.uncertain, again.mail) == (entry.id, 1, b"bytes")
+    with pytest.raises(LostLeaseError):
+        one.sending(entry, b"bytes")
+    one.settle(entry, state="accepted", note="250 ok")
+    found, history = two.get(entry.id, owner="ci")
+    assert found.state == "queued"
+    assert [event.note for event in history][-2:] == [
+        "the service stopped while sending: it may be doubled",
+        "250 ok; another service has taken it meanwhile, so it may be doubled",
+    ]
+
+
+def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
+    neighbours: tuple[Outbox, Outbox],
+) -> None:
+    """Of what is written at once each is told its own end, and none is written twice."""
+    one, two = neighbours
+    kept, lost = accept(one, hold=True), accept(one, other(3), hold=True)
+    ran_out = reports.update().where(reports.c.id == lost.id).values(held_until=0.0)
+    two._database.write(lambda write: write.execute(ran_out))
+    assert taken(two).id == lost.id
+    values = {"state": "sending", "mail": b"bytes"}
+    changes = [Change(entry, 1.0, values, (("sending", ""),)) for entry in (lost, kept)]
+    assert one._database.write(lambda write: one._batches.send(write, changes)) == [False, True]
+    ended = {"holder": None, "held_until": None, "state": "accepted", "due": None}
+    changes = [Change(entry, 2.0, ended, (("accepted", "250 ok"),)) for entry in (lost, kept)]
+    one._database.write(lambda write: one._batches.settle(write, changes))
+    with one._database.read() as read:
+        size = read.execute(sa.select(reports.c.size).where(reports.c.id == kept.id)).scalar()
+    assert size == len(REPORT.model_dump_json().encode()) + len(b"bytes")
+    notes = [one.get(entry.id, owner="ci")[1][-1].note for entry in (kept, lost)]
+    assert notes[0] == "250 ok"
+    assert "another service has taken it" in notes[1]
+    assert one.get(lost.id, owner="ci")[0].state == "received"
+
+
+def test_a_lease_is_renewed(
+    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch, shared_url: str
+) -> None:
+    """A service that lives keeps what it has, however long Postfix takes."""
+    monkeypatch.setattr(queue, "LEASE", 1.5)
+    two = neighbours[1]
+    with opened(shared_url, "node3") as one:
+        accept(one)
+        taken(one)
+        time.sleep(2)
+        assert two.take() == []
+    wait_for(lambda: len(two.take()) == 1)
+
+
+def test_the_way_of_a_mail(outbox: Outbox) -> None:
+    """Each step is in the history, with what was said."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    outbox.settle(entry, state="queued", note="451 later", pending=("b@x.org",), due=1.0)
+    entry = taken(outbox)
+    assert (entry.mail, entry.pending, entry.attempts) == (b"bytes", ("b@x.org",), 1)
+    outbox.sending(entry, b"bytes")
+    outbox.settle(entry, state="accepted", note="250 ok", queue_id="4Q1")
+    entry, history = outbox.get(entry.id, owner="ci")
+    assert (entry.state, entry.queue_id, entry.due, entry.attempts) == ("accepted", "4Q1", None, 2)
+    assert [(event.state, event.note) for event in history] == [
+        ("received", ""),
+        ("queued", "5 bytes"),
+        ("sending", "attempt 1"),
+        ("queued", "451 later"),
+        ("sending", "attempt 2"),
+        ("accepted", "250 ok"),
+    ]
+    assert outbox.take() == []
+
+
+def test_not_before_it_is_due(outbox: Outbox) -> None:
+    """A retry waits for its time, and the courier can ask when that is."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"x")
+    soon = time.time() + 1080  # the longest delay that there is
+    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=soon)
+    assert outbox.take() == []
+    assert outbox.next_due() == soon
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting(outbox: Outbox) -> None:
+    """What is due later than anything can be is due at once."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"x")
+    far = time.time() + 6 * 3600
+    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=far)
+    assert taken(outbox).id == entry.id
+
+
+CRASH = """
+import os, signal, sys
+from pathlib import Path
+from pyservice import samples
+from tests.builders.outbox import accept, other, taken
+from pyservice.outbox.batch_writes import Change
+from pyservice.outbox.database import Database
+from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.queue import Outbox
+outbox = Outbox(Database("sqlite:///" + sys.argv[1]), host="x", node="n")
+accept(outbox)
+accept(outbox, other(3))
+entry = taken(outbox)
+outbox.sending(entry, b"bytes")
+print(entry.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_after_a_crash(tmp_path: Path) -> None:
+    """What was accepted is there; what was being sent is sent again, and that is said."""
+    file = tmp_path / "outbox.db"
+    died = subprocess.run(
+        [sys.executable, "-c", CRASH, str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": "."},
+    )
+    assert died.returncode == -signal.SIGKILL
+    with opened(f"sqlite:///{file}", "n") as outbox:
+        entries = {entry.id: entry for entry in (taken(outbox), taken(outbox))}
+        assert {entry.report.build.number for entry in entries.values()} == {2, 3}
+        again = entries[died.stdout.strip()]
+        assert (again.state, again.mail) == ("queued", b"bytes")
+        assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note
+
+
+def taken_after_a_lost_reply(outbox: Outbox) -> Entry:
+    """One whose first attempt Postfix may have taken, and whose second is due."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    outbox.settle(
+        entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
+    )
+    return taken(outbox)
+
+
+def tell_by_log(database_url: str, entry: Entry, *, recipients: int) -> None:
+    """Let Postfix' log say that it queued a mail for so many."""
+    database = Database.guest(database_url)
+    assert database is not None
+    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=recipients)], {})
+    database.close()
+
+
+def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> None:
+    """A reply is lost, and only during the next attempt the log tells that Postfix has the mail."""
+    entry = taken_after_a_lost_reply(outbox)
+    outbox.sending(entry, b"bytes")
+    tell_by_log(database_url, entry, recipients=2)
+    told = outbox.settle(entry, state="queued", note="451", pending=entry.pending, due=1.0)
+    assert told == "accepted"
+    assert outbox.take() == []
+    assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
+
+
+def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Who lost its lease and took the row again can't send it as it was at first."""
+    one, two = neighbours
+    accept(one)
+    stale = taken(one)
+    with one._database._engine.begin() as write:
+        write.execute(reports.update().values(held_until=0))
+    entry = taken(two)
+    two.sending(entry, b"bytes")
+    two.settle(entry, state="queued", note="451", pending=("b@x.org",), due=1.0, taken=True)
+    fresh = taken(one)
+    with pytest.raises(LostLeaseError):
+        one.sending(stale, b"bytes")
+    one.sending(fresh, b"bytes")
+    assert fresh.pending == ("b@x.org",)
+
+
+def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
+    """Who settles late, when the report has ended elsewhere and is gone, is done."""
+    one, two = neighbours
+    late = accept(one, hold=True)
+    one.sending(late, b"bytes")
+    with one._database._engine.begin() as write:
+        write.execute(reports.update().values(held_until=0))
+    entry = taken(two)
+    two.sending(entry, b"bytes")
+    two.settle(entry, state="accepted", note="250 ok")
+    assert Desk(two._database, "a test").purge(0) == 1
+    one.settle(late, state="accepted", note="250 ok")
+    with pytest.raises(NotFoundError):
+        one.get(late.id, owner="ci")
+
+
+def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> None:
+    """It tells of as many recipients as are left, but they need not be these: it is sent again."""
+    accept(outbox)
+    entry = taken(outbox)
+    outbox.sending(entry, b"bytes")
+    left = entry.pending[:1]
+    outbox.settle(entry, state="queued", note="lost", pending=left, due=1.0, uncertain=True)
+    tell_by_log(database_url, entry, recipients=1)
+    assert taken(outbox).pending == left
+
+
+def test_a_log_that_settles_what_is_held(outbox: Outbox, database_url: str) -> None:
+    """Between being taken and being sent the log tells that Postfix has it: it is not sent."""
+    entry = taken_after_a_lost_reply(outbox)
+    tell_by_log(database_url, entry, recipients=2)
+    with pytest.raises(LostLeaseError):
+        outbox.sending(entry, b"bytes")

@@ -1,0 +1,221 @@
+"""Postfix' log is read on through everything that happens to a log, and its lines understood."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from pyservice.errors import SetupError
+from pyservice.postfix.log import FileLog, JournalLog, Line, opened, wait_for
+from pyservice.postfix.log_relay import Sharing
+
+SENT = (
+    "Nov 25 12:40:03 node1 postfix/smtp[77]: 57B8298404C: to=<ada@example.com>, "
+    "relay=198.51.100.1[198.51.100.1]:25, delay=0.04, delays=0.01/0/0.01/0.02, dsn=2.0.0, "
+    "status=sent (250 2.0.0 Ok: queued as SINK1)"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A log with a line from before."""
+    made = tmp_path / "mail.log"
+    made.write_text("before\n")
+    return made
+
+
+def write(file: Path, *lines: str) -> None:
+    """As a logger does."""
+    with file.open("a") as log:
+        log.writelines(f"{line}\n" for line in lines)
+
+
+def test_lines() -> None:
+    """A queue ID, a Message-ID, a delivery and the end are told; all else is about no mail."""
+    line = Line.of(SENT)
+    assert line is not None
+    assert line.queue_id == "57B8298404C"
+    assert line.delivery is not None
+    assert line.delivery.recipient == "ada@example.com"
+    assert line.delivery.relay == "198.51.100.1[198.51.100.1]:25"
+    assert (line.delivery.status, line.delivery.reply) == (
+        "sent",
+        "250 2.0.0 Ok: queued as SINK1",
+    )
+    bounced = Line.of(
+        "2026-11-25T12:40:03.5+01:00 n postfix-out/smtp[7]: 4XyZ: to=<b@example.com>, "
+        "orig_to=<root>, relay=none, conn_use=2, delay=1, delays=0/0/1/0, dsn=5.4.4, "
+        "status=bounced (Host (or domain) not found)"
+    )
+    assert bounced is not None
+    assert bounced.delivery is not None
+    assert bounced.delivery.recipient == "root"
+    assert bounced.delivery.reply == "Host (or domain) not found"
+    named = Line.of("Nov 25 12:40:03 n postfix/cleanup[7]: 4XyZ: message-id=<a@b>")
+    assert named is not None
+    assert (named.message_id, named.delivery, named.is_end) == ("<a@b>", None, False)
+    ended = Line.of("Nov 25 12:40:03 n postfix/qmgr[7]: 4XyZ: removed")
+    assert ended is not None
+    assert ended.is_end
+    assert Line.of("Nov 25 12:40:03 n postfix/smtpd[7]: connect from unknown[172.22.91.2]") is None
+    assert Line.of("Nov 25 12:40:03 n cron[7]: 4XyZ: removed") is None
+
+
+def test_what_comes_is_read_once(file: Path) -> None:
+    """From the end on, in whole lines, each once."""
+    log = FileLog(file)
+    assert log.lines() == []
+    write(file, "one", "two")
+    with file.open("a") as half:
+        half.write("thr")
+    assert log.lines() == ["one", "two"]
+    write(file, "ee")
+    assert log.lines() == ["three"]
+    assert log.lines() == []
+
+
+def test_rotations(file: Path) -> None:
+    """Renamed and made anew, with a late line in the old one; emptied in place."""
+    log = FileLog(file)
+    write(file, "one")
+    old = file.rename(file.with_name("mail.log.1"))
+    assert log.lines() == ["one"]
+    assert log.lines() == []  # there is no new one yet
+    write(file, "three")
+    assert log.lines() == ["three"]
+    write(old, "late")
+    write(file, "four")
+    assert log.lines() + log.lines() == ["late", "four"]
+    file.write_text("")
+    assert log.lines() == []
+    write(file, "five")
+    assert log.lines() == ["five"]
+
+
+def test_a_restart_loses_nothing(file: Path) -> None:
+    """A mark is where the next reader goes on, under the file's new name too."""
+    log = FileLog(file)
+    write(file, "one")
+    log.lines()
+    write(file, "two")
+    again = FileLog(file, log.mark)
+    assert again.lines() == ["two"]
+    write(file, "three")
+    file.rename(file.with_name("mail.log.1"))
+    early = FileLog(file, again.mark)  # before there is a new one
+    assert early.lines() == ["three"]
+    write(file, "four")
+    assert early.lines() == ["four"]
+    after = FileLog(file, again.mark)
+    assert after.lines() + after.lines() == ["three", "four"]
+    assert FileLog(file, {}).lines() == ["four"]
+
+
+@pytest.mark.parametrize("more", [[], ["so many new lines that it is as long as before"]])
+def test_copied_and_emptied(file: Path, more: list[str]) -> None:
+    """What wasn't read of the file is in the copy, however long the file is again by then."""
+    log = FileLog(file)
+    write(file, "one")
+    assert log.lines() == ["one"]
+    write(file, "two")
+    file.with_name("mail.log.1").write_bytes(file.read_bytes())
+    file.write_bytes(b"")
+    if more:
+        write(file, *more)
+    assert log.lines() == ["two"]
+    assert log.lines() == more
+    write(file, "three")
+    assert log.lines() == ["three"]
+
+
+def test_waiting(file: Path) -> None:
+    """What is there already is not found; what comes is, or nothing in time."""
+    write(file, SENT)
+    log = FileLog(file)
+    assert wait_for(log, lambda line: line.delivery, 0) is None
+    write(file, "no mail's", SENT)
+    found = wait_for(log, lambda line: line.delivery, 0)
+    assert found is not None
+    assert found.status == "sent"
+
+
+def test_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file and a missing journal each name the cure."""
+    with pytest.raises(SetupError, match="postconf maillog_file"):
+        opened(tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="no journalctl"):
+        JournalLog()
+
+
+def _mail(queue_id: str, message_id: str, recipient: str) -> list[str]:
+    begin = f"Nov 25 12:40:03 node1 postfix/{{}}[77]: {queue_id}: "
+    return [
+        begin.format("cleanup") + f"message-id={message_id}",
+        begin.format("smtp") + f"to=<{recipient}>, relay=none, delay=1, status=deferred (later)",
+        begin.format("qmgr") + "removed",
+    ]
+
+
+def test_only_own_mails_are_shared(file: Path, tmp_path: Path) -> None:
+    """Others' lines stay out, whatever they hold, and so does the next mail with an old ID."""
+    out = tmp_path / "ours.log"
+    sharing = Sharing(file, out)
+    own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
+    other = _mail("4Xb", "<1.notify-email.@evil.example>", "secret@example.com")
+    write(file, *own, *other, *_mail("4Xa", "<next@example.com>", "secret@example.com"))
+    assert sharing.step() == 3
+    assert out.read_text().splitlines() == own
+    assert out.stat().st_mode & 0o007 == 0
+
+
+def test_sharing_goes_on_after_a_stop(file: Path, tmp_path: Path) -> None:
+    """A mail whose Message-ID was passed on before the stop is known after it."""
+    out = tmp_path / "ours.log"
+    first, *rest = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
+    write(file, first)
+    Sharing(file, out).step()
+    write(file, *rest)
+    assert Sharing(file, out).step() == 2
+    assert Sharing(file, out).step() == 0
+    assert out.read_text().splitlines() == [first, *rest]
+
+
+def test_what_is_shared_does_not_grow(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a size it is renamed; a reader of it misses nothing."""
+    monkeypatch.setattr("pyservice.postfix.log_relay.MAX_BYTES", 300)
+    out = tmp_path / "ours.log"
+    sharing = Sharing(file, out)
+    reader, seen = FileLog(out), []
+    for number in range(4):
+        write(file, *_mail(f"4X{number}", "<notify-email.1@ci.example.com>", "ada@example.com"))
+        sharing.step()
+        seen += [line for _ in range(3) for line in reader.lines()]
+    assert len(seen) == 12
+    assert sum(path.stat().st_size for path in tmp_path.glob("ours.log*")) < 2000
+
+
+def test_a_full_disk_loses_nothing(file: Path, tmp_path: Path) -> None:
+    """What could not be written comes with the next step, and no half line before it."""
+    out = tmp_path / "ours.log"
+    sharing = Sharing(file, out)
+    own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
+    write(file, *own)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30, before[1]))
+    try:
+        with pytest.raises(SetupError, match="file too large"):
+            sharing.step()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sharing.step() == 3
+    assert out.read_text().splitlines() == own
+
+
+def test_a_folder_that_is_not_there(file: Path, tmp_path: Path) -> None:
+    """It is named."""
+    with pytest.raises(SetupError, match=r"none/ours\.log can't be used: no such file"):
+        Sharing(file, tmp_path / "none" / "ours.log")
+    assert list(tmp_path.iterdir()) == [file]

@@ -1,0 +1,231 @@
+"""schema.py: the contract's members, its limits and what a report's identity is."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyservice import samples
+from pyservice.errors import InvalidError, MalformedError, RequestError
+from pyservice.report.schema import MAX_DATA_DEPTH, Report
+from tests.python.conftest import Json
+
+MINIMAL: Json = {
+    "schema": 1,
+    "build": {"job": "shop/checkout", "number": 2, "result": "FAILURE", "started_at": 1},
+}
+FULL: Json = samples.load("2-failure").model_dump(mode="json") | {
+    "mail": {"to": "a@x.org", "cc": ["b@x.org"], "data": {"a": [1, {"b": None}]}}
+}
+
+
+def parse(value: object) -> Report:
+    return Report.parse(json.dumps(value).encode())
+
+
+def changed(pointer: str, value: object) -> Json:
+    """MINIMAL with one member set."""
+    body: Json = json.loads(json.dumps(MINIMAL))
+    *path, last = pointer.strip("/").split("/")
+    inner: Any = body
+    for step in path:
+        inner = inner.setdefault(step, {})
+    inner[last] = value
+    return body
+
+
+def test_the_minimum() -> None:
+    """A job, a number, a result and a start are enough."""
+    report = parse(MINIMAL)
+    assert report.build.job == "shop/checkout"
+    assert report.mail.template == "build"
+    assert report.changes.total == 0
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/build/job", ""),
+        ("/build/job", "x" * 1025),
+        ("/build/number", 0),
+        ("/build/number", "2"),
+        ("/build/number", True),
+        ("/build/result", "failure"),
+        ("/build/started_at", -1),
+        ("/build/started_at", 10**18),
+        ("/build/url", "javascript:alert(1)"),
+        ("/build/url", "https://"),
+        ("/build/url", "https://ci.example.com/a\r\nb"),
+        ("/build/url", "/job/x"),
+        ("/build/colour", "red"),
+        ("/tests/total", 1.5),
+        ("/mail/to", 5),
+        ("/mail/too", "ada@example.com"),
+        ("/mail/data", []),
+        ("/mail/data", {"n": 2**60}),
+        ("/mail/data/n/x/0", 2**60),
+        ("/mail/template", 5),
+        ("/schema", 0),
+        ("/schema", "1"),
+        ("/a~b/c", 1),
+    ],
+)
+def test_a_wrong_member_is_named(pointer: str, value: object) -> None:
+    """What is wrong is told by its JSON pointer, with nothing of what was sent."""
+    with pytest.raises(InvalidError) as caught:
+        parse(changed(pointer, value))
+    told = [where for where, _ in caught.value.errors]
+    wanted = (
+        "/" + pointer.strip("/").split("/")[0].replace("~", "~0") if "~" in pointer else pointer
+    )
+    assert any(where == wanted or where.startswith(wanted + "/") for where in told), told
+
+
+@pytest.mark.parametrize("wrong", [None, True, -1, "X", [], {}, [5], ["X", 5], {"x": 5}])
+def test_pointers_lead_into_the_report(wrong: object) -> None:
+    """To a member that was sent or to one that is missing, whatever stands wherever."""
+    for path in places(FULL):
+        body = json.loads(json.dumps(FULL))
+        place = body
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = wrong
+        try:
+            parse(body)
+        except InvalidError as error:
+            for pointer, _ in error.errors:
+                assert leads_into(body, pointer), (path, pointer)
+
+
+def places(value: Any) -> Iterator[tuple[Any, ...]]:
+    """The path of each value within a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, found in inner:
+        yield (step,)
+        if isinstance(found, dict | list):
+            yield from ((step, *path) for path in places(found))
+
+
+def leads_into(value: Any, pointer: str) -> bool:
+    """Whether a JSON pointer names a value, or a member that an object lacks."""
+    *path, last = pointer.split("/")[1:]
+    for step in path:
+        value = value[int(step) if isinstance(value, list) else step]
+    return isinstance(value, dict) or (isinstance(value, list) and int(last) < len(value))
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_infinity_in_disguise_is_named(number: str) -> None:
+    """A number that no JSON reader could keep is refused where it stands."""
+    body = json.dumps(changed("/mail/data/a/b", [0.5, "?"])).replace('"?"', number)
+    with pytest.raises(InvalidError) as caught:
+        Report.parse(body.encode())
+    assert [where for where, _ in caught.value.errors] == ["/mail/data/a/b/1"]
+
+
+def test_every_wrong_member_is_told_at_once() -> None:
+    """An author mends all mistakes in one go."""
+    with pytest.raises(InvalidError) as caught:
+        parse({"schema": 1, "build": {"number": "x"}})
+    assert {where for where, _ in caught.value.errors} == {
+        "/build/job",
+        "/build/number",
+        "/build/result",
+        "/build/started_at",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff", b'{"a": NaN}', b"[" * 100_000, b"1" * 10_000, b'"\\ud800"', b"{'a': 1}"],
+)
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    """Malformed, too deep or too long a number: an error that says so."""
+    with pytest.raises(MalformedError, match="not JSON"):
+        Report.parse(body)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"1", b"true"])
+def test_json_that_is_no_object_is_refused(body: bytes) -> None:
+    """A report is an object."""
+    with pytest.raises(InvalidError):
+        Report.parse(body)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_else(body: bytes) -> None:
+    """Whatever arrives is a report or a caller's mistake."""
+    with suppress(RequestError):
+        Report.parse(body)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(json_values, st.sampled_from(["/build/causes", "/changes", "/tests", "/mail", "/mail/data"]))
+def test_no_json_raises_anything_else(value: object, pointer: str) -> None:
+    """Wherever a strange value stands, it is taken or named."""
+    try:
+        parse(changed(pointer, value))
+    except InvalidError as error:
+        assert error.errors  # noqa: PT017 - either outcome is right
+
+
+def test_a_newer_schema_may_know_more() -> None:
+    """Unknown members are refused in our schema and passed over in a later one."""
+    newer = changed("/build/colour", "red") | {"schema": 2}
+    assert parse(newer).build.job == "shop/checkout"
+
+
+def test_data_is_limited_in_depth() -> None:
+    """`data` nests as deep as the contract says, and no deeper."""
+    data: Json = {}
+    for _ in range(MAX_DATA_DEPTH - 1):
+        data = {"a": data}
+    assert parse(changed("/mail/data", data)).mail.data == data
+    with pytest.raises(InvalidError, match="not valid"):
+        parse(changed("/mail/data", {"a": data}))
+
+
+def test_one_text_or_a_list() -> None:
+    """`to` may be a text or a list of texts, and means the same."""
+    one = parse(changed("/mail/to", "ada@example.com"))
+    assert one.mail.to == ["ada@example.com"]
+    assert one.digest() == parse(changed("/mail/to", ["ada@example.com"])).digest()
+
+
+def test_the_digest_leaves_out_the_duration_alone() -> None:
+    """A call repeated later is the same report; any other difference makes another one."""
+    same = parse(MINIMAL).digest()
+    assert parse(changed("/build/duration_ms", 5)).digest() == same
+    assert parse(changed("/build/started_at", 2)).digest() != same
+    assert parse(changed("/mail/subject", "x")).digest() != same
+
+
+def test_a_member_with_its_default_is_none() -> None:
+    """A later version's new members leave the digests of earlier reports alone."""
+    same = parse(MINIMAL).digest()
+    assert parse(changed("/mail", {"template": "build", "data": {}, "cc": None})).digest() == same
+    assert parse(changed("/changes", {"total": 0})).digest() == same
+    assert parse(changed("/changes", {"total": 1})).digest() != same
+
+
+def test_tests_passed_is_never_negative() -> None:
+    """Counts that contradict each other do no harm."""
+    report = parse(changed("/tests", {"total": 1, "failed": 5}))
+    assert report.tests is not None
+    assert report.tests.passed == 0

@@ -1,0 +1,279 @@
+"""connection_limits.py: slow, huge and many callers, by raw sockets against the real server."""
+
+import http.client
+import json
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from pyservice.config.settings import Settings
+from pyservice.web import connection_limits, problems
+from tests.builders.connections import POST, answered, connect, problem, running
+from tests.python.conftest import wait_for
+
+
+@pytest.fixture
+def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server whose limits of time are short."""
+    monkeypatch.setattr(connection_limits, "HEADER_TIME", 1.0)
+    monkeypatch.setattr(connection_limits, "BODY_GRACE", 0.5)
+    monkeypatch.setattr(problems, "BODY_TIME", 1.0)
+    with running(settings) as own:
+        yield own
+
+
+def trickle(connection: socket.socket, data: bytes, enough: Callable[[], bool]) -> None:
+    """Send a byte every now and then, until the other side has had enough."""
+    for number in range(len(data)):
+        if enough():
+            return
+        try:
+            connection.sendall(data[number : number + 1])
+        except OSError:
+            return
+        time.sleep(0.05)
+
+
+@contextmanager
+def trickling(connection: socket.socket, data: bytes) -> Iterator[None]:
+    """Send slowly while something else is done."""
+    done = threading.Event()
+    thread = threading.Thread(target=trickle, args=(connection, data, done.is_set))
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_header_that_trickles(port: int) -> None:
+    """408 after the limit, however steadily it comes."""
+    began = time.monotonic()
+    with connect(port) as connection, trickling(connection, b"GET / HTTP/1.1\r\nX: " + b"x" * 999):
+        assert "header was not whole after 1 s" in problem(connection, 408)["detail"]
+    assert 0.9 < time.monotonic() - began < 3
+
+
+def test_a_second_header_that_trickles(port: int) -> None:
+    """A connection that has served a request is no better."""
+    with connect(port) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(0.5)
+        began = time.monotonic()
+        with trickling(connection, b"GET / HTTP/1.1\r\nX: " + b"x" * 999):
+            problem(connection, 408)
+        assert 0.9 < time.monotonic() - began < 3
+
+
+def test_silence(port: int) -> None:
+    """Who says nothing is told nothing, and is gone after the limit."""
+    began = time.monotonic()
+    with connect(port) as connection:
+        assert connection.recv(1) == b""
+    assert 0.9 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_trickles(port: int, framing: bytes) -> None:
+    """408 after the limit, however it is framed."""
+    began = time.monotonic()
+    body = b"1\r\n \r\n" * 500 if b"chunked" in framing else b" " * 5000
+    with connect(port) as connection:
+        connection.sendall(POST + framing + b"\r\n\r\n")
+        with trickling(connection, body):
+            assert "The body was not here after 1 s" in problem(connection, 408)["detail"]
+    assert 0.9 < time.monotonic() - began < 3
+
+
+def test_a_body_that_is_shorter_than_it_said(port: int) -> None:
+    """408 to who waits; nobody is told where the connection ends before its body does."""
+    with connect(port) as connection:
+        connection.sendall(POST + b"Content-Length: 100\r\n\r\n{}")
+        problem(connection, 408)
+    with connect(port) as connection:
+        connection.sendall(POST + b"Content-Length: 100\r\n\r\n{}")
+        connection.shutdown(socket.SHUT_WR)
+        assert answered(connection)[0] == 0
+
+
+def test_a_body_that_nobody_reads(port: int) -> None:
+    """An early answer gives nobody an endless connection: it ends soon after the body's time."""
+    with connect(port) as connection:
+        request = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
+        connection.sendall(request)
+        began = time.monotonic()
+        with trickling(connection, b" " * 5000):
+            assert answered(connection)[0] == 404
+        assert 1 < time.monotonic() - began < 4
+
+
+def test_chunks_without_end(port: int) -> None:
+    """413 when there is too much of it, and the rest is not waited for."""
+    with capture_logs() as logs, connect(port) as connection:
+        connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        sent, chunk = 0, b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+        try:
+            while sent < 100 * problems.MAX_BODY:
+                connection.sendall(chunk)
+                sent += len(chunk)
+        except ConnectionError:
+            pass
+    assert problems.MAX_BODY < sent < 40 * problems.MAX_BODY
+    [refused] = [log for log in logs if log["event"] == "request.refused"]
+    assert refused["status"] == 413
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("size", [40 * 1024, 100 * 1024])
+def test_a_huge_header(port: int, size: int, is_whole: bool) -> None:
+    """431, whether it comes at once or line by line."""
+    lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(size // 1000))
+    with connect(port) as connection:
+        try:
+            if is_whole:
+                connection.sendall(POST + lines + b"\r\n")
+            else:
+                for line in lines.split(b"\n")[:-1]:
+                    connection.sendall(line + b"\n")
+        except OSError:
+            pass
+        status, headers, body = answered(connection)
+        # What was sent after the answer may take the answer away.
+        if status:
+            assert (status, headers["connection"]) == (431, "close")
+            assert "over 32768 bytes" in json.loads(body)["detail"]
+
+
+def test_a_header_of_an_allowed_size(port: int) -> None:
+    """30 KiB are read."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("GET", "/healthz", headers={f"X-{n}": "x" * 1000 for n in range(30)})
+    assert client.getresponse().status == 200
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", 400),
+        (POST + b"Content-Length: x\r\n\r\n", 400),
+        (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+    ],
+)
+def test_no_http(port: int, request_: bytes, status: int) -> None:
+    """It is a problem as every other, with what is wrong."""
+    with connect(port) as connection:
+        connection.sendall(request_)
+        assert "no HTTP request that can be read" in problem(connection, status)["detail"]
+
+
+@pytest.mark.parametrize("pages", [1, 4, 30])
+def test_an_answer_that_nobody_reads(
+    port: int, pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not kept for ever: the connection ends, whether all of it was written or not."""
+    monkeypatch.setattr(connection_limits, "READ_TIME", 1.0)
+    page = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def served() -> int:
+        """How many connections the server has; the client's are in this process, too."""
+        found = psutil.Process().net_connections("tcp")
+        return sum(one.laddr.port == port and one.status != "LISTEN" for one in found)
+
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(page * pages)
+        wait_for(lambda: served() == 1)
+        wait_for(lambda: served() == 0)
+
+
+def test_refusals_are_counted(port: int) -> None:
+    """Also those that no route has seen."""
+    with connect(port) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        problem(connection, 400)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("GET", "/metrics")
+    told = client.getresponse().read().decode()
+    client.close()
+    assert 'notify_email_requests_refused_total{status="400"} 1.0' in told
+
+
+def test_forwarded_addresses(settings: Settings) -> None:
+    """A caller's address is the connection's, whatever its headers say."""
+    trusting = Settings.model_validate(settings.model_dump() | {"trusted_networks": "192.0.2.0/24"})
+    with running(trusting) as port:
+        for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+            value = "for=192.0.2.1" if header == "Forwarded" else "192.0.2.1"
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            client.request("GET", "/metrics", headers={header: value})
+            assert client.getresponse().status == 200
+            client.close()
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """Server and clients are one process here, and need twice as many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("most", [800, 300])
+@pytest.mark.usefixtures("descriptors")
+def test_idle_connections(settings: Settings, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 of them keep nobody out; over the limit those that were idle for longest go."""
+    monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", most)
+    with running(settings) as port, ExitStack() as stack:
+        idle = [stack.enter_context(connect(port)) for _ in range(500)]
+        began = time.monotonic()
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client.request("GET", "/healthz")
+        assert client.getresponse().status == 200
+        client.close()
+        assert time.monotonic() - began < 1
+        if most < len(idle):
+            idle[0].settimeout(1)
+            assert idle[0].recv(1) == b""
+        idle[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            idle[-1].recv(1)
+
+
+def test_too_many_requests_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After while so many are under way, which are finished; then there is room."""
+    monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(problems, "BODY_TIME", 5.0)
+    with ExitStack() as stack:
+        working = [stack.enter_context(connect(port)) for _ in range(3)]
+        for one in working:
+            one.sendall(POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n")
+        time.sleep(0.2)
+        late = stack.enter_context(connect(port))
+        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        status, headers, body = answered(late)
+        assert status == 503
+        assert int(headers["retry-after"]) > 0
+        assert headers["content-type"] == "application/problem+json"
+        assert "too many connections" in json.loads(body)["detail"]
+        for one in working:
+            one.sendall(b"{}")
+            assert answered(one)[0] == 422
+        again = stack.enter_context(connect(port))
+        again.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert answered(again)[0] == 200

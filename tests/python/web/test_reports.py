@@ -1,0 +1,489 @@
+"""routes/reports.py and problems.py: what callers are told, on good days and after mistakes."""
+
+import base64
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from pyservice.auth import tokens
+from pyservice.config.settings import Settings
+from pyservice.errors import ConfigurationError
+from pyservice.outbox.database import Database
+from pyservice.outbox.queue import Outbox
+from pyservice.web import readiness
+from pyservice.web.problems import MAX_BODY
+from tests.builders.answers import problem
+from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+
+
+def test_accepted(client: TestClient, report: Json) -> None:
+    """202 with what a caller needs to follow the mail."""
+    response = post(client, report)
+    assert response.status_code == 202
+    answer = response.json()
+    assert answer["state"] == "received"
+    assert answer["message_id"] == f"<notify-email.{answer['id']}@ci.example.com>"
+    assert answer["recipients"] == ["ada@example.com"]
+    assert answer["status_url"] == f"/v1/reports/{answer['id']}"
+    assert answer["preview_url"] == f"/v1/reports/{answer['id']}/preview"
+
+
+def test_the_report_is_committed_before_the_answer(settings: Settings, report: Json) -> None:
+    """A service that dies right after its 202 still has the report."""
+    away = settings.model_copy(update={"smtp_port": free_port()})
+    with serve(away) as client:
+        answer = post(client, report).json()
+        engine = sa.create_engine(settings.outbox_url)
+        with engine.connect() as reader:
+            query = sa.text("select message_id from reports where id = :id")
+            assert reader.execute(query, {"id": answer["id"]}).scalar() == answer["message_id"]
+        engine.dispose()
+
+
+def test_a_repeated_call_is_one_mail(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """200 with the first answer; nothing is sent again."""
+    first = post(client, report)
+    settled(client, first.json())
+    report["build"]["duration_ms"] = 99_999
+    second = post(client, report)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second.json() == first.json()
+    assert len(postfix.mails) == 1
+
+
+def test_calls_at_the_same_moment_are_one_mail(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """However many callers repeat themselves at once."""
+    codes: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: codes.append(post(client, report).status_code))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [200] * 7 + [202]
+    settled(client, post(client, report).json())
+    assert len(postfix.mails) == 1
+
+
+def test_idempotency_keys(client: TestClient, report: Json) -> None:
+    """The same key with the same body is one mail, with another body a conflict."""
+    first = post(client, report, idempotency_key="k").json()
+    assert post(client, report, idempotency_key="k").json()["id"] == first["id"]
+    assert post(client, report, idempotency_key="l").json()["id"] != first["id"]
+    report["build"]["number"] = 3
+    problem(post(client, report, idempotency_key="k"), 409)
+    problem(post(client, report, idempotency_key="x" * 256), 422)
+    problem(post(client, report, idempotency_key=""), 422)
+
+
+def test_status(client: TestClient, report: Json) -> None:
+    """The state, the queue ID and the history, each step with its time."""
+    answer = post(client, report).json()
+    status = settled(client, answer)
+    assert (status["job"], status["number"], status["result"]) == ("shop/checkout", 2, "FAILURE")
+    assert status["queue_id"] == "4Q0001"
+    assert [entry["state"] for entry in status["history"]] == [
+        "received",
+        "queued",
+        "sending",
+        "accepted",
+    ]
+    assert status["error"] is None
+    assert status["next_attempt_at"] is None
+    problem(client.get("/v1/reports/none"), 404)
+
+
+def test_public_url(settings: Settings, report: Json) -> None:
+    """Links are absolute where PUBLIC_URL says how, whatever the Host header says."""
+    public = settings.model_copy(update={"public_url": "https://mail.example.com/ne"})
+    with serve(public) as client:
+        answer = post(client, report, host="mail.example.com").json()
+    assert answer["status_url"] == f"https://mail.example.com/ne/v1/reports/{answer['id']}"
+    assert answer["preview_url"] == f"https://mail.example.com/ne/v1/reports/{answer['id']}/preview"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000])
+def test_malformed_json(client: TestClient, body: bytes) -> None:
+    """400."""
+    assert "JSON" in problem(post(client, body), 400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"build": {}}, "/build/job"),
+        ({"schema": "one"}, "/schema"),
+        ({"mail": {"to": ["ada@example.com\r\nBcc: evil@example.com"]}}, "/mail/to/0"),
+        ({"mail": {"to": ["=?utf-8?q?a=0ABcc:_evil?= <ada@example.com>"]}}, "/mail/to/0"),
+        ({"mail": {"to": ["ada@example.com"], "cc": "nobody"}}, "/mail/cc/0"),
+        ({"mail": {}}, "/mail/to"),
+        ({"mail": {"to": ["ada@example.com"], "template": "nowhere"}}, "/mail/template"),
+        ({"mail": {"to": ["ada@example.com"], "template": "../../etc"}}, "/mail/template"),
+        ({"mail": {"to": 5}}, "/mail/to"),
+    ],
+)
+def test_a_wrong_member_is_named(
+    client: TestClient, postfix: PostfixStandIn, report: Json, change: Json, pointer: str
+) -> None:
+    """422 with the member's pointer; nothing is sent."""
+    told = problem(post(client, report | change), 422)
+    assert pointer in [error["pointer"] for error in told["errors"]]
+    assert not postfix.mails
+
+
+def test_a_thousand_mistakes(client: TestClient, report: Json) -> None:
+    """The answer and the log name the first, in few words, and say how many more there are."""
+    wrong = {"x" * 500 + str(number): 1 for number in range(1000)}
+    with capture_logs() as logs:
+        told = problem(post(client, report | wrong), 422)
+    assert len(told["errors"]) == 20
+    assert "and 980 more" in told["detail"]
+    [logged] = logs
+    assert logged["wrong"] == 1000
+    assert [len(pointer) for pointer in logged["pointers"]] == [100] * 5
+
+
+def test_wrong_paths(client: TestClient, report: Json) -> None:
+    """A list of texts is looked at up to its first mistake: a body has room for 500,000."""
+    change = {"id": "x", "message": "", "author": "", "paths": ["fine", *[1] * 900]}
+    told = problem(post(client, report | {"changes": {"total": 250, "items": [change] * 250}}), 422)
+    assert told["errors"][0]["pointer"] == "/changes/items/0/paths/1"
+    assert told["errors"][1]["pointer"] == "/changes/items/1/paths/1"
+    assert "and 230 more" in told["detail"]
+
+
+def test_a_javascript_link_is_named(client: TestClient, report: Json) -> None:
+    """A mail has no link that runs."""
+    report["build"]["url"] = "javascript:alert(document.cookie)"
+    assert problem(post(client, report), 422)["errors"][0]["pointer"] == "/build/url"
+
+
+def test_policy(settings: Settings, report: Json) -> None:
+    """403 says which domains are allowed, and who is outside."""
+    strict = settings.model_copy(update={"allowed_domains": ("example.org",)})
+    with serve(strict) as client:
+        told = problem(post(client, report), 403)
+    assert "example.org" in told["detail"]
+    assert told["errors"] == [
+        {"pointer": "/mail/to", "detail": "ada@example.com is outside of them"}
+    ]
+
+
+def test_a_denied_recipient_is_left_out(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """The others get the mail, without that address in it; answer, status and history name it."""
+    denied = "1+bo@users.noreply.github.com"
+    report["mail"] = {"to": ["ada@example.com", denied]}
+    answer = post(client, report).json()
+    assert (answer["recipients"], answer["left_out"]) == (["ada@example.com"], [denied])
+    assert post(client, report).json()["left_out"] == [denied]
+    status = settled(client, answer)
+    assert status["left_out"] == [denied]
+    assert status["history"][0]["note"] == f"not to {denied}: denied by DENIED_RECIPIENTS"
+    [mail] = postfix.mails
+    assert mail.recipients == ["ada@example.com"]
+    assert denied.encode() not in mail.content
+
+
+def test_only_denied_recipients(client: TestClient, report: Json) -> None:
+    """Nobody is left: 403 names the setting and each of them."""
+    report["mail"] = {"cc": ["noreply@example.com"]}
+    told = problem(post(client, report), 403)
+    assert "DENIED_RECIPIENTS" in told["detail"]
+    assert told["errors"] == [
+        {"pointer": "/mail/cc", "detail": "noreply@example.com is denied by noreply@"}
+    ]
+
+
+@pytest.mark.parametrize("address", ["root@localhost", "ada@example.com"])
+def test_default_recipients_that_nobody_may_mail(settings: Settings, address: str) -> None:
+    """The service does not start, instead of refusing every report that names none."""
+    update = {"default_to": address, "allowed_domains": ("example.org",)}
+    with pytest.raises(ConfigurationError, match="`default_to`"):
+        serve(settings.model_copy(update=update))
+
+
+def test_a_large_body(client: TestClient, report: Json) -> None:
+    """2 MiB are refused before they are parsed; 1 MiB is taken."""
+    problem(post(client, b" " * (2 * MAX_BODY)), 413)
+    report["build"]["description"] = "x" * 60_000
+    body = json.dumps(report).encode()
+    assert post(client, body + b" " * (MAX_BODY - len(body))).status_code == 202
+    problem(post(client, body + b" " * (MAX_BODY - len(body) + 1)), 413)
+
+
+def test_other_media_types(client: TestClient, report: Json) -> None:
+    """A foreign page's form can't post a report."""
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
+        problem(post(client, report, content_type=media_type), 415)
+    for media_type in ("application/json; charset=utf-8", "Application/JSON"):
+        assert post(client, report, content_type=media_type).status_code in {200, 202}
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
+def test_foreign_hosts(client: TestClient, report: Json, host: str) -> None:
+    """Without tokens, a page whose name points here gets nothing."""
+    assert "Host" in problem(post(client, report, host=host), 421)["detail"]
+    problem(client.get("/preview", headers={"host": host}), 421)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8525", "127.0.0.1:1", "[::1]:8525", "172.22.91.1:8525"],
+)
+def test_own_hosts(client: TestClient, host: str) -> None:
+    """This machine's names are its own, and so is an address, which no page can be made of."""
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+def test_nasty_names_arrive_harmlessly(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """500 characters of quotes, slashes and CJK, and a subject with control characters."""
+    report["build"]["job"] = report["build"]["full_display_name"] = ("漢\"/\\'<" * 84)[:500]
+    report["mail"]["subject"] = "a\r\nBcc: evil@example.com\x00\x1b[31m\u202e"
+    settled(client, post(client, report).json())
+    head = postfix.mails[0].content.partition(b"\r\n\r\n")[0]
+    assert b"\r\nSubject: a Bcc: evil@example.com\r\n" in head
+    assert b"\r\nBcc:" not in head
+    assert postfix.mails[0].recipients == ["ada@example.com"]
+
+
+def test_unknown_addresses(client: TestClient) -> None:
+    """Every wrong address or method is a problem, too."""
+    for path in ("/", "/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
+        problem(client.get(path, headers={"host": "evil.example"}, follow_redirects=False), 404)
+    problem(client.post("/v1/reports/", follow_redirects=False), 404)
+    response = client.delete("/v1/reports")
+    problem(response, 405)
+    assert response.headers["allow"] == "GET, POST"
+
+
+class TestTokens:
+    """With a tokens file, callers have names."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        """A tokens file's path."""
+        return tmp_path / "tokens.toml"
+
+    @pytest.fixture
+    def token(self, file: Path) -> str:
+        """A token in the file."""
+        return tokens.new(file, "ci")
+
+    def serve(self, settings: Settings, file: Path) -> TestClient:
+        """A service that wants tokens."""
+        return serve(settings.model_copy(update={"tokens_file": file}))
+
+    def test_bearer_and_basic(
+        self, settings: Settings, file: Path, token: str, report: Json
+    ) -> None:
+        """Both carry a token; what else Basic says as the user is nobody's business."""
+        basic = base64.b64encode(f"anybody:{token}".encode()).decode()
+        with self.serve(settings, file) as client:
+            for header in (f"Bearer {token}", f"bearer {token}", f"Basic {basic}"):
+                response = post(client, report, authorization=header, host="172.22.91.1:8525")
+                assert response.status_code in {200, 202}
+
+    @pytest.mark.parametrize(
+        "header",
+        [None, "", "Bearer", "Bearer wrong", "Basic !!!", "Basic YTpi", "Basic /w==", "Digest x"],
+    )
+    def test_no_token(
+        self, settings: Settings, file: Path, token: str, report: Json, header: str | None
+    ) -> None:
+        """401 with a challenge that browsers understand, for everything but health."""
+        with self.serve(settings, file) as client:
+            headers = {} if header is None else {"authorization": header}
+            response = post(client, report, **headers)
+            problem(response, 401)
+            assert response.headers["www-authenticate"].startswith("Basic ")
+            for path in ("/v1/reports/x", "/metrics", "/preview", "/preview/build/2-failure"):
+                problem(client.get(path, headers=headers), 401)
+            assert client.get("/healthz").status_code == 200
+
+    def test_reports_are_their_tokens(
+        self, settings: Settings, file: Path, token: str, report: Json
+    ) -> None:
+        """Another token sees neither the status nor the mail, and the same report is its own."""
+        other = tokens.new(file, "other")
+        with self.serve(settings, file) as client:
+            answer = post(client, report, authorization=f"Bearer {token}").json()
+            headers = {"authorization": f"Bearer {other}"}
+            problem(client.get(answer["status_url"], headers=headers), 404)
+            problem(client.get(answer["preview_url"], headers=headers), 404)
+            assert post(client, report, **headers).json()["id"] != answer["id"]
+
+    def test_a_token_is_added_without_a_restart(
+        self, settings: Settings, file: Path, token: str, report: Json
+    ) -> None:
+        """And a file that is broken meanwhile changes nothing."""
+        with self.serve(settings, file) as client:
+            late = tokens.new(file, "late")
+            assert post(client, report, authorization=f"Bearer {late}").status_code == 202
+            file.write_text("[[[")
+            assert post(client, report, authorization=f"Bearer {token}").status_code == 202
+            file.write_text("")
+            problem(post(client, report, authorization=f"Bearer {token}"), 401)
+
+
+def test_ready(client: TestClient, settings: Settings) -> None:
+    """Ready means that the outbox can be written and Postfix greets."""
+    assert client.get("/readyz").json() == {
+        "status": "ok",
+        "checks": {"outbox": "ok", "postfix": "ok"},
+    }
+
+
+def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 says which of the two fails, and why."""
+    monkeypatch.setattr(readiness, "FRESH", 0)
+    port = free_port()
+    with serve(settings.model_copy(update={"smtp_port": port})) as client:
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json() == {
+            "status": "unavailable",
+            "checks": {"outbox": "ok", "postfix": f"127.0.0.1:{port}: connection refused"},
+        }
+
+        def full(_: Database) -> None:
+            raise OSError("database or disk is full")
+
+        monkeypatch.setattr(Database, "check", full)
+        assert client.get("/readyz").json()["checks"]["outbox"] == "database or disk is full"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_damaged_outbox_is_not_ready(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, report: Json
+) -> None:
+    """What is found in the background after the start is told; what still works goes on."""
+    monkeypatch.setattr(readiness, "FRESH", 0)
+    with serve(settings) as client:
+        post(client, report)
+    file = Path(settings.outbox_url.removeprefix("sqlite:///"))
+    engine = sa.create_engine(settings.outbox_url)
+    with engine.connect() as read:
+        page = read.execute(
+            sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'reports_created'")
+        ).scalar_one()
+        size = read.execute(sa.text("PRAGMA page_size")).scalar_one()
+    engine.dispose()
+    with file.open("r+b") as out:
+        out.seek((page - 1) * size + 100)
+        out.write(b"\xff" * (size - 100))
+    with serve(settings) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 503)
+        told = client.get("/readyz").json()["checks"]
+        assert told["outbox"].startswith(f"{file} is damaged: ")
+        assert told["postfix"] == "ok"
+
+
+def test_who_asks_whether_it_is_ready_holds_up_nobody(
+    settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask at once, a silent Postfix is asked once, and reports are taken meanwhile."""
+    monkeypatch.setattr(readiness, "TIMEOUT", 1.0)
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
+        serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]})) as client,
+        ThreadPoolExecutor(50) as pool,
+    ):
+        asked = [pool.submit(client.get, "/readyz") for _ in range(50)]
+        probe, _ = silent.accept()
+        assert post(client, report).status_code == 202
+        assert not any(question.done() for question in asked)
+        assert {question.result().status_code for question in asked} == {503}
+        courier, _ = silent.accept()
+        silent.settimeout(0.1)
+        with probe, courier, pytest.raises(TimeoutError):
+            silent.accept()
+
+
+def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After: the report was not accepted, and the caller knows it."""
+
+    def full(*_: object, **__: object) -> None:
+        raise sa.exc.OperationalError("insert", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(Outbox, "accept", full)
+    response = post(client, report)
+    told = problem(response, 503)
+    assert "not accepted" in told["detail"]
+    assert int(response.headers["retry-after"]) > 0
+
+
+def test_a_slip_of_ours(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even then no traceback meets a person."""
+
+    def slip(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(Outbox, "accept", slip)
+    response = post(client, report)
+    assert "secret detail" not in response.text
+    problem(response, 500)
+
+
+def test_errors_in_openapi(client: TestClient) -> None:
+    """Each is described as what it is, a problem, and none that is never sent."""
+    described = client.get("/openapi.json").json()
+    problem_schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    assert described["components"]["schemas"]["Problem"]["properties"].keys() == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "errors",
+    }
+    assert "HTTPValidationError" not in json.dumps(described)
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            assert "default" in operation["responses"]
+            for status, response in operation["responses"].items():
+                if status not in {"200", "202"} and (path, status) != ("/readyz", "503"):
+                    assert response["content"] == {"application/problem+json": problem_schema}
+
+
+def test_tokens_in_openapi(client: TestClient) -> None:
+    """Swagger's Authorize offers both ways to send a token, for what needs one."""
+    described = client.get("/openapi.json").json()
+    schemes = described["components"]["securitySchemes"]
+    assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer", "basic"}
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            needed = path not in {"/healthz", "/readyz"}
+            assert operation.get("security", []) == [{name: []} for name in schemes if needed]
+
+
+def test_openapi(client: TestClient) -> None:
+    """The contract is described, the report's schema included, and nothing is loaded from afar."""
+    described = client.get("/openapi.json").json()
+    assert "Build" in described["components"]["schemas"]
+    operation = described["paths"]["/v1/reports"]["post"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Report"
+    }
+    for address in ({"type": "string"}, {"type": "array"}, {"type": "null"}):
+        kinds = described["components"]["schemas"]["Mail"]["properties"]["to"]["anyOf"]
+        assert any(address.items() <= kind.items() for kind in kinds)
+    page = client.get("/docs").text
+    assert "swagger" in page
+    assert "https://" not in page

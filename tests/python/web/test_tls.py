@@ -1,0 +1,231 @@
+"""tls.py: the service over TLS, with certificates good and bad, and renewed while it runs."""
+
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+
+from pyservice.config.settings import Settings
+from pyservice.errors import ConfigurationError
+from pyservice.web.tls import Certificate
+from tests.builders.connections import running
+from tests.python.conftest import Json, wait_for
+
+DOCKERFILE = Path(__file__).parents[3] / "deploy" / "Dockerfile"
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Whom the clients trust."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Where the certificate and its key are."""
+    return tmp_path / "tls.crt", tmp_path / "tls.key"
+
+
+def issue(
+    authority: trustme.CA,
+    files: tuple[Path, Path],
+    *,
+    begins: datetime = NOW - timedelta(days=1),
+    ends: datetime = NOW + timedelta(days=2),
+) -> str:
+    """Write a new pair; gives its serial number."""
+    made = authority.issue_cert("127.0.0.1", not_before=begins, not_after=ends)
+    files[0].write_bytes(b"".join(one.bytes() for one in made.cert_chain_pems))
+    files[1].write_bytes(made.private_key_pem.bytes())
+    return serial(files[0].read_text())
+
+
+def serial(pem: str) -> str:
+    """Of the first certificate."""
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-serial"],
+        input=pem,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout.strip()
+
+
+@contextmanager
+def trusting(authority: trustme.CA, folder: Path) -> Iterator[requests.Session]:
+    """A client of that authority."""
+    bundle = folder / "ca.pem"
+    bundle.write_bytes(authority.cert_pem.bytes())
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(bundle)
+        yield session
+
+
+def test_reports(
+    authority: trustme.CA,
+    files: tuple[Path, Path],
+    settings: Settings,
+    report: Json,
+    tmp_path: Path,
+) -> None:
+    """They are taken by HTTPS, and plain HTTP isn't spoken there any more."""
+    issue(authority, files)
+    with (
+        running(settings, Certificate(*files)) as port,
+        trusting(authority, tmp_path) as session,
+    ):
+        address = f"https://127.0.0.1:{port}"
+        assert session.post(f"{address}/v1/reports", json=report).status_code == 202
+        assert session.get(f"{address}/readyz").json()["status"] == "ok"
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+
+
+@pytest.mark.parametrize("speaks_tls", [True, False])
+def test_the_health_check_of_the_image(
+    authority: trustme.CA, files: tuple[Path, Path], settings: Settings, speaks_tls: bool
+) -> None:
+    """It asks as the service speaks, where the environment says so."""
+    issue(authority, files)
+    [line] = re.findall(r'CMD (\["python", "-c".*)', DOCKERFILE.read_text())
+    script = json.loads(line)[2]
+
+    def is_healthy(**environment: str) -> bool:
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        return done.returncode == 0
+
+    with running(settings, Certificate(*files) if speaks_tls else None) as port:
+        own = {"NOTIFY_EMAIL_PORT": str(port)}
+        assert is_healthy(**own) != speaks_tls
+        assert is_healthy(**own, NOTIFY_EMAIL_TLS_CERT=str(files[0])) == speaks_tls
+
+
+def test_old_versions(authority: trustme.CA, files: tuple[Path, Path], settings: Settings) -> None:
+    """Nothing older than TLS 1.2 is spoken."""
+    issue(authority, files)
+    certificate = Certificate(*files)
+    assert certificate.context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_renewal(
+    authority: trustme.CA,
+    files: tuple[Path, Path],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """New files are used for new connections, without a restart; broken ones change nothing."""
+    monkeypatch.setattr("pyservice.web.server.EVERY", 0)
+    first = issue(authority, files)
+    certificate = Certificate(*files)
+
+    with running(settings, certificate) as port:
+
+        def shown() -> str:
+            return serial(ssl.get_server_certificate(("127.0.0.1", port)))
+
+        assert shown() == first
+        second = issue(authority, files)
+        wait_for(lambda: shown() == second)
+        files[1].write_text("broken")
+        wait_for(lambda: "no certificate and key" in certificate.complaint)
+        assert shown() == second
+        files[0].unlink()
+        wait_for(lambda: "can't be read" in certificate.complaint)
+        assert shown() == second
+        issue(authority, files, ends=NOW - timedelta(minutes=1))
+        wait_for(lambda: "has expired" in certificate.complaint)
+        assert shown() == second
+        third = issue(authority, files)
+        wait_for(lambda: shown() == third)
+        assert certificate.complaint == ""
+
+
+def complaint(files: tuple[Path, Path]) -> str:
+    """Why the pair can't be used, in a sentence."""
+    with pytest.raises(ConfigurationError) as caught:
+        Certificate(*files)
+    told = str(caught.value)
+    assert told.endswith(".")
+    assert "\n" not in told
+    return told
+
+
+def test_dates(authority: trustme.CA, files: tuple[Path, Path]) -> None:
+    """A certificate that no client would take isn't offered."""
+    issue(authority, files, ends=NOW - timedelta(minutes=1))
+    assert complaint(files) == f"The certificate in TLS_CERT {files[0]} has expired."
+    issue(authority, files, begins=NOW + timedelta(days=1))
+    assert complaint(files) == f"The certificate in TLS_CERT {files[0]} is not valid yet."
+
+
+def test_another_key(authority: trustme.CA, files: tuple[Path, Path], tmp_path: Path) -> None:
+    """The two files have to be a pair."""
+    issue(authority, files)
+    other = (tmp_path / "other.crt", tmp_path / "other.key")
+    issue(authority, other)
+    assert "is not the key of TLS_CERT" in complaint((files[0], other[1]))
+
+
+def test_files_that_cannot_be_read(authority: trustme.CA, files: tuple[Path, Path]) -> None:
+    """The file and the reason are named."""
+    issue(authority, files)
+    for number, name in enumerate(("TLS_CERT", "TLS_KEY")):
+        missing = (files[0], files[0].parent / "missing")
+        pair = missing if number else missing[::-1]
+        assert f"{name} {missing[1]} can't be read: no such file" in complaint(pair)
+    folder = files[0].parent
+    assert f"TLS_KEY {folder} can't be read: is a directory" in complaint((files[0], folder))
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nxx\n"])
+def test_files_that_are_none(authority: trustme.CA, files: tuple[Path, Path], text: str) -> None:
+    """A sentence says what they should be."""
+    for file in files:
+        issue(authority, files)
+        file.write_text(text)
+        assert "no certificate and key in PEM" in complaint(files)
+
+
+def test_a_passphrase(authority: trustme.CA, files: tuple[Path, Path]) -> None:
+    """Nobody is there to type it, so it is refused instead of asked for."""
+    issue(authority, files)
+    locked = files[1].parent / "locked.key"
+    subprocess.run(
+        ["openssl", "pkey", "-in", files[1], "-aes256", "-passout", "pass:x", "-out", locked],
+        check=True,
+    )
+    assert "has a passphrase" in complaint((files[0], locked))
+
+
+def test_one_of_the_two_settings() -> None:
+    """Both are set, or none."""
+    for given in ({"tls_cert": Path("/x")}, {"tls_key": Path("/x")}):
+        with pytest.raises(ConfigurationError, match="TLS_CERT and TLS_KEY go together"):
+            Settings.load(**given)
+
+
+def test_a_handshake_that_stalls(
+    authority: trustme.CA, files: tuple[Path, Path], settings: Settings, tmp_path: Path
+) -> None:
+    """It keeps nobody else out."""
+    issue(authority, files)
+    with (
+        running(settings, Certificate(*files)) as port,
+        socket.create_connection(("127.0.0.1", port)),
+        trusting(authority, tmp_path) as session,
+    ):
+        assert session.get(f"https://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
