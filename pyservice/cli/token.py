@@ -54,8 +54,8 @@ def new(
     """Make a token, add its digest to the tokens file and print it, once.
 
     In Jenkins, store it as the password of a credential of the kind "Username with password"
-    with the ID `notify-email-token`; the user name does not matter. docs/admin.md tells what a
-    token may be bound to.
+    with the ID `notify-email-token`; the user name does not matter. docs/tokens.md
+    says what a token may be restricted to.
 
     \b
     Examples:

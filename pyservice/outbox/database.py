@@ -193,7 +193,7 @@ class Database:
             found = cause(error)
         if found != "ok":
             told = " ".join(str(found).split())
-            self._damage = f"{self._file} is damaged: {told}. docs/admin.md tells what to do"
+            self._damage = f"{self._file} is damaged: {told}. docs/outbox.md says what to do"
         return self._damage
 
     def give_back(self, pages: int) -> int:

@@ -43,20 +43,20 @@ def test_the_example_files_are_right(tmp_path: Path) -> None:
 
 
 def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
-    """The tokens file in docs/admin.md can be used as it stands, and names every bound."""
-    admin = (ROOT / "docs" / "admin.md").read_text()
-    [example] = re.findall(r"```toml\n(.*?)```", admin, re.S)
+    """The tokens file in docs/tokens.md can be used as it stands, and shows every permission."""
+    page = (ROOT / "docs" / "tokens.md").read_text()
+    [example] = re.findall(r"```toml\n(.*?)```", page, re.S)
     file = tmp_path / "tokens"
     file.write_text(example)
     known = read(file)
     assert known["team-a"].rights().keys() == Rights.model_fields.keys()
     assert known["ci"].rights() == {}
     for name in Rights.model_fields:
-        assert f"| `{name}` |" in admin
+        assert f"| `{name}` |" in page
 
 
 def test_the_limits_of_a_request() -> None:
-    """docs/admin.md tells those that are in force."""
+    """docs/limits.md has those that are in force, and docs/https.md how soon files are read."""
     rows = [
         f"| a request's header | {connection_limits.HEADER_TIME:g} s for all of it |",
         f"| its size | {connection_limits.MAX_HEADER // 1024} KiB |",
@@ -66,10 +66,11 @@ def test_the_limits_of_a_request() -> None:
         f"| a connection without a request | {connection_limits.KEEP_ALIVE} s after",
         f"| connections at once | {connection_limits.MAX_CONNECTIONS} |",
     ]
-    admin = (ROOT / "docs" / "admin.md").read_text()
+    page = (ROOT / "docs" / "limits.md").read_text()
     for row in rows:
-        assert row in admin
-    assert f"Every {tls.EVERY} s it looks" in admin
+        assert row in page
+    https = (ROOT / "docs" / "https.md").read_text()
+    assert f"Every {tls.EVERY} s the service checks" in https
 
 
 def test_every_argument() -> None:
@@ -84,13 +85,13 @@ def test_every_argument() -> None:
 
 
 def test_every_route_for_people() -> None:
-    """docs/admin.md names the routes to ask."""
-    admin = (ROOT / "docs" / "admin.md").read_text()
+    """docs/api.md names the routes that people call."""
+    page = (ROOT / "docs" / "api.md").read_text()
     routers = (reports.router, health.router, preview.router)
     known = {route.path for router in routers for route in router.routes}  # type: ignore[attr-defined]
     for path in ("/healthz", "/readyz", "/metrics", "/v1/reports/{report_id}", "/preview"):
         assert path in known
-        assert f"`GET {path.replace('{report_id}', 'ID')}`" in admin
+        assert f"`GET {path.replace('{report_id}', 'ID')}`" in page
 
 
 def test_every_module() -> None:

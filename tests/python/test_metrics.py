@@ -40,7 +40,7 @@ SCRAPE = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "notify-email.json").read_text())
 PANELS = DASHBOARD["panels"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
-ADMIN = (ROOT / "docs" / "admin.md").read_text()
+PAGE = (ROOT / "docs" / "monitoring.md").read_text()
 
 Labels = dict[str, str]
 
@@ -467,7 +467,7 @@ def test_the_dashboard_is_whole() -> None:
 
 
 def test_the_page_has_every_figure_and_every_alert(offered: dict[str, list[Labels]]) -> None:
-    """docs/admin.md tells what each is, names no other, and what to do about each alert."""
+    """docs/monitoring.md describes each figure, and no other, and what to do about each alert."""
     names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in offered} - {"up"}
-    assert set(re.findall(r"^\| `(notify_email_\w+)", ADMIN, re.M)) == names
-    assert re.findall(r"^\| `(NotifyEmail\w+)`", ADMIN, re.M) == [rule["alert"] for rule in ALERTS]
+    assert set(re.findall(r"^\| `(notify_email_\w+)", PAGE, re.M)) == names
+    assert re.findall(r"^\| `(NotifyEmail\w+)`", PAGE, re.M) == [rule["alert"] for rule in ALERTS]
