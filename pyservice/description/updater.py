@@ -15,7 +15,8 @@ from pyservice.config.live import Current
 from pyservice.config.settings import Settings, read_secret
 from pyservice.description.text import line, page, renewed
 from pyservice.errors import ConfigurationError, SetupError
-from pyservice.jenkins.client import AwayError, BuildPage
+from pyservice.jenkins.build_page import BuildPage
+from pyservice.jenkins.errors import AwayError
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 from pyservice.outbox.models import Entry

@@ -1,127 +1,184 @@
-"""The client of Jenkins' REST API: a build's description, read and written."""
+"""The only HTTP client of Jenkins: python-jenkins, with limits and with errors in plain words."""
 
-import json
 import time
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
-from pyservice.config.settings import Settings, read_secret
+import jenkins
+import requests
+from requests.exceptions import ChunkedEncodingError, ProxyError, SSLError
+
 from pyservice.errors import SetupError
+from pyservice.jenkins.errors import AwayError, MissingPageError, RedirectError, UnknownHostError
 
-if TYPE_CHECKING:
-    import requests
-
-TIMES = (5.0, 10.0)
-"""Seconds that Jenkins has to accept a connection, and to go on with an answer."""
-LONGEST = 1024 * 1024
-"""Bytes of an answer: a description that is larger is left alone."""
+_CHUNK_BYTES = 16 * 1024
+_UNKNOWN_HOST = ("NameResolution", "getaddrinfo", "Name or service")
 
 
-class AwayError(SetupError):
-    """Jenkins does not answer, or not yet: it may do so later."""
+class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
+    """One Jenkins, as a user with an API token, or as nobody where it has no security.
 
+    python-jenkins does the authentication and gets the crumb. It sends everything through
+    `_request`, so the limits and the meaning of each failure are there. No redirect is followed:
+    a token is for one controller alone.
+    """
 
-class BuildPage:
-    """A build's description, read and written with the service's own API token."""
+    def __init__(
+        self,
+        url: str,
+        user: str | None = None,
+        token: str | None = None,
+        *,
+        permissions: str,
+        timeouts: tuple[float, float] = (5.0, 10.0),
+        max_bytes: int = 1024 * 1024,
+    ) -> None:
+        """Connect only when something is sent.
 
-    def __init__(self, url: str, settings: Settings) -> None:
-        """Ask nothing yet.
+        Args:
+            url: Jenkins' root.
+            user: whose token it is.
+            token: an API token; a password serves as well.
+            permissions: what the user needs, as Jenkins names it: `Overall/Administer`.
+            timeouts: seconds to connect, and for each part of an answer; their sum is for all of
+                it.
+            max_bytes: size of an answer.
+        """
+        self.url = url.rstrip("/")
+        super().__init__(self.url, user, token, timeout=timeouts)
+        self._user, self._permissions, self._max_bytes = user, permissions, max_bytes
+
+    def send(
+        self, method: str, path: str, form: dict[str, str] | None = None, *, crumb: bool = False
+    ) -> requests.Response:
+        """Send one request, and return the answer, whose body has been read.
+
+        Args:
+            method: `GET` or `POST`.
+            path: below Jenkins' root, with its slash.
+            form: what is posted.
+            crumb: add a crumb, which a POST with a password needs and one with a token does not.
 
         Raises:
-            ConfigurationError: the token's file can't be used any more.
+            SetupError: Jenkins refuses it, or is away; pyservice/jenkins/errors.py has which.
         """
-        file = settings.jenkins_token_file
-        self._url, self._root, self._user = url, settings.jenkins_url, settings.jenkins_user or ""
-        self._token = read_secret(file) if file else ""
+        request = requests.Request(method, self.url + path, data=form)
+        answer: requests.Response = self.jenkins_request(request, add_crumb=crumb)
+        return answer
 
-    def read(self) -> str | None:
-        """As it is, in whatever markup.
+    def run_script(self, script: str, node: str | None = None) -> str:
+        """Run Groovy in the controller, and return what it prints.
 
         Raises:
-            SetupError: Jenkins refuses it, or is away; says which.
+            SetupError: the script failed, or as for `send`.
         """
-        answer, body = self._ask("GET", "/api/json?tree=description")
-        if answer.status_code != 200:
-            raise self._refusal(answer, body)
         try:
-            found = json.loads(body)["description"]
-        except (ValueError, TypeError, KeyError):
-            found = 0
-        if found is not None and not isinstance(found, str):
-            raise SetupError(f"What answers at {self._url} is no build of Jenkins.")
-        return found
+            return str(super().run_script(script, node))
+        except jenkins.JenkinsException as error:
+            # Its first line: what follows may quote the script.
+            reason = str(error).strip().partition("\n")[0][:300]
+            raise SetupError(f"{self.url} could not run the script: {reason}") from None
 
-    def write(self, text: str) -> None:
-        """Replace it.
-
-        Raises:
-            SetupError: Jenkins refuses it, or is away; says which.
-        """
-        answer, body = self._ask("POST", "/submitDescription", {"description": text})
-        # Jenkins leads back to the build. Its host and scheme may be a proxy's to correct.
-        leads_to = urljoin(f"{self._url}/submitDescription", answer.headers.get("Location", ""))
-        is_back = urlsplit(leads_to).path.rstrip("/") == urlsplit(self._url).path
-        if answer.status_code != 200 and not (answer.is_redirect and is_back):
-            raise self._refusal(answer, body)
-
-    def _ask(
-        self, method: str, path: str, form: dict[str, str] | None = None
-    ) -> "tuple[requests.Response, bytes]":
-        # Late, since it takes a while to import, and most services never ask.
-        import requests  # noqa: PLC0415
-
-        body = b""
-        ends = time.monotonic() + sum(TIMES)
+    def maybe_add_crumb(self, req: requests.Request) -> None:
+        """Add a crumb, unless this Jenkins has none."""
         try:
-            # No redirect is followed: the token is for this controller alone.
-            with requests.request(
-                method,
-                self._url + path,
-                data=form,
-                auth=(_bytes_of(self._user), _bytes_of(self._token)),
-                timeout=TIMES,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                for chunk in answer.iter_content(16 * 1024):
-                    body += chunk
-                    if len(body) > LONGEST:
-                        raise SetupError(f"Jenkins answers more than 1 MiB at {self._url}.")
-                    if time.monotonic() > ends:
-                        raise AwayError(f"Jenkins at {self._root} does not answer in time.")
-        except requests.exceptions.SSLError:
-            raise SetupError(
-                f"The certificate of {self._root} can't be verified: set REQUESTS_CA_BUNDLE to the "
-                "file with your authority's."
-            ) from None
-        except requests.Timeout:
-            raise AwayError(f"Jenkins at {self._root} does not answer in time.") from None
+            super().maybe_add_crumb(req)
+        except MissingPageError:
+            self.crumb = False
+
+    def _request(self, req: requests.Request, stream: bool | None = None) -> requests.Response:
+        prepared = self._session.prepare_request(req)
+        settings = self._session.merge_environment_settings(
+            prepared.url, {}, True, self._session.verify, None
+        )
+        settings |= {"timeout": self.timeout, "allow_redirects": False}
+        answer: requests.Response
+        try:
+            with self._session.send(prepared, **settings) as answer:
+                answer._content = self._read(answer)
         except requests.RequestException as error:
-            raise AwayError(
-                f"Jenkins at {self._root} can't be reached ({type(error).__name__})."
-            ) from None
-        return answer, body
+            raise self._unreachable(error) from None
+        if answer.is_redirect or not answer.ok:
+            raise self._refusal(answer)
+        return answer
 
-    def _refusal(self, answer: "requests.Response", body: bytes) -> SetupError:
-        """What an answer says, for a person: whether it may be tried again, and the cure."""
+    def _read(self, answer: requests.Response) -> bytes:
+        body, deadline = b"", time.monotonic() + sum(self.timeout)
+        for chunk in answer.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > self._max_bytes:
+                size = f"{self._max_bytes / 1024**2:g} MiB"
+                raise SetupError(f"Jenkins answers more than {size} at {answer.url}.")
+            if time.monotonic() > deadline:
+                raise requests.Timeout
+        return body
+
+    def _unreachable(self, error: requests.RequestException) -> SetupError:
+        """Return what a failed connection means, with its cure."""
+        host = urlsplit(self.url).hostname
+        if isinstance(error, SSLError):
+            return SetupError(
+                f"The certificate of {self.url} can't be verified: set REQUESTS_CA_BUNDLE to the "
+                "file with your authority's."
+            )
+        if isinstance(error, ProxyError):
+            return AwayError(
+                f"{self.url} can't be reached by the proxy that the environment names: NO_PROXY="
+                f"{host} goes without."
+            )
+        if any(sign in str(error) for sign in _UNKNOWN_HOST):
+            return UnknownHostError(f"There is no host {host}: is the URL right?")
+        if isinstance(error, requests.ConnectionError | requests.Timeout | ChunkedEncodingError):
+            return AwayError(self._silence(error))
+        return SetupError(f"Jenkins at {self.url} can't be reached: {type(error).__name__}.")
+
+    def _silence(self, error: requests.RequestException) -> str:
+        if "refused" in str(error):
+            return f"Nothing listens at {self.url}."
+        if isinstance(error, requests.Timeout) or "timed out" in str(error):
+            return f"Jenkins at {self.url} does not answer in time."
+        return f"Jenkins at {self.url} can't be reached, or broke the connection off."
+
+    def _refusal(self, answer: requests.Response) -> SetupError:
+        """Return what an answer that is no success means, with its cure."""
         status = answer.status_code
-        if status == 429 or status >= 500:
-            return AwayError(f"Jenkins at {self._root} answers {status}.")
+        path = answer.request.path_url.removeprefix(urlsplit(self.url).path)
+        if answer.is_redirect:
+            location = answer.headers["Location"]
+            return RedirectError(
+                f"{self.url} leads to {location.removesuffix(path)[:200]}, which is not followed: "
+                "set JENKINS_URL to the address that Jenkins itself answers at.",
+                location,
+            )
         if status == 401:
-            told = f"does not know {self._user} with the token in JENKINS_TOKEN_FILE"
-        elif status == 403 and b"crumb" in body:
-            told = "wants an API token in JENKINS_TOKEN_FILE, not a password"
-        elif status == 403:
-            told = f"does not let {self._user} do this: it takes Job/Read and Run/Update"
-        elif status == 404:
-            told = f"has no build {self._url}, or {self._user} may not see it"
-        elif answer.is_redirect:
-            told = f"leads to {answer.headers['Location'][:200]}, which is not followed"
-        else:
-            told = f"answers {status} at {self._url}"
-        return SetupError(f"Jenkins at {self._root} {told}.")
+            return SetupError(
+                f"Jenkins at {self.url} does not know the user {self._user} with this API token: "
+                f"make a new one at {self.url}/user/{quote(self._user or '')}/security."
+            )
+        if status == 403:
+            return self._forbidden(answer)
+        if status == 404:
+            return MissingPageError(
+                f"Jenkins at {self.url} has no page {path}, or {self._user} may not see it."
+            )
+        if status == 503 and b"getting ready" in answer.content:
+            return AwayError(f"Jenkins at {self.url} is getting ready to work.")
+        may_pass = status == 429 or status >= 500
+        return (AwayError if may_pass else SetupError)(
+            f"Jenkins at {self.url} answers {status} to {path}: its log tells more."
+        )
 
-
-def _bytes_of(text: str) -> str:
-    """A text's UTF-8 as requests takes it, which writes texts in Latin-1 into that header."""
-    return text.encode().decode("latin-1")
+    def _forbidden(self, answer: requests.Response) -> SetupError:
+        if self._user is None:
+            return SetupError(
+                f"Jenkins at {self.url} wants to know the user: give JENKINS_USER, and an API "
+                "token by JENKINS_TOKEN_FILE or NOTIFY_EMAIL_JENKINS_TOKEN."
+            )
+        if b"crumb" in answer.content:
+            return SetupError(
+                f"Jenkins at {self.url} refuses a request without its crumb: use an API token, not "
+                "a password, or let no proxy drop Jenkins' cookies."
+            )
+        return SetupError(
+            f"The user {self._user} lacks the permission {self._permissions} at {self.url}: use "
+            "the token of a user who has it."
+        )

@@ -1,4 +1,4 @@
-"""A conversation with one Jenkins controller: python-jenkins, and what its answers mean."""
+"""A conversation with one Jenkins controller: wait for it, run our scripts in it, post a form."""
 
 import re
 import time
@@ -7,72 +7,74 @@ from collections.abc import Callable
 from importlib.resources import files
 from json import dumps, loads
 from typing import Any
-from urllib.parse import quote, urlsplit
-
-import jenkins
-import requests
 
 from pyservice.errors import SetupError
+from pyservice.jenkins.client import JenkinsClient
+from pyservice.jenkins.errors import AwayError, MissingPageError, UnknownHostError
 
 OLDEST = (2, 266)
 """The first Jenkins with all that is used here and by the library (hudson.security.ACL.SYSTEM2)."""
 TIMEOUT = 60.0
 """Seconds for one request: the controller itself tries some addresses within it."""
-TRIES = 3
-"""Attempts at what may be repeated, where Jenkins is away for a moment."""
+PERMISSION = "Overall/Administer"
 
-_NOT_YET = (502, 503, 504)
-_PAUSE, _LONGEST_PAUSE = 0.5, 3.0
 _SCRIPTS = files("pyservice.setup.jenkins") / "scripts"
 
-Say = Callable[[str], None]
-
-
-class AwayError(SetupError):
-    """Jenkins does not answer, or not yet: it may do so later."""
+Report = Callable[[str], None]
 
 
 class Controller:
     """One Jenkins, as a user with an API token, or as nobody where it has no security."""
 
     def __init__(self, url: str, user: str | None = None, token: str | None = None) -> None:
-        """Connects only when it is needed.
+        """Connect only when something is sent.
 
         Args:
             url: Jenkins' root.
             user: whose token it is.
             token: an API token; a password serves as well.
         """
-        self.url, self.user = url.rstrip("/"), user
+        self._client = JenkinsClient(
+            url, user, token, permissions=PERMISSION, timeouts=(TIMEOUT, TIMEOUT)
+        )
+        self.url = self._client.url
         self.version = ""
         """Known after `wait`."""
-        self._jenkins = jenkins.Jenkins(self.url, user, token, timeout=TIMEOUT)
 
-    def wait(self, seconds: float, say: Say = lambda _: None) -> None:
-        """Wait until it is up, and see that it is one that can be used.
+    def wait(
+        self,
+        seconds: float,
+        report: Report = lambda _message: None,
+        *,
+        pause: float = 0.5,
+        longest_pause: float = 3.0,
+    ) -> None:
+        """Wait until it is up, and check that it is one that can be used.
 
         Args:
             seconds: how long at most.
-            say: told what it waits for, whenever that changes.
+            report: gets a message about what is waited for, whenever that changes.
+            pause: seconds before the second attempt; it doubles with each further one.
+            longest_pause: seconds at which it doubles no more.
 
         Raises:
             SetupError: it is not up in time, is no Jenkins, is too old, or refuses the user.
         """
-        ends, pause, told = time.monotonic() + seconds, _PAUSE, ""
-        while True:
+        deadline, last_message = time.monotonic() + seconds, ""
+        while not self.version:
             try:
-                answer = self._send("GET", "/api/json?tree=mode", crumb=False)
-                break
+                self.version = self._read_version()
+            except UnknownHostError:
+                raise
             except AwayError as away:
-                left = ends - time.monotonic()
+                message, left = str(away), deadline - time.monotonic()
                 if left <= 0:
-                    raise SetupError(f"{away} It was waited for during {seconds:g} s.") from None
-                if str(away) != told:
-                    told = str(away)
-                    say(f"{told} Waiting for up to {left:.0f} s.")
+                    raise SetupError(f"{message} It was waited for during {seconds:g} s.") from None
+                if message != last_message:
+                    report(f"{message} Waiting for up to {left:.0f} s.")
+                    last_message = message
                 time.sleep(min(pause, left))
-                pause = min(pause * 2, _LONGEST_PAUSE)
-        self.version = self._version(answer)
+                pause = min(pause * 2, longest_pause)
 
     def run(self, script: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Let the controller run scripts of ours and answer by one line of JSON.
@@ -81,14 +83,14 @@ class Controller:
 
         Args:
             script: names in scripts/, joined by spaces: `settings read`.
-            asked: what they find in their variable `asked`.
+            asked: the value of the scripts' variable `asked`.
 
         Raises:
             SetupError: it did not run to its end; says why, and never quotes the script.
         """
-        answer = self._answer(source(script, asked))
+        answer = self._run(source(script, asked))
         if "error" in answer:
-            raise SetupError(f"{self.url}: {_failed(answer)}")
+            raise SetupError(f"{self.url}: {_failure(answer)}")
         return answer
 
     def post(self, path: str, form: dict[str, str]) -> str:
@@ -97,135 +99,34 @@ class Controller:
         Raises:
             SetupError: Jenkins refused it, or can't be reached.
         """
-        return self._send("POST", path, data=form).text
+        return self._client.send("POST", path, form, crumb=True).text
 
-    def _answer(self, text: str) -> dict[str, Any]:
-        for attempt in range(1, TRIES + 1):
+    def _run(self, script: str, attempts: int = 3, pause: float = 0.5) -> dict[str, Any]:
+        for attempt in range(1, attempts):
             try:
-                return _parsed(self._run(text))
+                return _parse(self._client.run_script(script))
             except AwayError:
-                if attempt == TRIES:
-                    raise
-                time.sleep(_PAUSE * attempt)
-        raise AssertionError  # unreachable
+                time.sleep(pause * attempt)
+        return _parse(self._client.run_script(script))
 
-    def _run(self, text: str) -> str:
+    def _read_version(self) -> str:
         try:
-            return str(self._jenkins.run_script(text))
-        except (jenkins.JenkinsException, requests.RequestException) as error:
-            if _response(error) is None and type(error) is jenkins.JenkinsException:
-                # The script's own failure. Its first line: what follows may quote the script.
-                said = str(error).strip().partition("\n")[0][:300]
-                raise SetupError(f"{self.url} could not run the script: {said}") from None
-            raise self._meaning(error) from None
-
-    def _send(
-        self, method: str, path: str, *, data: dict[str, str] | None = None, crumb: bool = True
-    ) -> requests.Response:
-        request = requests.Request(method, self.url + path, data=data)
-        try:
-            answer: requests.Response = self._jenkins.jenkins_request(request, add_crumb=crumb)
-        except (jenkins.JenkinsException, requests.RequestException) as error:
-            raise self._meaning(error) from None
-        return answer
-
-    def _version(self, answer: requests.Response) -> str:
-        if answer.history:
-            raise SetupError(self._elsewhere(answer))
+            answer = self._client.send("GET", "/api/json?tree=mode")
+        except MissingPageError:
+            raise self._no_jenkins(404) from None
         version: str | None = answer.headers.get("X-Jenkins")
         if version is None:
-            raise SetupError(self._no_jenkins(answer.status_code))
-        if (found := re.match(r"(\d+)\.(\d+)", version)) and tuple(
-            int(part) for part in found.groups()
-        ) < OLDEST:
+            raise self._no_jenkins(answer.status_code)
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        if numbers and tuple(map(int, numbers.groups())) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             raise SetupError(
                 f"{self.url} is Jenkins {version}; this needs {oldest} or later: update it."
             )
         return version
 
-    def _meaning(self, error: Exception) -> SetupError:
-        """What a failed request says, for a person: whether it may be tried again, and the cure."""
-        answer = _response(error)
-        if answer is None:
-            return self._unreachable(error)
-        if answer.status_code in _NOT_YET and not answer.history:
-            starts = "getting ready" in answer.text
-            state = "is getting ready to work" if starts else f"answers {answer.status_code}"
-            return AwayError(f"Jenkins at {self.url} {state}.")
-        return SetupError(self._refusal(answer))
-
-    def _refusal(self, answer: requests.Response) -> str:
-        status = answer.status_code
-        if answer.history:
-            return self._elsewhere(answer)
-        if status == 401:
-            page = f"{self.url}/user/{quote(self.user or '')}/security"
-            return (
-                f"Jenkins at {self.url} does not know the user {self.user} with this API token: "
-                f"make a new one at {page}."
-            )
-        if status == 403:
-            return self._forbidden(answer)
-        if status == 404 and "X-Jenkins" not in answer.headers and not self.version:
-            return self._no_jenkins(status)
-        return (
-            f"Jenkins at {self.url} answers {status} {answer.reason} to {urlsplit(answer.url).path}"
-            ": its log tells more."
-        )
-
-    def _forbidden(self, answer: requests.Response) -> str:
-        if self.user is None:
-            return (
-                f"Jenkins at {self.url} wants to know who asks: give JENKINS_USER, and an API "
-                "token by JENKINS_TOKEN_FILE or NOTIFY_EMAIL_JENKINS_TOKEN."
-            )
-        if "crumb" in answer.text:
-            return (
-                f"Jenkins at {self.url} refuses the crumb that it gave: use an API token, not a "
-                "password, or let no proxy drop its cookies."
-            )
-        permission = answer.headers.get("X-Required-Permission", "").rpartition(".")[2]
-        lacks = f"lacks the permission Overall/{permission}" if permission else "may not do this"
-        return (
-            f"The user {self.user} {lacks} at {self.url}: use an administrator's token, since only "
-            "they may set this."
-        )
-
-    def _unreachable(self, error: Exception) -> SetupError:
-        text, host = str(error), urlsplit(self.url).hostname
-        if isinstance(error, requests.exceptions.SSLError):
-            return SetupError(
-                f"The certificate of {self.url} can't be verified: set REQUESTS_CA_BUNDLE to the "
-                "file with your authority's."
-            )
-        if isinstance(error, requests.exceptions.ProxyError):
-            away = (
-                f"{self.url} can't be reached by the proxy that the environment names: NO_PROXY="
-                f"{host} goes without."
-            )
-        elif any(sign in text for sign in ("NameResolution", "getaddrinfo", "Name or service")):
-            return SetupError(f"There is no host {host}: is the URL right?")
-        elif "refused" in text:
-            away = f"Nothing listens at {self.url}."
-        elif isinstance(error, jenkins.TimeoutException | requests.Timeout) or "timed out" in text:
-            away = f"{self.url} does not answer in time."
-        elif isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-            away = f"{self.url} can't be reached, or broke the connection off."
-        else:
-            return SetupError(f"{self.url} can't be asked: {type(error).__name__}.")
-        return AwayError(away)
-
-    def _elsewhere(self, answer: requests.Response) -> str:
-        where = urlsplit(answer.url)
-        return (
-            f"{self.url} leads to {where.scheme}://{where.netloc}"
-            f"{where.path.removesuffix('/api/json')}: set JENKINS_URL to the address that Jenkins "
-            "itself answers at."
-        )
-
-    def _no_jenkins(self, status: int) -> str:
-        return (
+    def _no_jenkins(self, status: int) -> SetupError:
+        return SetupError(
             f"There is no Jenkins at {self.url}: it answers {status}, without the header "
             "X-Jenkins. Is the URL right, with its prefix?"
         )
@@ -243,11 +144,11 @@ def source(script: str, asked: dict[str, Any]) -> str:
 
 
 def read_script(name: str) -> str:
-    """The text of a file in scripts/."""
+    """Return the text of a file in scripts/."""
     return (_SCRIPTS / f"{name}.groovy").read_text(encoding="utf-8")
 
 
-def _parsed(printed: str) -> dict[str, Any]:
+def _parse(printed: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = loads(printed.rpartition("\n")[2])
     except ValueError:
@@ -255,24 +156,16 @@ def _parsed(printed: str) -> dict[str, Any]:
     return answer
 
 
-def _response(error: BaseException | None) -> requests.Response | None:
-    """What Jenkins answered: python-jenkins raises its own exception while it handles requests'."""
-    while error is not None:
-        found: requests.Response | None = getattr(error, "response", None)
-        if found is not None:
-            return found
-        error = error.__context__
-    return None
-
-
-def _failed(answer: dict[str, Any]) -> str:
-    if answer["error"].startswith("Missing"):  # Groovy's exception for a name that is not there
-        answer["error"] += " (is one of the plugins too old? update it)"
-    answer["error"] = answer["error"].removeprefix("IllegalStateException: ")  # our own
+def _failure(answer: dict[str, Any]) -> str:
+    """Return what a script's error means, and whether what it wrote before is undone."""
+    error = answer["error"]
+    if error.startswith("Missing"):  # Groovy's exception for a name that is not there
+        error += " (is one of the plugins too old? update it)"
+    error = error.removeprefix("IllegalStateException: ")  # our own
     stuck = answer.get("stuck")
     if stuck is None:
-        return f"Jenkins' settings can't be read: {answer['error']}"
+        return f"Jenkins' settings can't be read: {error}"
     if stuck:
         undone = f"and undoing what was written before failed, too ({'; '.join(stuck)})"
-        return f"{answer['error']}, {undone}: look at its mail settings."
-    return f"{answer['error']}; what was written before is undone."
+        return f"{error}, {undone}: look at its mail settings."
+    return f"{error}; what was written before is undone."

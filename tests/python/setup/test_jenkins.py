@@ -405,8 +405,8 @@ def test_what_stands_before_jenkins(
         with Front(controller.url, redirect=elsewhere) as first:
             told = said(run(None, "plan", "--url", first.url, *server))
         assert told == (
-            f"{first.url} leads to {front.url}: set JENKINS_URL to the address that Jenkins itself "
-            "answers at."
+            f"{first.url} leads to {front.url}, which is not followed: set JENKINS_URL to the "
+            "address that Jenkins itself answers at."
         )
     pem = tmp_path / "front.pem"
     subprocess.run(
