@@ -1,13 +1,13 @@
 import notifyemail.BuildNotifier
 
 /**
- * Mails the report of this build. See notifyEmail.txt for the arguments.
+ * Mail the report of this build. The arguments are described in notifyEmail.txt.
  *
  * @return state, id, messageId, statusUrl, previewUrl and error
  */
 Map call(Map arguments) {
     BuildNotifier notifier = new BuildNotifier(this, arguments)
-    // Replaced: a variable that can't be saved would break the first step.
+    // Cleared, because a variable that a controller can't save would break the first step.
     arguments = [:]
     return notifier.report()
 }
@@ -16,7 +16,7 @@ Map call() {
     return call([:])
 }
 
-/** Runs the body, mails what truly happened, and lets its value or its exception through. */
+/** Run the body and mail its result. Its value or its exception passes through unchanged. */
 Object call(Map arguments, Closure body) {
     BuildNotifier notifier = new BuildNotifier(this, arguments)
     arguments = [:]

@@ -1,6 +1,6 @@
 package notifyemail
 
-/** What ended a build: three texts that describe an exception, and nothing else of it. */
+/** The exception that ended a build, as three texts. The exception itself is not kept. */
 final class BuildError implements Serializable {
 
     private static final long serialVersionUID = 1L
@@ -20,18 +20,33 @@ final class BuildError implements Serializable {
     }
 
     @NonCPS
-    static BuildError of(Throwable error) {
-        String type = Texts.typeOf(error)
-        String message = Texts.clean(Texts.message(error), Texts.LONG)
+    static BuildError from(Throwable error) {
+        String text = JsonValues.text(message(error), JsonValues.MAX_MESSAGE)
         // The sandbox hides the cause of an interruption; its message names it.
-        String interrupted = message.startsWith('Superseded by') ? 'NOT_BUILT' : 'ABORTED'
-        return new BuildError(type, message, isInterruption(error) ? interrupted : 'FAILURE')
+        String interrupted = text.startsWith('Superseded by') ? 'NOT_BUILT' : 'ABORTED'
+        return new BuildError(JsonValues.className(error), text, isInterruption(error) ? interrupted : 'FAILURE')
     }
 
-    /** Whether somebody or something interrupted the build: such an exception is never swallowed. */
+    /** Return whether a person or a time limit interrupted the build. Such an exception is always thrown on. */
     @NonCPS
     static boolean isInterruption(Throwable error) {
-        return Texts.typeOf(error) == INTERRUPTION || error instanceof InterruptedException
+        return JsonValues.className(error) == INTERRUPTION || error instanceof InterruptedException
+    }
+
+    /** Return an exception's message, or its class name where it has none or, as an author's class may, throws. */
+    @NonCPS
+    static String message(Throwable error) {
+        try {
+            return error.message ?: JsonValues.className(error)
+        } catch (Throwable ignored) {
+            return JsonValues.className(error)
+        }
+    }
+
+    /** Return the message on one line. A missing step's would list every step that is installed. */
+    @NonCPS
+    static String reason(Throwable error) {
+        return error instanceof NoSuchMethodError ? 'a step is not installed' : JsonValues.oneLine(message(error))
     }
 
 }

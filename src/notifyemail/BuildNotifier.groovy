@@ -1,6 +1,6 @@
 package notifyemail
 
-/** The step itself: report, tell in the log, and let Jenkins' own mail step do it in need. */
+/** The step: it reports the build, writes one line in the log, and lets Jenkins' own mail step mail if the service can't. */
 final class BuildNotifier implements Serializable {
 
     private static final long serialVersionUID = 1L
@@ -13,44 +13,45 @@ final class BuildNotifier implements Serializable {
         this.options = new Options(arguments, script)
     }
 
-    /** Reports the build as it stands. */
+    /** Report the build as it is now, and return the step's result. */
     Map report() {
-        check()
-        return required(send(options.error))
+        checkArguments()
+        Map result = send(options.error)
+        failIfRequired(result)
+        return result
     }
 
-    /** Runs the body and reports what became of it; its value or its own exception passes through. */
+    /** Run the body, and report its success or its exception. Its value or exception passes through unchanged. */
     Object around(Closure body) {
-        check()
+        checkArguments()
         Object value
         try {
             value = body()
         } catch (Throwable e) {
-            attempt(e)
+            sendError(e)
             throw e
         }
-        required(send(null))
+        failIfRequired(send(null))
         return value
     }
 
-    private void check() {
+    private void checkArguments() {
         String mistake = options.mistake()
         if (mistake) {
             script.error(mistake)
         }
     }
 
-    private Map required(Map sent) {
-        if (options.failOnError && sent.error) {
-            script.error(sent.error)
+    private void failIfRequired(Map result) {
+        if (options.failOnError && result.error) {
+            script.error(result.error)
         }
-        return sent
     }
 
-    /** Reports an error without ever taking its place; only an abort of the build may do that, once. */
-    private void attempt(Throwable error) {
+    /** Report the body's exception. Only an interruption may replace it, and none replaces another interruption. */
+    private void sendError(Throwable error) {
         try {
-            send(BuildError.of(error))
+            send(BuildError.from(error))
         } catch (Throwable e) {
             if (!BuildError.isInterruption(error)) {
                 throw e
@@ -58,71 +59,70 @@ final class BuildNotifier implements Serializable {
         }
     }
 
-    /** Whatever goes wrong here is told in the log and ends no build. An interruption passes through. */
+    /** Report, and write any failure in the log: none ends the build. An interruption passes through. */
     private Map send(BuildError error) {
         try {
-            return sent(error)
+            return sendOrMail(error)
         } catch (Throwable e) {
             if (BuildError.isInterruption(e)) {
                 throw e
             }
-            String line = "notifyEmail: the report failed: ${Texts.sentence(Texts.reason(e))}"
+            String line = "notifyEmail: the report failed: ${sentence(BuildError.reason(e))}"
             script.echo(line)
-            return outcome([state: 'failed', error: line])
+            return result([state: 'failed', error: line])
         }
     }
 
-    private Map sent(BuildError error) {
+    private Map sendOrMail(BuildError error) {
         Map mail = options.mail()
         ReportClient client = new ReportClient(script, options)
-        Answer answer = client.post(mail, error)
+        ServiceAnswer answer = client.send(mail, error)
         if (answer.state == 'accepted') {
-            if (!client.told) {
-                script.echo(success(answer, client, error))
+            if (!answer.logged) {
+                script.echo(successLine(answer, client, error))
             }
-            return outcome(answer.members + [error: null])
+            return result(answer.members + [error: null])
         }
-        String who = answer.state == 'refused' ? '' : "${client.machine()} tried: "
-        String line = "notifyEmail: ${who}${Texts.sentence(answer.reason)}"
-        String state = 'refused'
-        if (answer.state == 'unavailable') {
-            Map mailed = mailInstead(mail, error, answer.doubtful)
-            state = mailed.state
-            line += ' ' + mailed.line
+        if (answer.state == 'refused') {
+            String line = "notifyEmail: ${sentence(answer.reason)}"
+            script.echo(line)
+            return result([state: 'refused', error: line])
         }
+        Map mailed = mailInstead(mail, error, answer.doubtful)
+        String line = "notifyEmail: ${client.machine()} tried: ${sentence(answer.reason)} ${mailed.text}"
         script.echo(line)
-        return outcome([state: state, error: line])
+        return result([state: mailed.state, error: line])
     }
 
     @NonCPS
-    private String success(Answer answer, ReportClient client, BuildError error) {
+    private String successLine(ServiceAnswer answer, ReportClient client, BuildError error) {
         int count = answer.members.recipients
-        String done = answer.repeated ? Answer.REPEATED
+        String done = answer.repeated ? ServiceAnswer.REPEATED
             : "reported ${BuildReport.result(script, error)} to ${count} recipient${count == 1 ? '' : 's'}"
         String ignored = options.urlGiven && client.isFromController() ?
             ' (url is for sandboxed libraries: the global address was used)' : ''
         return "notifyEmail: ${done}: ${answer.members.statusUrl}${ignored}"
     }
 
-    /** Jenkins' mail step uses the same Postfix, so it is likely to work. */
+    /** Let Jenkins' own mail step send a short mail, and return state and text. It uses the same Postfix, so it should work. */
     private Map mailInstead(Map mail, BuildError error, boolean doubtful) {
         if (!mail.to && !mail.cc && !mail.bcc) {
-            return [state: 'failed', line: 'No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.']
+            return [state: 'failed', text: 'No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.']
         }
-        String doubled = doubtful ? ' It may be doubled.' : ''
         try {
             script.mail(shortMail(mail, error))
-            return [state: 'mailed', line: "Jenkins' own mail step sent a short mail instead.${doubled}"]
+            return [state: 'mailed', text: "Jenkins' own mail step sent a short mail instead.${doubtful ? ' It may be doubled.' : ''}"]
         } catch (NoSuchMethodError ignored) {
-            return [state: 'failed', line: 'No mail was sent: Jenkins has no mail step.']
+            return [state: 'failed', text: 'No mail was sent: Jenkins has no mail step.']
         } catch (Exception e) {
             if (BuildError.isInterruption(e)) {
                 throw e
             }
-            return [state: 'failed', line: "Jenkins' own mail step failed too: ${Texts.sentence(Texts.reason(e))}"]
+            return [state: 'failed', text: "Jenkins' own mail step failed too: ${sentence(BuildError.reason(e))}"]
         }
     }
 
+    /** Return the mail step's arguments. */
     @NonCPS
     private Map shortMail(Map mail, BuildError error) {
         String title = "${BuildReport.result(script, error)}: ${RunningBuild.currentBuild(script).fullDisplayName}"
@@ -136,7 +136,7 @@ final class BuildNotifier implements Serializable {
         }
         lines << ''
         lines << 'This is a short mail: the report service could not be reached. The build log says why.'
-        Map message = [subject: Texts.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
+        Map message = [subject: JsonValues.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
         Map others = [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to]
         for (entry in others.entrySet()) {
             if (entry.value) {
@@ -147,28 +147,35 @@ final class BuildNotifier implements Serializable {
     }
 
     /**
-     * Addresses as the mail step takes them, which cuts at each space and comma and completes what has no @:
-     * the words of a name would become recipients.
+     * Return the addresses without names. The mail step cuts its text at spaces and commas, and adds a domain to
+     * each piece without an @: the words of a name would become recipients.
      */
     @NonCPS
-    private static String addresses(Object people) {
-        List found = []
-        for (piece in "${people ?: ''}".replaceAll(/"(\\.|[^"\\])*"/, ' ').split('[,;]')) {
-            String person = piece.contains('<') ? piece.substring(piece.indexOf('<') + 1).replaceAll(/>.*/, '') : piece
-            List words = person.trim().split(' ') as List
+    private static String addresses(Object recipients) {
+        List addresses = []
+        for (recipient in "${recipients ?: ''}".replaceAll(/"(\\.|[^"\\])*"/, ' ').split('[,;]')) {
+            String address = recipient.contains('<') ? recipient.substring(recipient.indexOf('<') + 1).replaceAll(/>.*/, '') : recipient
+            List words = address.trim().split(' ') as List
             for (word in words) {
                 if (words.size() == 1 || word.contains('@')) {
-                    found << word
+                    addresses << word
                 }
             }
         }
-        return found.join(', ')
+        return addresses.join(', ')
     }
 
+    /** Return the text with one full stop at its end, unless it is a question. */
     @NonCPS
-    private static Map outcome(Map found) {
-        return [state: found.state, id: found.id, messageId: found.messageId, statusUrl: found.statusUrl,
-                previewUrl: found.previewUrl, error: found.error]
+    private static String sentence(String text) {
+        return text.endsWith('.') || text.endsWith('?') ? text : text + '.'
+    }
+
+    /** Return the step's result: always the same members. */
+    @NonCPS
+    private static Map result(Map values) {
+        return [state: values.state, id: values.id, messageId: values.messageId, statusUrl: values.statusUrl,
+                previewUrl: values.previewUrl, error: values.error]
     }
 
 }

@@ -3,32 +3,32 @@ package notifyemail
 import groovy.json.JsonOutput
 
 /**
- * This build as the service's contract describes it (schema 1).
+ * The report of the running build: the body of `POST /v1/reports`, schema 1. Pure functions.
  *
- * Holds only what the Pipeline sandbox lets a Jenkinsfile read of its own build. Everything is @NonCPS:
- * a change set or a JSON array must not live in a local variable when the controller restarts.
+ * It has only what the Pipeline sandbox lets a Jenkinsfile read of its own build. Everything is @NonCPS:
+ * a controller that restarts could not save a local variable with a change set or a JSON array.
  */
 final class BuildReport implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    static final int MOST_CAUSES = 100
-    static final int MOST_CHANGES = 100
-    static final int MOST_PATHS = 50
-    /** The contract's limit; a link that is cut leads nowhere. */
-    static final int LONGEST_LINK = 8192
-    /** Characters of JSON; the service takes 1 MiB. Above it there are fewer changes, without their paths. */
-    static final int LARGEST = 1000000
+    static final int MAX_CAUSES = 100
+    static final int MAX_CHANGES = 100
+    static final int MAX_PATHS = 50
+    /** The contract's limit, in characters. A longer link is left out: a part of it would lead nowhere. */
+    static final int MAX_LINK = 8192
+    /** Characters of JSON above which the report has fewer changes, without their paths. The service reads 1 MiB. */
+    static final int MAX_JSON = 1000000
     static final int FEWER_CHANGES = 20
-    /** Jenkins' own order: a build's result only ever gets worse. */
+    /** Jenkins' results, best first. The result of a build never becomes better. */
     static final List<String> RESULTS = Collections.unmodifiableList(['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED'])
 
     /**
-     * The report as JSON, in ASCII and on one line.
+     * Return the report as JSON, in ASCII and on one line.
      *
-     * @param script whose variables describe the build where the library is sandboxed: see RunningBuild
+     * @param script its variables describe the build if the library is sandboxed: see RunningBuild
      * @param mail the contract's `mail` member
-     * @param error what ended the build, where the caller knows; null: currentBuild has the result
+     * @param error what ended the build; null: currentBuild has the result
      */
     @NonCPS
     static String json(Script script, Map mail, BuildError error) {
@@ -36,51 +36,51 @@ final class BuildReport implements Serializable {
         if (error != null) {
             report.error = failure(script, error)
         }
-        String json = text(report + [changes: changes(script, MOST_CHANGES, MOST_PATHS)])
-        if (json.length() > LARGEST) {
+        String json = text(report + [changes: changes(script, MAX_CHANGES, MAX_PATHS)])
+        if (json.length() > MAX_JSON) {
             json = text(report + [changes: changes(script, FEWER_CHANGES, 0)])
         }
         return json
     }
 
-    /** Of plain values only, whatever a caller put in: see Texts.plain. */
+    /** Return the JSON of the report's plain values, whatever objects a caller put into it. */
     @NonCPS
     private static String text(Map report) {
-        Map plain = Texts.plain(report, Texts.ABOVE_DATA)
+        Map plain = JsonValues.plain(report, JsonValues.REPORT_DEPTH)
         return JsonOutput.toJson(plain)
     }
 
     /**
-     * The build's result, also where Jenkins has not set it yet: in a scripted Pipeline's catch and
-     * finally it is SUCCESS until the script has ended. What the Pipeline set itself stays if it is worse.
+     * Return the worse of the build's result and the error's: in the catch and finally of a scripted Pipeline
+     * the build's is still SUCCESS, because Jenkins sets it when the script has ended.
      */
     @NonCPS
     static String result(Script script, BuildError error) {
-        String known = RunningBuild.currentBuild(script).currentResult
-        String thrown = error == null ? known : error.result
-        return RESULTS.indexOf(thrown) > RESULTS.indexOf(known) ? thrown : known
+        String current = RunningBuild.currentBuild(script).currentResult
+        String thrown = error == null ? current : error.result
+        return RESULTS.indexOf(thrown) > RESULTS.indexOf(current) ? thrown : current
     }
 
     @NonCPS
     private static Map build(Script script, BuildError error) {
         Object currentBuild = RunningBuild.currentBuild(script)
         Map build = [
-            job              : Texts.clean(currentBuild.fullProjectName, Texts.NAME),
+            job              : JsonValues.text(currentBuild.fullProjectName, JsonValues.MAX_NAME),
             number           : currentBuild.number,
             result           : result(script, error),
             started_at       : currentBuild.startTimeInMillis,
-            // Negative where somebody has set the clock back.
+            // Negative after the clock was set back.
             duration_ms      : currentBuild.duration < 0 ? 0 : currentBuild.duration,
-            display_name     : Texts.clean(currentBuild.displayName, Texts.NAME),
-            full_display_name: Texts.clean(currentBuild.fullDisplayName, Texts.NAME),
+            display_name     : JsonValues.text(currentBuild.displayName, JsonValues.MAX_NAME),
+            full_display_name: JsonValues.text(currentBuild.fullDisplayName, JsonValues.MAX_NAME),
             causes           : causes(script),
         ]
-        String url = address(script)
-        if (url && url.length() <= LONGEST_LINK) {
+        String url = absoluteUrl(script)
+        if (url && url.length() <= MAX_LINK) {
             build.url = url
         }
         if (currentBuild.description) {
-            build.description = Texts.clean(currentBuild.description, Texts.LONG)
+            build.description = JsonValues.text(currentBuild.description, JsonValues.MAX_MESSAGE)
         }
         String before = currentBuild.previousCompletedBuild?.result
         if (before) {
@@ -89,9 +89,9 @@ final class BuildReport implements Serializable {
         return build
     }
 
-    /** Empty on a controller that has no Jenkins URL: asking throws there. */
+    /** Return the build's link; none on a controller without a Jenkins URL, where Jenkins throws. */
     @NonCPS
-    private static String address(Script script) {
+    private static String absoluteUrl(Script script) {
         try {
             return RunningBuild.currentBuild(script).absoluteUrl
         } catch (IllegalStateException ignored) {
@@ -103,39 +103,40 @@ final class BuildReport implements Serializable {
     private static List causes(Script script) {
         List causes = []
         for (cause in RunningBuild.currentBuild(script).getBuildCauses()) {
-            // What a cause does not have is a JSONNull, whose text is "null".
+            // A member that a cause lacks is a JSONNull, whose text is "null".
             String text = "${cause.shortDescription}"
-            if (causes.size() < MOST_CAUSES) {
-                causes << [type: Texts.clean(cause._class, Texts.NAME), text: text == 'null' ? '' : Texts.clean(text, Texts.LONG)]
+            String known = text == 'null' ? '' : text
+            if (causes.size() < MAX_CAUSES) {
+                causes << [type: JsonValues.text(cause._class, JsonValues.MAX_NAME), text: JsonValues.text(known, JsonValues.MAX_MESSAGE)]
             }
         }
         return causes
     }
 
     @NonCPS
-    private static Map changes(Script script, int most, int mostPaths) {
+    private static Map changes(Script script, int maxItems, int maxPaths) {
         List items = []
         int total = 0
         for (changes in RunningBuild.currentBuild(script).changeSets) {
             for (change in changes.items) {
                 total++
-                if (items.size() >= most) {
+                if (items.size() >= maxItems) {
                     continue
                 }
-                // In place: a method of its own would take the change from any caller.
+                // Here, because a method for one change could be called with any object.
                 Map item = [
-                    id     : Texts.clean(change.commitId ?: '?', Texts.NAME),
-                    message: Texts.clean(change.msg ?: '', Texts.NAME),
-                    author : Texts.clean(change.author?.fullName ?: '', Texts.NAME),
+                    id     : JsonValues.text(change.commitId ?: '?', JsonValues.MAX_NAME),
+                    message: JsonValues.text(change.msg ?: '', JsonValues.MAX_NAME),
+                    author : JsonValues.text(change.author?.fullName ?: '', JsonValues.MAX_NAME),
                     paths  : [],
                 ]
                 for (path in change.affectedPaths) {
-                    if (item.paths.size() < mostPaths) {
-                        item.paths << Texts.clean(path, Texts.NAME)
+                    if (item.paths.size() < maxPaths) {
+                        item.paths << JsonValues.text(path, JsonValues.MAX_NAME)
                     }
                 }
                 if (change.author?.id) {
-                    item.author_id = Texts.clean(change.author.id, Texts.NAME)
+                    item.author_id = JsonValues.text(change.author.id, JsonValues.MAX_NAME)
                 }
                 if (change.timestamp > 0) {
                     item.at = change.timestamp
@@ -151,7 +152,7 @@ final class BuildReport implements Serializable {
         Map failure = [type: error.type, message: error.message]
         String stage = RunningBuild.env(script).STAGE_NAME
         if (stage && !stage.startsWith('Declarative: ')) {
-            failure.stage = Texts.clean(stage, Texts.NAME)
+            failure.stage = JsonValues.text(stage, JsonValues.MAX_NAME)
         }
         return failure
     }

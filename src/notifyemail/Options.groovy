@@ -1,15 +1,15 @@
 package notifyemail
 
 /**
- * The step's arguments, checked, with what the environment adds where they say nothing.
+ * The step's arguments, checked, and the environment's values for those that were not given.
  *
- * Nothing here calls a step or keeps anything that is not Serializable.
+ * It calls no step, and keeps Serializable values only.
  */
 final class Options implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** Every argument, and what it takes: told when an unknown one is used. */
+    /** Every argument, and the kind of its value. */
     static final Map<String, String> KNOWN = Collections.unmodifiableMap([
         to           : 'addresses',
         cc           : 'addresses',
@@ -26,101 +26,104 @@ final class Options implements Serializable {
         error        : 'exception',
     ])
     static final List<String> TRANSPORTS = Collections.unmodifiableList(['auto', 'controller', 'httpRequest', 'shell'])
+    // Seconds.
     static final int DEFAULT_TIMEOUT = 10
-    static final int LONGEST_TIMEOUT = 60
+    static final int MAX_TIMEOUT = 60
+
+    private static final String NOT_NAMED = 'notifyEmail takes named arguments, or a map of them.'
 
     private final Map arguments
     private final Script script
 
-    /** @param arguments anybody's: they are copied, and none of their objects is kept */
+    /** @param arguments from any caller: they are copied, and none of their objects is kept */
     Options(Map arguments, Script script) {
-        this.arguments = Collections.unmodifiableMap(checked(arguments))
+        this.arguments = Collections.unmodifiableMap(parse(arguments))
         this.script = script
     }
 
     /**
-     * The arguments as plain values, which a controller can save when a step begins: an author's data may be
-     * what JsonSlurper or readYaml gave, or a change set, which it can't. An exception is kept as a BuildError.
+     * Return the arguments as plain values, which a controller can save when a step begins. It could not save
+     * what JsonSlurper or readYaml returns, or a change set. An exception becomes a BuildError.
      *
-     * @return of wrong arguments only `mistake`, a sentence for the build's author
+     * @return for wrong arguments `mistake` only, a sentence for the author
      */
     @NonCPS
-    private static Map checked(Map arguments) {
+    private static Map parse(Map arguments) {
         try {
-            return copied(arguments)
+            return copy(arguments)
         } catch (Throwable ignored) {
-            // Of a map of the author's, whose methods need a Pipeline: see Texts.plain.
-            return [mistake: 'notifyEmail takes named arguments, or a map of them.']
+            // The methods of an author's own map may throw: see JsonValues.plain.
+            return [mistake: NOT_NAMED]
         }
     }
 
     @NonCPS
-    private static Map copied(Map arguments) {
+    private static Map copy(Map arguments) {
         Map plain = [:]
         if (arguments == null) {
             return plain
         }
         for (entry in arguments.entrySet()) {
             if (!(entry instanceof Map.Entry)) {
-                return [mistake: 'notifyEmail takes named arguments, or a map of them.']
+                return [mistake: NOT_NAMED]
             }
-            String name = Texts.clean(entry.key, Texts.NAME)
-            String wanted = KNOWN.get(name)
-            if (wanted == null) {
-                return [mistake: "notifyEmail has no argument '${name}'. It knows: ${KNOWN.keySet().join(', ')}.".toString()]
+            String name = JsonValues.text(entry.key, JsonValues.MAX_NAME)
+            String kind = KNOWN.get(name)
+            if (kind == null) {
+                return [mistake: "notifyEmail has no argument '${name}'. Its arguments are: ${KNOWN.keySet().join(', ')}.".toString()]
             }
             Object given = entry.value
-            Object value = given instanceof Throwable ? BuildError.of(given) : Texts.plain(given)
+            Object value = given instanceof Throwable ? BuildError.from(given) : JsonValues.plain(given)
             boolean isOther = value instanceof String && !(given instanceof CharSequence)
-            if (value != null && (isOther || !fits(wanted, value))) {
-                return [mistake: "notifyEmail: ${name} takes ${described(wanted)}.".toString()]
+            if (value != null && (isOther || !fits(kind, value))) {
+                return [mistake: "notifyEmail: ${name} takes ${expected(kind)}.".toString()]
             }
             plain.put(name, value)
         }
         return plain
     }
 
-    /** What is wrong with the arguments, as a sentence for the build's author; null: nothing. */
+    /** Return what is wrong with the arguments, as a sentence for the author; null: nothing. */
     @NonCPS
     String mistake() {
         return arguments.mistake
     }
 
     /**
-     * What is wrong with the environment's transport; null: nothing. That is its administrator's mistake, so
-     * unlike one in the arguments it is told in the log and must not fail a build.
+     * Return what is wrong with the environment's transport; null: nothing. That is the administrator's mistake,
+     * so it is written in the log, and does not fail the build as one in the arguments does.
      */
     @NonCPS
-    String wrongTransport() {
-        return wrong('transport', 'NOTIFY_EMAIL_TRANSPORT', transport)
+    String transportMistake() {
+        return environmentMistake('transport', 'NOTIFY_EMAIL_TRANSPORT', transport)
     }
 
-    /** The same of a service's address, which may be missing. */
+    /** Return what is wrong with a service's address, which may be missing; null: nothing. */
     @NonCPS
-    static String wrongAddress(String address) {
-        return address ? wrong('address', 'NOTIFY_EMAIL_URL', address)
+    static String addressMistake(String address) {
+        return address ? environmentMistake('address', 'NOTIFY_EMAIL_URL', address)
             : 'no service address: set the global variable NOTIFY_EMAIL_URL (Manage Jenkins, System, Environment variables)'
     }
 
     @NonCPS
-    private static String wrong(String kind, String name, String value) {
-        return fits(kind, value) ? null : "${name} is '${Texts.oneLine(value, 100)}': set ${described(kind)}"
+    private static String environmentMistake(String kind, String name, String value) {
+        return fits(kind, value) ? null : "${name} is '${JsonValues.oneLine(value, 100)}': set ${expected(kind)}"
     }
 
-    /** The contract's `mail` member: what the author asked for, and the environment's recipients. */
+    /** Return the contract's `mail` member: the author's arguments, and the environment's recipients if there is no `to`. */
     @NonCPS
     Map mail() {
-        Map asked = [
+        Map values = [
             to      : addresses(arguments.to) ?: RunningBuild.env(script).NOTIFY_EMAIL_TO,
             cc      : addresses(arguments.cc),
             bcc     : addresses(arguments.bcc),
             reply_to: addresses(arguments.replyTo),
-            subject : arguments.subject ? Texts.clean(arguments.subject, Texts.LONG) : null,
-            template: arguments.template ? Texts.clean(arguments.template, Texts.LONG) : null,
+            subject : arguments.subject ? JsonValues.text(arguments.subject, JsonValues.MAX_MESSAGE) : null,
+            template: arguments.template ? JsonValues.text(arguments.template, JsonValues.MAX_MESSAGE) : null,
             data    : arguments.data,
         ]
         Map mail = [:]
-        for (entry in asked.entrySet()) {
+        for (entry in values.entrySet()) {
             if (entry.value) {
                 mail.put(entry.key, entry.value)
             }
@@ -130,13 +133,13 @@ final class Options implements Serializable {
 
     @NonCPS
     String getUrl() {
-        return address(arguments.url ?: RunningBuild.env(script).NOTIFY_EMAIL_URL)
+        return trimAddress(arguments.url ?: RunningBuild.env(script).NOTIFY_EMAIL_URL)
     }
 
-    /** A service's address as somebody wrote it, ready for a path to follow. */
+    /** Return a service's address without spaces around it and slashes at its end, so that a path can follow. */
     @NonCPS
-    static String address(String written) {
-        return written == null ? null : written.trim().replaceAll('/+$', '')
+    static String trimAddress(String address) {
+        return address == null ? null : address.trim().replaceAll('/+$', '')
     }
 
     @NonCPS
@@ -154,7 +157,7 @@ final class Options implements Serializable {
         return arguments.transport ?: RunningBuild.env(script).NOTIFY_EMAIL_TRANSPORT ?: 'auto'
     }
 
-    /** Seconds for an HTTP request from a step. */
+    /** Return the seconds that a step waits for an answer. */
     @NonCPS
     int getTimeout() {
         return arguments.timeout == null ? DEFAULT_TIMEOUT : arguments.timeout
@@ -176,14 +179,14 @@ final class Options implements Serializable {
     }
 
     @NonCPS
-    private static boolean fits(String wanted, Object value) {
-        switch (wanted) {
+    private static boolean fits(String kind, Object value) {
+        switch (kind) {
             case 'addresses':
                 return value instanceof String || value instanceof Collection && areTexts(value)
             case 'map':
                 return value instanceof Map
             case 'seconds':
-                return value instanceof Integer && value >= 1 && value <= LONGEST_TIMEOUT
+                return value instanceof Integer && value >= 1 && value <= MAX_TIMEOUT
             case 'boolean':
                 return value instanceof Boolean
             case 'exception':
@@ -191,7 +194,7 @@ final class Options implements Serializable {
             case 'transport':
                 return value.toString() in TRANSPORTS
             case 'address':
-                // Nothing that a shell would read as anything but text.
+                // Only what a shell reads as plain text.
                 return value instanceof String && value ==~ /https?:\/\/[^\s'"`$\\]+/
             default:
                 return value instanceof String
@@ -209,14 +212,14 @@ final class Options implements Serializable {
     }
 
     @NonCPS
-    private static String described(String wanted) {
+    private static String expected(String kind) {
         return [addresses: 'an address, several separated by commas, or a list of them',
                 map      : 'a Map of plain values for the template',
-                seconds  : "whole seconds from 1 to ${LONGEST_TIMEOUT}",
+                seconds  : "whole seconds from 1 to ${MAX_TIMEOUT}",
                 boolean  : 'true or false',
                 exception: 'the exception that was caught',
                 transport: "one of ${TRANSPORTS.join(', ')}",
-                address  : 'an http or https address, such as http://172.17.0.1:8525'].get(wanted) ?: 'a text'
+                address  : 'an http or https address, such as http://172.17.0.1:8525'].get(kind) ?: 'a text'
     }
 
 }

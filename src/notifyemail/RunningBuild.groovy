@@ -8,28 +8,28 @@ import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
  * The build that runs this code, as the Pipeline variables `currentBuild` and `env` show it.
  *
  * A sandboxed Jenkinsfile can call everything in a trusted library, private methods included, with
- * arguments of its choice. So in a trusted library nothing is read from an object that a caller hands
- * in: the build is that of the running Pipeline thread, and `script` is ignored. In a sandboxed library
- * it is the script's own, and the sandbox checks each read.
+ * arguments of its choice. So a trusted library reads nothing from an object that a caller passes: the
+ * build is that of the running Pipeline thread, and `script` is ignored. In a sandboxed library it is the
+ * script's own, and the sandbox checks each read.
  */
 final class RunningBuild implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** `currentBuild`. It never gives the raw build to a sandboxed caller: the sandbox refuses that. */
+    /** Return `currentBuild`. The sandbox lets no caller read the raw build from it. */
     @NonCPS
     static Object currentBuild(Script script) {
         return isTrusted() ? new RunWrapper(CpsThread.current().execution.owner.executable, true) : script.currentBuild
     }
 
-    /** `env`, with the variables of the blocks around the call. */
+    /** Return `env`, with the variables of the blocks around the call. */
     @NonCPS
     static Object env(Script script) {
         return isTrusted() ? EnvActionImpl.forRun(CpsThread.current().execution.owner.executable) : script.env
     }
 
     /**
-     * Whether this library runs outside of the sandbox. It probes nothing that the sandbox would refuse:
+     * Return whether this library runs outside of the sandbox. It tries nothing that the sandbox would refuse:
      * even a refusal that is caught becomes a pending script approval.
      */
     @NonCPS

@@ -1,4 +1,4 @@
-// What vars/ and src/ keep to besides: a sandboxed Jenkinsfile can call all of a trusted library.
+// Rules for vars/ and src/ only: a sandboxed Jenkinsfile can call everything in a trusted library.
 ruleset {
     rule(notifyemail.DynamicNameRule)
 }

@@ -2,8 +2,8 @@ ruleset {
     ruleset('rulesets/basic.xml')
     ruleset('rulesets/braces.xml')
     ruleset('rulesets/exceptions.xml') {
-        exclude 'CatchException'      // what a step throws is whatever its plugin throws
-        exclude 'CatchThrowable'      // the wrapper form must see what its body threw
+        exclude 'CatchException'      // a step throws what its plugin throws
+        exclude 'CatchThrowable'      // the form with a body must see its exception
         exclude 'CatchError'
         exclude 'ThrowError'
     }
@@ -20,7 +20,7 @@ ruleset {
         exclude 'ClassNameSameAsFilename'
         exclude 'ConfusingMethodName'
         PackageName {
-            doNotApplyToFileNames = 'ResponseContentSupplier.groovy' // its package is named so by the plugin
+            doNotApplyToFileNames = 'ResponseContentSupplier.groovy' // the plugin chose its package's name
         }
     }
     ruleset('rulesets/security.xml') {

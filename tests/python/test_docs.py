@@ -110,7 +110,7 @@ def test_every_module() -> None:
     flow = text.partition("## The flow")[2].partition("## Packages")[0]
     for name in re.findall(r"`([\w/]+\.py)`", flow):
         assert (ROOT / "pyservice" / name).exists(), name
-    for source in (ROOT / "src" / "notifyemail").glob("*.groovy"):
+    for source in (ROOT / "src" / "notifyemail").rglob("*.groovy"):
         assert source.stem in text, source.stem
 
 

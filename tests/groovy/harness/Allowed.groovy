@@ -3,8 +3,8 @@ package harness
 import java.util.regex.Matcher
 
 /**
- * What sandboxed code may use: the part of script-security's and workflow's allow-lists that this library
- * and its tests need, each entry looked up there. Another one has to be looked up, too, before it is added.
+ * The methods and properties that sandboxed code may use: the part of script-security's and workflow's
+ * allow-lists that the library and its tests need. Add an entry only if it is in those lists.
  */
 class Allowed {
 
@@ -20,7 +20,7 @@ class Allowed {
         'items', 'commitId', 'msg', 'timestamp', 'author', 'affectedPaths', 'fullName', 'id',
     ] as Set
 
-    /** Java's methods, by the type that declares them first. */
+    /** Java's methods: the type that first declares them → names. */
     static final Map<Class, List<String>> METHODS = [
         (Object)      : ['toString', 'equals', 'hashCode', 'getClass'],
         (CharSequence): ['length', 'isEmpty', 'charAt'],
@@ -39,7 +39,7 @@ class Allowed {
         (groovy.json.JsonSlurper): ['parseText'],
     ]
 
-    /** What Groovy adds, by the type that it is added to. For Object, getAt and putAt are refused: env[name] is one. */
+    /** Methods that Groovy adds: type → names. Not getAt and putAt of Object: env[name] is a call of getAt, and is refused. */
     static final Map<Class, List<String>> ADDED = [
         (Object)      : ['any', 'collect', 'each', 'every', 'asBoolean'],
         (CharSequence): ['plus', 'toInteger', 'readLines'],
@@ -61,7 +61,7 @@ class Allowed {
         (Collections): ['reverse', 'unmodifiableList', 'unmodifiableMap'],
     ].withDefault { [] }
 
-    /** Of ScriptBytecodeAdapter: operators, and the casts that the CPS transformer makes. */
+    /** Methods of ScriptBytecodeAdapter: operators, and the casts that the CPS transformer makes. */
     static final Set<String> OPERATORS = [
         'compareEqual', 'compareNotEqual', 'compareLessThan', 'compareLessThanEqual', 'compareGreaterThan',
         'compareGreaterThanEqual', 'compareTo', 'isCase', 'findRegex', 'matchRegex', 'asType', 'castToType',

@@ -1,6 +1,6 @@
 package harness
 
-/** A marker: the block steps are a CPS-transformed class made by the Controller, since they run closures. */
+/** Runs block steps. The class is compiled by Controller with the CPS transformer, since a block runs a closure. */
 interface Blocks extends Serializable {
 
     Object around(Object begin, Object end, Object body)

@@ -16,14 +16,14 @@ import org.codehaus.groovy.control.customizers.ImportCustomizer
 import org.jenkinsci.plugins.workflow.job.WorkflowRun
 
 /**
- * Runs a Pipeline with this library as a controller does: the real CPS transformer, the sandbox, and
- * between any two steps the program written out and read back, as at a restart.
+ * Runs a Pipeline with this library as a controller does: with the real CPS transformer and the sandbox. After
+ * each step the program is saved and loaded, as at a restart.
  */
 class Controller {
 
     static Controller current
 
-    /** The compiled library by its folder and its trust: compiling takes most of a test's time. */
+    /** The compiled libraries by folder and trust: compiling takes most of a test's time. */
     private static final Map<List, GroovyClassLoader> LIBRARIES = [:].withDefault { key -> load(key[0], key[1]) }
 
     final Recording build
@@ -32,22 +32,22 @@ class Controller {
     final Steps steps
     /** The build's log. */
     final List<String> log = []
-    /** The steps that ran, blocks once. */
+    /** The steps that ran; a block counts once. */
     final List<String> ran = []
-    /** The blocks around the step that runs: name and variables. */
+    /** The blocks around the running step, the outermost first: name and variables. */
     final List<Map> blocks = []
     final Map<String, String> variables = [:]
-    /** The raw build. */
+    /** The build itself, which the sandbox hides. */
     final WorkflowRun run = new WorkflowRun()
-    /** Objects that the Jenkinsfile has by these names. */
+    /** Name → object, for the Jenkinsfile to use. */
     final Map<String, Object> given = [:]
-    /** What was read on behalf of a Jenkinsfile, and the sandbox would have refused. */
+    /** Reads that the sandbox would have refused, which the library made for the Jenkinsfile. */
     final List<String> leaks = []
 
-    /** Steps that answer at once: Jenkins saves the program before the others only. */
+    /** Steps that return at once. Jenkins saves the program at the others only. */
     private static final List<String> SYNCHRONOUS = ['echo', 'error']
 
-    /** The program as it was saved last, and what the step of then came to. */
+    /** The program that was saved last, and the outcome of its step. */
     private byte[] saved
     private Outcome savedOutcome
 
@@ -55,7 +55,7 @@ class Controller {
     private final GroovyClassLoader libraryLoader
     private final Blocks blockRunner
 
-    /** @param trusted whether the library is a global trusted one; a Jenkinsfile never is */
+    /** @param trusted whether the library is a global trusted one; the Jenkinsfile is always sandboxed */
     Controller(Recording build, boolean trusted, File library = new File('.')) {
         current = this
         this.build = build
@@ -69,7 +69,7 @@ class Controller {
         steps = new Steps(this)
     }
 
-    /** Block steps are no part of the sandboxed code, so they are compiled apart from the library. */
+    /** Compile the library. The block steps are compiled apart from it, since they are not sandboxed. */
     private static GroovyClassLoader load(String library, boolean trusted) {
         GroovyClassLoader blocks = new GroovyClassLoader(Controller.classLoader, configuration(new CpsTransformer()))
         blocks.parseClass('''
@@ -91,10 +91,10 @@ class Controller {
     }
 
     /**
-     * Runs a scripted Pipeline to its end.
+     * Run a scripted Pipeline to its end.
      *
-     * @return what the script returned
-     * @throws Throwable what it threw
+     * @return the script's value
+     * @throws Throwable the script's exception
      */
     Object run(String pipeline) {
         Script script = scriptLoader.parseClass(pipeline, 'WorkflowScript.groovy').newInstance() as Script
@@ -103,7 +103,7 @@ class Controller {
         return sandboxed { proceed(new Continuable(script, env), new Outcome(null, null)) }
     }
 
-    /** Does once more what came after the last step that was saved, as a controller that was killed does. */
+    /** Run again from the program that was saved last, as a controller does after it was killed. */
     Object runAgainFromLastSave() {
         return sandboxed { proceed(read(saved), savedOutcome) }
     }
@@ -121,11 +121,11 @@ class Controller {
         Continuable program = begun
         Outcome next = first
         while (true) {
-            Outcome came = program.run0(next, Continuable.categories)
+            Outcome outcome = program.run0(next, Continuable.categories)
             if (!program.resumable) {
-                return came.replay()
+                return outcome.replay()
             }
-            StepCall step = came.replay() as StepCall
+            StepCall step = outcome.replay() as StepCall
             next = executed(step)
             if (!(step.name in SYNCHRONOUS)) {
                 try {
@@ -133,13 +133,13 @@ class Controller {
                     savedOutcome = next
                     program = read(saved)
                 } catch (NotSerializableException e) {
-                    next = new Outcome(null, e) // as on Jenkins: the step runs all the same, and the program meets this
+                    next = new Outcome(null, e) // as on Jenkins: the step has run, and the program gets this exception
                 }
             }
         }
     }
 
-    /** A name that the script itself doesn't know: the library's variable, or a step. */
+    /** Call a name that the script does not define: the library's variable, or a step. */
     Object call(String name, Object[] args) {
         if (name == 'notifyEmail') {
             Script variable = libraryLoader.loadClass('notifyEmail').newInstance() as Script
@@ -150,8 +150,8 @@ class Controller {
         }
         List list = args as List
         if (list && list.last() instanceof Closure) {
-            List own = list.take(list.size() - 1)
-            return blockRunner.around(new StepCall(name, own, 'begin'), new StepCall(name, own, 'end'), list.last())
+            List arguments = list.take(list.size() - 1)
+            return blockRunner.around(new StepCall(name, arguments, 'begin'), new StepCall(name, arguments, 'end'), list.last())
         }
         return Continuable.suspend(new StepCall(name, list))
     }

@@ -4,7 +4,7 @@ import com.sun.net.httpserver.HttpExchange
 import com.sun.net.httpserver.HttpServer
 import groovy.json.JsonSlurper
 
-/** The service's side of the contract, on a loopback port: answers what a test says, in turn. */
+/** A stand-in for the service, on a loopback port: it sends the answers that a test sets, one after the other. */
 class FakeService implements Closeable {
 
     static final String ID = 'b7a3f1d2-0000-4000-8000-000000000001'
@@ -14,7 +14,7 @@ class FakeService implements Closeable {
             '"status_url":"/v1/reports/' + ID + '","preview_url":"/v1/reports/' + ID + '/preview"}',
     ]
 
-    /** What to answer: status, body, headers, delay (ms), cut (half of it only); the last one again when they run out. */
+    /** Answers: status, body, headers, delay (ms), cut (send half of it). The last answer is sent again and again. */
     List<Map> answers = [ACCEPTED]
     final List<Map> requests = [].asSynchronized()
 
@@ -35,7 +35,7 @@ class FakeService implements Closeable {
         return "http://127.0.0.1:${server.address.port}"
     }
 
-    /** The reports that were posted, parsed. */
+    /** The parsed bodies of the requests. */
     List<Map> getReports() {
         return requests.collect { request -> new JsonSlurper().parseText(request.body) as Map }
     }
@@ -46,16 +46,16 @@ class FakeService implements Closeable {
             authorization: exchange.requestHeaders.getFirst('Authorization'),
             type: exchange.requestHeaders.getFirst('Content-Type'),
         ]
-        Map told = answers.size() > 1 ? answers.remove(0) : answers[0]
-        sleep(told.delay ?: 0)
-        told.headers?.each { name, value -> exchange.responseHeaders.set(name, value) }
-        byte[] body = told.body.getBytes('UTF-8')
+        Map answer = answers.size() > 1 ? answers.remove(0) : answers[0]
+        sleep(answer.delay ?: 0)
+        answer.headers?.each { name, value -> exchange.responseHeaders.set(name, value) }
+        byte[] body = answer.body.getBytes('UTF-8')
         try {
-            exchange.sendResponseHeaders(told.status, body.length ?: -1)
-            exchange.responseBody.write(body, 0, told.cut ? body.length.intdiv(2) : body.length)
+            exchange.sendResponseHeaders(answer.status, body.length ?: -1)
+            exchange.responseBody.write(body, 0, answer.cut ? body.length.intdiv(2) : body.length)
             exchange.close()
         } catch (IOException ignored) {
-            // The caller has given up, as some tests want it.
+            // The caller has closed the connection, as in the tests of late answers.
         }
     }
 

@@ -4,7 +4,7 @@ import com.cloudbees.groovy.cps.SerializableScript
 import org.jenkinsci.plugins.workflow.cps.EnvActionImpl
 import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
 
-/** A Pipeline script or a global variable's script, as workflow-cps' CpsScript: names that it lacks are steps. */
+/** The base of Pipeline scripts and global variables, like workflow-cps' CpsScript: names that it does not define are steps. */
 abstract class PipelineScript extends SerializableScript {
 
     private static final long serialVersionUID = 1L

@@ -4,7 +4,7 @@ import groovy.json.JsonSlurper
 import net.sf.json.JSONArray
 import org.jenkinsci.plugins.workflow.support.steps.build.RunWrapper
 
-/** One build, from api/json as it was recorded, with what a test changes. */
+/** A recorded build, read from the JSON of its api/json, with the values that a test changes. */
 class Recording {
 
     /** Null on a controller that has no Jenkins URL. */
@@ -32,7 +32,7 @@ class Recording {
             description           : recorded.description,
             duration              : recorded.duration as long,
             startTimeInMillis     : recorded.timestamp as long,
-            // As getBuildCauses() answers: a missing value is a JSONNull.
+            // As getBuildCauses() returns them: a missing value is a JSONNull.
             buildCauses           : JSONArray.fromObject(causes.findAll { cause -> cause.shortDescription }),
             previousCompletedBuild: before == null ? null : [result: before.result],
         ]

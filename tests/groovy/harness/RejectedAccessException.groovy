@@ -1,6 +1,6 @@
 package harness
 
-/** What the sandbox throws: a SecurityException, as script-security's. */
+/** The sandbox's exception: a SecurityException, like script-security's. */
 class RejectedAccessException extends SecurityException {
 
     RejectedAccessException(CharSequence message) {

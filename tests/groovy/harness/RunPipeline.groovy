@@ -5,7 +5,7 @@ import jenkins.model.Jenkins
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
- * Runs one scripted Pipeline with this library, outside of Maven: for the testbed, and by hand.
+ * Runs a scripted Pipeline with this library, without Maven: for the testbed, and for people.
  *
  * After `mvn test-compile`:
  *

@@ -13,10 +13,10 @@ import org.kohsuke.groovy.sandbox.GroovyInterceptor
 import org.kohsuke.groovy.sandbox.impl.Checker
 
 /**
- * The Pipeline sandbox: refuses whatever Allowed does not list, as script-security does.
+ * The Pipeline sandbox: it refuses everything that Allowed does not list, as script-security does.
  *
- * What is refused is written to `pending`, also when the caller catches the exception: on a real
- * controller it would wait for the administrator's approval.
+ * Every refusal is kept in `pending`, even if the caller catches the exception: on a real controller the
+ * signature would wait for the administrator's approval.
  */
 class Sandbox extends GroovyInterceptor {
 
@@ -122,7 +122,7 @@ class Sandbox extends GroovyInterceptor {
             return method in Allowed.METHODS[Object] || method.startsWith('get') &&
                 isReadable(receiver, method[3].toLowerCase() + method.substring(4))
         }
-        // A GString hands on to String what it doesn't know.
+        // A GString passes methods that it does not have on to String.
         Object target = receiver instanceof GString ? receiver.toString() : receiver
         MetaMethod chosen = InvokerHelper.getMetaClass(target).pickMethod(method, args.collect { arg -> arg?.getClass() } as Class[])
         boolean added = chosen != null && !(chosen instanceof CachedMethod) && isListed(Allowed.ADDED, target, method)
@@ -147,7 +147,7 @@ class Sandbox extends GroovyInterceptor {
         }
     }
 
-    /** Classes of the sandboxed code itself are its own affair; a trusted library's may be called, too. */
+    /** Return whether an object's class is compiled from sandboxed code or a library: both may be called. */
     private static boolean isOurs(Object receiver) {
         ClassLoader loader = (receiver instanceof Class ? receiver : receiver.getClass()).classLoader
         return loader instanceof GroovyClassLoader || loader instanceof GroovyClassLoader.InnerLoader

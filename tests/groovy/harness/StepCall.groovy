@@ -1,13 +1,13 @@
 package harness
 
-/** A step that the program waits for. */
+/** A call of a step, for which the program waits. */
 class StepCall implements Serializable {
 
     private static final long serialVersionUID = 1L
 
     final String name
     final List args
-    /** '' for an ordinary step, else which end of a block. */
+    /** 'begin' or 'end' of a block; '' for other steps. */
     final String part
 
     StepCall(String name, List args, String part = '') {

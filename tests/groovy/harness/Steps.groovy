@@ -4,17 +4,17 @@ import hudson.AbortException
 import jenkins.model.Jenkins
 import jenkins.plugins.http_request.ResponseContentSupplier
 
-/** The steps of a controller. Those that talk to the world do so: real HTTP, a real shell. */
+/** The steps of a controller. HTTP requests and shells are real. */
 class Steps {
 
-    /** What stands behind an address without @, as in Mailer's settings. */
+    /** Mailer's setting for addresses without @. */
     static final String DEFAULT_SUFFIX = '@suffix.example.com'
 
-    /** The mails that Jenkins' own step sent, each with all its `recipients`. */
+    /** The arguments of the mail step's calls, each with all `recipients`. */
     final List<Map> mails = []
     /** Scripts that PowerShell would have run. */
     final List<String> powershell = []
-    /** Step → closure that runs in its place, with the StepCall. */
+    /** Step → closure that runs in its place and gets the StepCall. */
     final Map<String, Closure> instead = [:]
     final Set<String> absent = []
 
@@ -67,20 +67,20 @@ class Steps {
     }
 
     private static StoredCredential credential(String id) {
-        StoredCredential found = Jenkins.credentials.find { stored -> stored.id == id }
-        if (found == null) {
+        StoredCredential credential = Jenkins.credentials.find { stored -> stored.id == id }
+        if (credential == null) {
             throw new AbortException("Could not find credentials entry with ID '${id}'")
         }
-        return found
+        return credential
     }
 
-    /** The plugin looks it up before it connects, and tells in its own words. */
+    /** Return name and password for the step httpRequest, whose plugin reads the credential before it connects. */
     private static String authentication(String id) {
-        StoredCredential found = Jenkins.credentials.find { stored -> stored.id == id }
-        if (found == null) {
+        StoredCredential credential = Jenkins.credentials.find { stored -> stored.id == id }
+        if (credential == null) {
             throw new IllegalStateException("Authentication '${id}' doesn't exist anymore")
         }
-        return "jenkins:${found.password.plainText}"
+        return "jenkins:${credential.password.plainText}"
     }
 
     Object echo(StepCall step) {
@@ -101,7 +101,7 @@ class Steps {
         return null
     }
 
-    /** As Mailer's MimeMessageBuilder: cut at spaces and commas, and completed. */
+    /** Split recipients at spaces and commas and complete addresses, like Mailer's MimeMessageBuilder. */
     Object mail(StepCall step) {
         List<String> words = ['to', 'cc', 'bcc'].collectMany { kind -> (step.named()[kind] ?: '').tokenize(' \t\n\r\f,') }
         List<String> recipients = words.collect { word -> word.contains('@') ? word : word + DEFAULT_SUFFIX }
@@ -112,7 +112,7 @@ class Steps {
         return null
     }
 
-    /** There is no PowerShell to run: what its script writes into the pipeline when nobody listens. */
+    /** Return the output of the script without a service: PowerShell itself is not run. */
     Object powershell(StepCall step) {
         requireNode()
         powershell << step.named().script
@@ -172,7 +172,7 @@ class Steps {
         } catch (UnknownHostException ignored) {
             return new ResponseContentSupplier(404, 'UnknownHostException as 404 Not Found')
         } catch (SocketTimeoutException | ConnectException e) {
-            // As measured: no connection is no exception.
+            // As measured: the plugin turns a failed connection into a response.
             return new ResponseContentSupplier(408, "${e.getClass()}(${e.message}) as 408 Request Timeout")
         } catch (IOException e) {
             throw new IllegalStateException(e)

@@ -1,8 +1,8 @@
 package harness
 
 /**
- * An object that the sandbox would keep from a Jenkinsfile, but for its text: whatever else is read or
- * called on it is a leak. So is what is read or called on its class.
+ * An object of which the sandbox gives a Jenkinsfile the text only. Anything else that is read or called on it
+ * or on its class is a leak.
  */
 class Tripwire implements GroovyInterceptable, Serializable {
 
@@ -23,7 +23,7 @@ class Tripwire implements GroovyInterceptable, Serializable {
     @Override
     Object invokeMethod(String name, Object args) {
         if (name == 'asBoolean') {
-            return true // a condition, which the sandbox lets through
+            return true // a condition, which the sandbox permits
         }
         return name in ALLOWED ? metaClass.getMetaMethod(name, args as Object[]).invoke(this, args as Object[]) : trip("method ${name}")
     }

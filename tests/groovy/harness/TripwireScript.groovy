@@ -1,6 +1,6 @@
 package harness
 
-/** A script from elsewhere, whose properties the sandbox would keep from a Jenkinsfile: it serves to call steps. */
+/** Another script, whose properties the sandbox hides from a Jenkinsfile: only its steps may be called. */
 class TripwireScript extends Script {
 
     @Override

@@ -5,7 +5,7 @@ import org.codenarc.analyzer.FilesystemSourceAnalyzer
 import org.codenarc.results.Results
 import org.junit.Test
 
-/** The Groovy code keeps to its rules: tests/groovy/codenarc.groovy. */
+/** The Groovy code obeys the rules in tests/groovy/codenarc.groovy, and vars/ and src/ those for the library. */
 class CodeNarcTest {
 
     private static final String RULES = 'file:tests/groovy/codenarc.groovy'
@@ -13,19 +13,19 @@ class CodeNarcTest {
 
     @Test
     void 'no rule is violated'() {
-        List<String> found = []
+        List<String> violations = []
         int files = 0
         ['vars', 'src', 'pyservice/setup/jenkins', 'tests/groovy'].each { folder ->
             Results results = check(folder in ['vars', 'src'] ? "${RULES},${LIBRARY_RULES}" : RULES, folder)
             files += results.getTotalNumberOfFiles(true)
-            collect(folder, results, found)
+            collect(folder, results, violations)
         }
         assert files > 30
-        assert found.empty : found.join("")
+        assert violations.empty : violations.join("")
     }
 
     @Test
-    void 'a name that is computed is a violation'() {
+    void 'a computed name is a violation'() {
         File folder = File.createTempDir('codenarc', '')
         List<String> wrong = [
             'object."#{name}"', 'object."#{name}"()', 'object[name]', 'object.metaClass', "object.invokeMethod('x', null)",
@@ -33,28 +33,28 @@ class CodeNarcTest {
         ]
         List<String> right = ['map.get(name)', 'list[0].text', "object.toString()", "[a: 1].get('a')"]
         new File(folder, 'Dynamic.groovy').text = (wrong + right).join('\n').replace('#', '$')
-        List<String> found = []
-        collect(folder.name, check(LIBRARY_RULES, folder.path), found)
+        List<String> violations = []
+        collect(folder.name, check(LIBRARY_RULES, folder.path), violations)
         folder.deleteDir()
-        assert found.collect { line -> (line =~ /groovy:(\d+)/)[0][1] as int } == (1..wrong.size()).toList()
+        assert violations.collect { line -> (line =~ /groovy:(\d+)/)[0][1] as int } == (1..wrong.size()).toList()
     }
 
     private static Results check(String ruleSets, String folder) {
         CodeNarcRunner runner = new CodeNarcRunner(
             ruleSetFiles: ruleSets, sourceAnalyzer: new FilesystemSourceAnalyzer(baseDirectory: folder, includes: '**/*.groovy'),
         )
-        // Without it CodeNarc would write a report file.
+        // The default writer would write a report file.
         runner.reportWriters = []
         return runner.execute()
     }
 
-    private void collect(String folder, Results results, List<String> found) {
+    private void collect(String folder, Results results, List<String> violations) {
         if (results.file) {
-            found.addAll(results.violations.collect { violation ->
+            violations.addAll(results.violations.collect { violation ->
                 "\n${folder}/${results.path}:${violation.lineNumber} ${violation.rule.name} ${violation.message ?: ''}".toString()
             })
         }
-        results.children.each { child -> collect(folder, child, found) }
+        results.children.each { child -> collect(folder, child, violations) }
     }
 
 }

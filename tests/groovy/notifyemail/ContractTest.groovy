@@ -6,15 +6,15 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
 
 /**
- * What the step sends, file by file in tests/contract: the Python tests accept and render the same.
+ * The step sends exactly the reports in tests/contract, which the Python tests accept and render.
  *
- * `mvn test -Dtest=ContractTest -Dcontract.update=true` writes the files anew.
+ * `mvn test -Dtest=ContractTest -Dcontract.update=true` writes these files again.
  */
 class ContractTest extends PipelineTest {
 
     private static final File FOLDER = new File('tests/contract')
 
-    /** The report that the Pipeline sends, trusted and sandboxed alike, equals the file. */
+    /** Check that the Pipeline sends the report in the file, both with a trusted and with a sandboxed library. */
     private void sends(String name, String sample, String pipeline, Closure change = { }) {
         List<Map> sent = [true, false].collect { trust ->
             controller(trust, sample)
@@ -70,7 +70,7 @@ class ContractTest extends PipelineTest {
     }
 
     @Test
-    void 'names that bite'() {
+    void 'names with special characters'() {
         sends('nasty-names', '2-failure', 'notifyEmail(subject: "a\\r\\nBcc: evil@example.com =?utf-8?q?x?=")') {
             String nasty = ('漢"/\\\'<' * 84).take(500)
             controller.build.set('fullProjectName', nasty)

@@ -12,8 +12,8 @@ import org.codenarc.rule.AbstractAstVisitor
 import org.codenarc.rule.AbstractAstVisitorRule
 
 /**
- * The library calls and reads by names that stand in its source, and by no others: a sandboxed Jenkinsfile may
- * call all of it, and would choose the name.
+ * Forbids calls and reads by a computed name. A sandboxed Jenkinsfile may call everything in a trusted library,
+ * and could choose the name.
  */
 class DynamicNameRule extends AbstractAstVisitorRule {
 
@@ -46,7 +46,7 @@ class DynamicNameVisitor extends AbstractAstVisitor {
 
     @Override
     void visitAttributeExpression(AttributeExpression read) {
-        violates(read, 'a field is read past its getter')
+        violates(read, 'a field that is read without its getter')
     }
 
     @Override
@@ -58,22 +58,22 @@ class DynamicNameVisitor extends AbstractAstVisitor {
     void visitBinaryExpression(BinaryExpression operation) {
         boolean isIndex = operation.operation.type == Types.LEFT_SQUARE_BRACKET
         if (isIndex && !(operation.rightExpression instanceof ConstantExpression && operation.rightExpression.value instanceof Integer)) {
-            violates(operation, 'an index, which reads a property of whatever is no map: use get()')
+            violates(operation, 'an index, which reads a property of anything but a map: use get()')
         }
         super.visitBinaryExpression(operation)
     }
 
     private void check(Expression whole, Expression name) {
         if (!(name instanceof ConstantExpression)) {
-            violates(whole, 'a name that is computed')
+            violates(whole, 'a computed name')
         } else if (name.value in REFLECTION) {
-            violates(whole, "${name.value}, which takes a name")
+            violates(whole, "${name.value}, whose argument is a name")
         }
     }
 
     private void checkOwner(Expression whole, Expression owner) {
         if (owner instanceof MethodCallExpression && owner.method.text == 'getClass') {
-            violates(whole, 'a class that an object tells, and may tell wrong: use Texts.typeOf()')
+            violates(whole, 'getClass() of an object, which may return anything: use JsonValues.className()')
         }
     }
 

@@ -5,7 +5,7 @@ import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
 
-/** The step's forms: plain, with an error, and around a body; each trusted and sandboxed. */
+/** The step's forms: without a body, with an error, and around a body; each with a trusted and a sandboxed library. */
 class FormsTest extends PipelineTest {
 
     private void both(Closure test) {
@@ -24,7 +24,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a plain call reports the build as it stands'() {
+    void 'a plain call reports the current result of the build'() {
         both {
             Map answer = controller.run('notifyEmail()')
             assert answer.state == 'received'
@@ -40,7 +40,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'an error that is handed over is a failure, though Jenkins still says SUCCESS'() {
+    void 'an error as an argument is a failure, although Jenkins still says SUCCESS'() {
         both {
             controller.build.set('result', null)
             controller.build.set('currentResult', 'SUCCESS')
@@ -60,7 +60,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'an interruption is ABORTED, a newer build NOT_BUILT'() {
+    void 'an interruption gives ABORTED, and one by a newer build NOT_BUILT'() {
         [('Aborted by Ada'): 'ABORTED', ('Timeout has been exceeded'): 'ABORTED', ('Superseded by #2'): 'NOT_BUILT'].each { text, result ->
             both {
                 controller.steps.instead.input = { throw new FlowInterruptedException(text) }
@@ -73,7 +73,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a body that succeeds gives its value back'() {
+    void 'a body that succeeds returns its value'() {
         both {
             controller.build.set('result', 'SUCCESS')
             Object value = controller.run("notifyEmail(to: 'ada@example.com') { echo 'in'; return [n: 42] }")
@@ -85,7 +85,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a body that makes the build unstable is reported so'() {
+    void 'a body that makes the build unstable is reported as UNSTABLE'() {
         both {
             controller.build.set('result', 'SUCCESS')
             controller.run("notifyEmail { junit '*.xml' }")
@@ -94,7 +94,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a body that fails is reported, and its own exception goes on'() {
+    void 'a body that fails is reported, and its exception is thrown on'() {
         both {
             controller.build.set('result', 'SUCCESS')
             AbortException own = new AbortException('own')
@@ -108,7 +108,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'what a body throws is the very same object after the report'() {
+    void 'after the report the exception of the body is still the same object'() {
         both {
             Object same = controller.run('''
                 def thrown = new Exception('own')
@@ -122,7 +122,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'an error that can not say its message is reported by its class'() {
+    void 'an error whose message throws is reported by its class'() {
         both {
             assert failure("""
                 class Mute extends Exception { String getMessage() { throw new Exception('mute') } }
@@ -141,7 +141,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a failing report never hides what the body threw'() {
+    void 'a failing report does not hide the exception of the body'() {
         both {
             service.answers = [[status: 422, body: '{"status": 422, "detail": "No."}']]
             Throwable thrown = failure("notifyEmail(failOnError: true) { error 'own' }")
@@ -151,10 +151,10 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'an unknown argument lists the known ones, before the body runs'() {
+    void 'an unknown argument fails before the body runs, and the message lists the known ones'() {
         both {
             Throwable thrown = failure("notifyEmail(too: 'x') { echo 'ran' }")
-            assert thrown.message == "notifyEmail has no argument 'too'. It knows: to, cc, bcc, replyTo, subject, template, " +
+            assert thrown.message == "notifyEmail has no argument 'too'. Its arguments are: to, cc, bcc, replyTo, subject, template, " +
                 'data, url, credentialsId, transport, timeout, failOnError, error.'
             assert controller.log == []
             assert service.requests == []
@@ -162,23 +162,23 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a wrong argument says what it takes'() {
+    void 'a wrong argument fails, and the message says what it takes'() {
         ["to: 5": 'to takes an address', "to: ['a@x.org', 5]": 'to takes an address', "data: 'x'": 'data takes a Map',
          "timeout: '5'": 'timeout takes whole seconds from 1 to 60', 'timeout: 0': 'timeout takes',
          "failOnError: 'yes'": 'failOnError takes true or false',
          "error: 'x'": 'error takes the exception', 'subject: 5': 'subject takes a text',
          "transport: 'pigeon'": 'transport takes one of auto',
          'url: "file:///etc/passwd"': 'url takes an http', 'url: "http://x/\';rm -rf /"': 'url takes an http',
-         'url: "http://x/`id`"': 'url takes an http', 'url: \'http://x/$(id)\'': 'url takes an http'].each { arguments, told ->
+         'url: "http://x/`id`"': 'url takes an http', 'url: \'http://x/$(id)\'': 'url takes an http'].each { arguments, message ->
             both {
-                assert failure("notifyEmail(${arguments})").message.contains(told)
+                assert failure("notifyEmail(${arguments})").message.contains(message)
                 assert service.requests == []
             }
         }
     }
 
     @Test
-    void 'recipients are the argument or else the environment'() {
+    void 'the arguments give the recipients'() {
         both {
             controller.run("notifyEmail(to: ['a@x.org', 'Bo <b@x.org>'], cc: 'c@x.org', bcc: 'd@x.org', replyTo: 'e@x.org')")
             assert report().mail == [to: 'a@x.org, Bo <b@x.org>', cc: 'c@x.org', bcc: 'd@x.org', reply_to: 'e@x.org']
@@ -196,7 +196,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'data may hold anything, and travels as plain values'() {
+    void 'data may hold anything, and is sent as plain values'() {
         both {
             controller.run('''def number = 1; notifyEmail(data: [a: 1, b: [true, null, "g$number", 1.5], c: [d: new Date(0)], (5): 'five',
                 e: currentBuild])''')
@@ -210,7 +210,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'data may be what no controller can save'() {
+    void 'data may be objects that a controller can not save'() {
         both {
             service.close()
             Map answer = controller.run('''
@@ -223,37 +223,37 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'data that can not be read as text is a question mark, and loses no mail'() {
+    void 'a value that can not be read is sent as a question mark'() {
         both {
             controller.run("""
                 class Odd implements Serializable { String toString() { return 'p' } }
-                Map one = [name: 'one']
-                Map two = [name: 'two', other: one]
-                one.other = two
-                notifyEmail(data: [odd: new Odd(), lazy: "#{-> 1}", deep: one])""".replace('#', '$'))
+                Map first = [name: 'first']
+                Map second = [name: 'second', other: first]
+                first.other = second
+                notifyEmail(data: [odd: new Odd(), lazy: "#{-> 1}", deep: first])""".replace('#', '$'))
             Map data = report().mail.data
             assert data.odd == '?'
             assert data.lazy == '?'
-            assert data.deep.other.other.other.name == 'two'
+            assert data.deep.other.other.other.name == 'second'
             assert JsonOutput.toJson(data.deep).contains('"other":"..."')
         }
     }
 
     @Test
-    void 'a slip of ours is told, and neither ends the build nor hides its error'() {
+    void 'a bug of the library is written in the log, and neither ends the build nor hides its error'() {
         both {
             controller.build.set('currentResult', null)
-            controller.steps.instead.mail = { throw new NoSuchFieldError('slip') }
+            controller.steps.instead.mail = { throw new NoSuchFieldError('bug') }
             service.close()
             assert controller.run('return notifyEmail()').state == 'failed'
-            assert line() == 'notifyEmail: the report failed: slip.'
+            assert line() == 'notifyEmail: the report failed: bug.'
             assert failure("notifyEmail { error 'own' }").message == 'own'
-            assert controller.log == ['notifyEmail: the report failed: slip.'] * 2
+            assert controller.log == ['notifyEmail: the report failed: bug.'] * 2
         }
     }
 
     @Test
-    void 'an array of addresses is as good as a list'() {
+    void 'addresses may be an array'() {
         both {
             controller.run("notifyEmail(to: 'a@x.org,b@x.org'.split(','))")
             assert report().mail.to == 'a@x.org, b@x.org'
@@ -261,7 +261,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'a clock that was set back, and a link that is too long, are left out'() {
+    void 'a negative duration is sent as 0, and a link that is too long is left out'() {
         both {
             controller.build.set('duration', -5L)
             controller.build.url = 'https://ci.example.com/job/' + 'x' * 8192
@@ -272,7 +272,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'it costs two steps, and one where the library is trusted'() {
+    void 'a call costs two steps, and one step with a trusted library'() {
         controller(sandboxed).run("node('a') { notifyEmail() }")
         assert controller.ran == ['node', 'httpRequest', 'echo']
         controller(trusted).run("node('a') { notifyEmail() }")
@@ -287,7 +287,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'the log tells whom, and where to follow it'() {
+    void 'the log has the number of recipients and the status address'() {
         controller(trusted).run('notifyEmail()')
         assert line() == "notifyEmail: reported FAILURE to 1 recipient: ${service.url}/v1/reports/${harness.FakeService.ID}"
     }
@@ -299,7 +299,7 @@ class FormsTest extends PipelineTest {
     }
 
     @Test
-    void 'the same call repeated sends the same bytes, but for the duration'() {
+    void 'a repeated call sends the same bytes, except for the duration'() {
         controller(trusted).run('notifyEmail()')
         controller.build.set('duration', 99999L)
         controller.run('notifyEmail()')

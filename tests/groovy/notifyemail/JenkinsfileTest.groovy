@@ -4,7 +4,7 @@ import com.lesfurets.jenkins.unit.BasePipelineTest
 import org.junit.Before
 import org.junit.Test
 
-/** The project's own Jenkinsfile: JenkinsPipelineUnit, with the Declarative sections as plain closures. */
+/** Runs the project's own Jenkinsfile with JenkinsPipelineUnit, the Declarative sections as plain closures. */
 class JenkinsfileTest extends BasePipelineTest {
 
     @Override
@@ -27,7 +27,7 @@ class JenkinsfileTest extends BasePipelineTest {
     }
 
     @Test
-    void 'it loads its own commit, runs all tests, keeps the reports and mails last'() {
+    void 'it loads its own commit, runs all tests, archives the results and mails last'() {
         runScript('Jenkinsfile')
         List<String> calls = helper.callStack*.toString()*.trim()
         List<Integer> order = ['library(', 'sh(make test)', 'junit(', 'archiveArtifacts(', 'notifyEmail('].collect { wanted ->

@@ -8,10 +8,10 @@ import jenkins.model.Jenkins
 import org.junit.After
 import org.junit.Before
 
-/** What the tests of the step share: a service, and Pipelines on a controller. */
+/** The base of the tests of the step: a service, and a controller that runs Pipelines. */
 abstract class PipelineTest {
 
-    // Not constants: the compiler of Groovy 2.4 stumbles over those of a superclass in a closure.
+    // Not constants: Groovy 2.4 does not compile a closure that uses a superclass' constant.
     static boolean trusted = true
     static boolean sandboxed = false
 
@@ -28,13 +28,13 @@ abstract class PipelineTest {
         service.close()
     }
 
-    /** Whatever happened: nothing waits for an administrator's approval. */
+    /** After every test no script waits for an administrator's approval. */
     @After
     void nothingIsPending() {
         assert controller == null || controller.sandbox.pending == []
     }
 
-    /** A controller whose global variable names the service. */
+    /** Make a controller whose global variable has the service's address. */
     Controller controller(boolean trusted, String sample = '2-failure') {
         controller = new Controller(Recording.load(new File("pyservice/samples/${sample}")), trusted)
         Jenkins.globalVariables = [NOTIFY_EMAIL_URL: service.url, NOTIFY_EMAIL_TO: 'team@example.com']
@@ -46,21 +46,22 @@ abstract class PipelineTest {
         Jenkins.credentials = [new StoredCredential(id, token)]
     }
 
-    /** What the Pipeline threw. */
+    /** Return the exception of a Pipeline that fails. */
     Throwable failure(String pipeline) {
         try {
             controller.run(pipeline)
         } catch (Throwable e) {
             return e
         }
-        throw new AssertionError('It did not fail')
+        throw new AssertionError('The Pipeline did not fail.')
     }
 
-    /** The one line of the log that tells of a failure. */
+    /** Return the step's line in the log, which has no other; sh may show its first command before it. */
     String line() {
-        assert controller.log.size() == 1
-        assert controller.log[0].startsWith('notifyEmail: ')
-        return controller.log[0]
+        List<String> log = 'sh' in controller.ran ? controller.log - ['+ set +x'] : controller.log
+        assert log.size() == 1
+        assert log[0].startsWith('notifyEmail: ')
+        return log[0]
     }
 
 }

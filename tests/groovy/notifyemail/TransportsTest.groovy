@@ -7,13 +7,13 @@ import jenkins.model.Jenkins
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.junit.Test
 
-/** The ways to the service, how each one fails, and what the build's author reads then. */
+/** Each transport sends the same report, and writes each kind of failure in the build log. */
 class TransportsTest extends PipelineTest {
 
     private static final String IN_NODE = "node('agent-7') { %s }"
 
-    /** The four ways: trust, the step, and which machine tries. */
-    private static final List<Map> WAYS = [
+    /** Each transport, on each machine where it works: whether the library is trusted, the Pipeline, the machine that sends. */
+    private static final List<Map> CASES = [
         [trusted: true, pipeline: 'return notifyEmail()', machine: 'the controller'],
         [trusted: false, pipeline: 'return notifyEmail()', machine: 'the controller'],
         [trusted: false, pipeline: "node('agent-7') { return notifyEmail() }", machine: 'agent agent-7'],
@@ -21,28 +21,21 @@ class TransportsTest extends PipelineTest {
         [trusted: true, pipeline: "node('agent-7') { return notifyEmail(transport: 'httpRequest') }", machine: 'agent agent-7'],
     ]
 
-    private void everyWay(Closure test) {
-        WAYS.each { way ->
+    private void everyTransport(Closure test) {
+        CASES.each { example ->
             startService()
-            controller(way.trusted)
-            test(way)
+            controller(example.trusted)
+            test(example)
             nothingIsPending()
             stopService()
         }
     }
 
-    /** The one line of the step's; a shell shows its first command before it. */
-    private String told() {
-        assert controller.log.findAll { text -> text.startsWith('notifyEmail: ') }.size() == 1
-        assert controller.log - ['+ set +x'] == [controller.log.last()]
-        return controller.log.last()
-    }
-
     @Test
-    void 'each way brings the same report'() {
+    void 'each transport sends the same report'() {
         List<Map> reports = []
-        everyWay { way ->
-            assert controller.run(way.pipeline).state == 'received'
+        everyTransport { example ->
+            assert controller.run(example.pipeline).state == 'received'
             assert service.requests[0].path == '/v1/reports'
             assert service.requests[0].method == 'POST'
             assert service.requests[0].type == 'application/json'
@@ -53,13 +46,13 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'each way carries the token, and shows it nowhere'() {
-        WAYS.each { way ->
+    void 'each transport sends the token and shows it nowhere'() {
+        CASES.each { example ->
             startService()
-            controller(way.trusted)
+            controller(example.trusted)
             store('notify-email-token', 'ne_secret-token')
             controller.variables.NOTIFY_EMAIL_CREDENTIALS_ID = 'notify-email-token'
-            Map answer = controller.run(way.pipeline)
+            Map answer = controller.run(example.pipeline)
             String sent = service.requests[0].authorization
             String basic = 'Basic ' + 'jenkins:ne_secret-token'.bytes.encodeBase64()
             assert sent == 'Bearer ne_secret-token' || sent == basic
@@ -70,14 +63,14 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'nobody listens: told with the machine and the cure, and mailed by Jenkins itself'() {
-        everyWay { way ->
+    void 'without a service the log names the machine and what to do, and Jenkins mails itself'() {
+        everyTransport { example ->
             service.close()
-            Map answer = controller.run(way.pipeline)
+            Map answer = controller.run(example.pipeline)
             assert answer.state == 'mailed'
-            assert told().startsWith("notifyEmail: ${way.machine} tried: connection refused at ${service.url}: start it")
-            assert told().endsWith("Jenkins' own mail step sent a short mail instead.")
-            assert answer.error == told()
+            assert line().startsWith("notifyEmail: ${example.machine} tried: connection refused at ${service.url}: start the service")
+            assert line().endsWith("Jenkins' own mail step sent a short mail instead.")
+            assert answer.error == line()
             Map mail = controller.steps.mails[0]
             assert controller.steps.mails.size() == 1
             assert mail.to == 'team@example.com'
@@ -88,15 +81,15 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a token is wanted, a slow network, a proxy or a service in need: mailed by Jenkins itself'() {
+    void 'if the service can not accept the report, Jenkins mails itself'() {
         [401: 'wants a token (401)', 408: 'did not get the whole report in time (408): Slow down.',
          429: 'takes no more requests now (429)', 500: "can't take it (500)", 503: "can't take it now (503): Slow down.",
          302: 'answered 302 and no report', 404: 'answered 404 and no report', 403: 'answered 403 and no report',
          413: 'answered 413 and no report'].each { status, words ->
-            everyWay { way ->
+            everyTransport { example ->
                 service.answers = [[status: status, body: '{"detail": "Slow down."}', headers: [Location: "${service.url}/x".toString()]]]
-                assert controller.run(way.pipeline).state == 'mailed'
-                assert told().contains(words)
+                assert controller.run(example.pipeline).state == 'mailed'
+                assert line().contains(words)
                 assert controller.steps.mails.size() == 1
                 assert service.requests.size() == 1
             }
@@ -104,14 +97,14 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'policy and mistakes are told, and not circumvented'() {
+    void 'a refusal is written in the log, and Jenkins does not mail'() {
         [400, 403, 409, 413, 415, 421, 422].each { status ->
-            everyWay { way ->
+            everyTransport { example ->
                 service.answers = [[status: status, body: JsonOutput.toJson(status: status, detail: 'The recipients are\nnot valid.',
                     errors: [[pointer: '/mail/to/0', detail: "'x' is no mail address"]])]]
-                Map answer = controller.run(way.pipeline)
+                Map answer = controller.run(example.pipeline)
                 assert answer.state == 'refused'
-                assert told() == "notifyEmail: ${service.url} refused the report (${status}): The recipients are not valid. " +
+                assert line() == "notifyEmail: ${service.url} refused the report (${status}): The recipients are not valid. " +
                     "/mail/to/0: 'x' is no mail address."
                 assert controller.steps.mails == []
             }
@@ -119,14 +112,14 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void "a token's rate is told in the service's words, and not circumvented"() {
-        everyWay { way ->
+    void 'a rate limit is written in the log in the words of the service, and Jenkins does not mail'() {
+        everyTransport { example ->
             service.answers = [[status: 429, headers: ['Retry-After': '30'], body: JsonOutput.toJson(status: 429,
                 detail: 'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s.')]]
-            Map answer = controller.run(way.pipeline)
+            Map answer = controller.run(example.pipeline)
             assert answer.state == 'refused'
-            assert answer.error == told()
-            assert told() == "notifyEmail: ${service.url} takes no more reports from here now (429): " +
+            assert answer.error == line()
+            assert line() == "notifyEmail: ${service.url} takes no more reports from here now (429): " +
                 'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s.'
             assert controller.steps.mails == []
             assert service.requests.size() == 1
@@ -134,23 +127,23 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an answer that comes too late: asked once more, then "may be doubled"'() {
-        everyWay { way ->
+    void 'after two answers that are too late the log says "may be doubled"'() {
+        everyTransport { example ->
             service.answers = [[status: 202, body: FakeService.ACCEPTED.body, delay: 3000]]
-            Map answer = controller.run(way.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 1)')
+            Map answer = controller.run(example.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 1)')
                 .replace("'shell')", "'shell', timeout: 1)").replace("'httpRequest')", "'httpRequest', timeout: 1)"))
             assert answer.state == 'mailed'
             assert service.requests.size() == 2
             assert service.requests[0].body == service.requests[1].body
-            assert told().contains('It may be doubled.')
+            assert line().contains('It may be doubled.')
         }
     }
 
     @Test
-    void 'an answer that comes the second time is the first mail'() {
-        everyWay { way ->
+    void 'after an answer that is too late the second request is accepted'() {
+        everyTransport { example ->
             service.answers = [FakeService.ACCEPTED + [delay: 3000], FakeService.ACCEPTED + [status: 200]]
-            Map answer = controller.run(way.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 1)')
+            Map answer = controller.run(example.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 1)')
                 .replace("'shell')", "'shell', timeout: 1)").replace("'httpRequest')", "'httpRequest', timeout: 1)"))
             assert answer.state == 'received'
             assert answer.error == null
@@ -159,39 +152,39 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an unknown host'() {
-        everyWay { way ->
+    void 'an unknown host is written in the log'() {
+        everyTransport { example ->
             Jenkins.globalVariables.NOTIFY_EMAIL_URL = 'http://no-such-host.invalid:8525'
-            assert controller.run(way.pipeline).state == 'mailed'
-            assert told().contains('unknown host in http://no-such-host.invalid:8525')
+            assert controller.run(example.pipeline).state == 'mailed'
+            assert line().contains('unknown host in http://no-such-host.invalid:8525')
         }
     }
 
     @Test
-    void 'no address at all'() {
-        everyWay { way ->
+    void 'without an address the log says which variable to set'() {
+        everyTransport { example ->
             Jenkins.globalVariables.remove('NOTIFY_EMAIL_URL')
-            assert controller.run(way.pipeline).state == 'mailed'
-            assert told().contains('set the global variable NOTIFY_EMAIL_URL')
+            assert controller.run(example.pipeline).state == 'mailed'
+            assert line().contains('set the global variable NOTIFY_EMAIL_URL')
         }
     }
 
     @Test
-    void 'an address with blanks and slashes around it is good enough'() {
-        everyWay { way ->
+    void 'spaces around an address and a slash at its end are removed'() {
+        everyTransport { example ->
             Jenkins.globalVariables.NOTIFY_EMAIL_URL = " ${service.url}/ ".toString()
-            assert controller.run(way.pipeline).state == 'received'
+            assert controller.run(example.pipeline).state == 'received'
         }
     }
 
     @Test
-    void 'a trusted library does not look at an address that it will not use'() {
+    void 'a trusted library does not read the address of the environment'() {
         controller(trusted)
         assert controller.run("withEnv(['NOTIFY_EMAIL_URL=nonsense']) { return notifyEmail() }").state == 'received'
     }
 
     @Test
-    void 'an address that is none, in a trusted library'() {
+    void 'a trusted library writes a wrong address in the log'() {
         ['ftp://x', 'nonsense', 'http://'].each { url ->
             controller(trusted)
             Jenkins.globalVariables.NOTIFY_EMAIL_URL = url
@@ -201,51 +194,51 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a mistake in the environment is told, and never fails a build'() {
+    void 'a mistake in the environment is written in the log, and does not fail the build'() {
         [NOTIFY_EMAIL_URL: 'http://x/$(id)', NOTIFY_EMAIL_TRANSPORT: 'pigeon'].each { name, value ->
-            everyWay { way ->
+            everyTransport { example ->
                 Jenkins.globalVariables[name] = value
-                assert controller.run(way.pipeline.replaceAll(/transport: '\w+'/, '')).state == 'mailed'
-                assert told().contains("${name} is '${value}': set ")
+                assert controller.run(example.pipeline.replaceAll(/transport: '\w+'/, '')).state == 'mailed'
+                assert line().contains("${name} is '${value}': set ")
                 assert service.requests == []
             }
         }
     }
 
     @Test
-    void 'a page of somebody else is no report'() {
-        everyWay { way ->
+    void 'a page of another server is no answer'() {
+        everyTransport { example ->
             service.answers = [[status: 200, body: '<html>Welcome to nginx!</html>']]
-            assert controller.run(way.pipeline).state == 'mailed'
-            assert told().contains('answered 200 and no report')
+            assert controller.run(example.pipeline).state == 'mailed'
+            assert line().contains('answered 200 and no report')
             assert service.requests.size() == 1
         }
     }
 
     @Test
-    void 'a proxy that had no answer: asked once more, and maybe doubled'() {
+    void 'after two failures of a proxy the log says "may be doubled"'() {
         [502, 504].each { status ->
-            everyWay { way ->
+            everyTransport { example ->
                 service.answers = [[status: status, body: '<html>Bad gateway</html>']]
-                assert controller.run(way.pipeline).state == 'mailed'
+                assert controller.run(example.pipeline).state == 'mailed'
                 assert service.requests.size() == 2
-                assert told().contains("had no answer from it (${status})")
-                assert told().endsWith('It may be doubled.')
+                assert line().contains("had no answer from it (${status})")
+                assert line().endsWith('It may be doubled.')
             }
         }
     }
 
     @Test
-    void 'a report that the service had before is told as such'() {
-        everyWay { way ->
+    void 'the log says that the service already had a report'() {
+        everyTransport { example ->
             service.answers = [FakeService.ACCEPTED + [status: 200]]
-            assert controller.run(way.pipeline).state == 'received'
-            assert told() == "notifyEmail: reported before, so there is no second mail: ${service.url}/v1/reports/${FakeService.ID}"
+            assert controller.run(example.pipeline).state == 'received'
+            assert line() == "notifyEmail: reported before, so there is no second mail: ${service.url}/v1/reports/${FakeService.ID}"
         }
     }
 
     @Test
-    void 'the short mail goes to the addresses alone'() {
+    void 'the short mail goes to the addresses without names'() {
         controller(trusted)
         service.close()
         assert controller.run('''return notifyEmail(to: ['Ada Example <ada@x.org>', '"Öberg, Bo; jr." <bo@x.org>', 'c@x.org;d@x.org'],
@@ -255,7 +248,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a controller that dies after the report repeats it, byte for byte'() {
+    void 'a controller that restarts after the report sends the same bytes again'() {
         [trusted, sandboxed].each { trust ->
             startService()
             controller(trust).run('input(); notifyEmail()')
@@ -268,10 +261,10 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an answer that breaks off: asked once more, which is the first mail'() {
-        everyWay { way ->
+    void 'after an answer that breaks off the second request is accepted'() {
+        everyTransport { example ->
             service.answers = [FakeService.ACCEPTED + [cut: true], FakeService.ACCEPTED + [status: 200]]
-            Map answer = controller.run(way.pipeline)
+            Map answer = controller.run(example.pipeline)
             assert answer.state == 'received'
             assert service.requests*.body.toSet().size() == 1
             assert controller.steps.mails == []
@@ -279,28 +272,28 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an answer that always breaks off: mailed by Jenkins itself, and maybe doubled'() {
-        everyWay { way ->
+    void 'after two answers that break off Jenkins mails itself, and the log says "may be doubled"'() {
+        everyTransport { example ->
             service.answers = [FakeService.ACCEPTED + [cut: true]]
-            assert controller.run(way.pipeline).state == 'mailed'
-            assert told().contains('ended before its whole answer was there')
-            assert told().endsWith('It may be doubled.')
+            assert controller.run(example.pipeline).state == 'mailed'
+            assert line().contains('ended before the whole answer arrived')
+            assert line().endsWith('It may be doubled.')
         }
     }
 
     @Test
-    void 'without a recipient nothing is mailed, and that is said'() {
-        everyWay { way ->
+    void 'without a recipient Jenkins does not mail, and the log says so'() {
+        everyTransport { example ->
             Jenkins.globalVariables.remove('NOTIFY_EMAIL_TO')
             service.close()
-            assert controller.run(way.pipeline).state == 'failed'
-            assert told().endsWith('No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.')
+            assert controller.run(example.pipeline).state == 'failed'
+            assert line().endsWith('No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.')
             assert controller.steps.mails == []
         }
     }
 
     @Test
-    void 'the mail step fails, too, or is not there'() {
+    void 'a mail step that fails or is missing is written in the log'() {
         controller(trusted)
         service.close()
         controller.steps.instead.mail = { throw new AbortException('No\nvalid recipient') }
@@ -314,19 +307,19 @@ class TransportsTest extends PipelineTest {
 
     @Test
     void 'failOnError fails the build with the same line'() {
-        everyWay { way ->
+        everyTransport { example ->
             service.close()
-            String pipeline = way.pipeline.contains('transport') ? way.pipeline.replace("')", "', failOnError: true)")
-                : way.pipeline.replace('notifyEmail()', 'notifyEmail(failOnError: true)')
+            String pipeline = example.pipeline.contains('transport') ? example.pipeline.replace("')", "', failOnError: true)")
+                : example.pipeline.replace('notifyEmail()', 'notifyEmail(failOnError: true)')
             pipeline = pipeline.replace("node('agent-7', failOnError: true)", "node('agent-7')")
             Throwable thrown = failure(pipeline)
             assert thrown instanceof AbortException
-            assert thrown.message == told()
+            assert thrown.message == line()
         }
     }
 
     @Test
-    void 'an abort while it runs stays an abort, and nothing is mailed'() {
+    void 'an abort during the step stays an abort, and Jenkins does not mail'() {
         [httpRequest: sandboxed, sh: sandboxed, echo: trusted].each { step, trust ->
             controller(trust)
             controller.steps.instead[step] = { throw new FlowInterruptedException('Aborted by Ada') }
@@ -342,14 +335,14 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'an abort during the report of a failing body is an abort'() {
+    void 'an abort during the report of a failing body stays an abort'() {
         controller(sandboxed)
         controller.steps.instead.httpRequest = { throw new FlowInterruptedException('Aborted by Ada') }
         assert failure("notifyEmail { error 'own' }") instanceof FlowInterruptedException
     }
 
     @Test
-    void 'a second abort ends one call, and the one in cleanup still reports'() {
+    void 'a second abort ends one call, and the call in cleanup still reports'() {
         controller(sandboxed)
         int calls = 0
         controller.steps.instead.httpRequest = { step ->
@@ -365,38 +358,38 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a lost agent: the step fails, the mail goes'() {
+    void 'after an agent is lost Jenkins mails itself'() {
         [httpRequest: [new IllegalStateException("Launcher doesn't support remoting"), ''],
          sh         : [new IOException('agent-7 was marked offline'), "(transport: 'shell')"]].each { step, pair ->
             controller(sandboxed)
             controller.steps.instead[step] = { throw pair[0] }
             assert controller.run("node('agent-7') { return notifyEmail${pair[1] ?: '()'} }").state == 'mailed'
-            assert told().startsWith('notifyEmail: agent agent-7 tried: ')
-            assert told().contains(pair[0].message)
+            assert line().startsWith('notifyEmail: agent agent-7 tried: ')
+            assert line().contains(pair[0].message)
             nothingIsPending()
         }
     }
 
     @Test
-    void 'an agent that is lost in the middle: the service may have the report'() {
+    void 'after an agent is lost during the request the log says "may be doubled"'() {
         controller(sandboxed)
         controller.steps.instead.httpRequest = { throw new IOException('Unexpected termination of the channel') }
         assert controller.run("node('agent-7') { return notifyEmail() }").state == 'mailed'
-        assert told().endsWith('It may be doubled.')
+        assert line().endsWith('It may be doubled.')
     }
 
     @Test
-    void 'without any plugin, but with a token: told, mailed, and no list of all steps'() {
+    void 'without any plugin Jenkins mails itself, and the log has no list of all steps'() {
         controller(sandboxed)
         store('t', 'secret')
         controller.steps.absent.addAll(['httpRequest', 'withCredentials'])
         assert controller.run("node('agent-7') { return notifyEmail(credentialsId: 't') }").state == 'mailed'
-        assert told().startsWith('notifyEmail: agent agent-7 tried: transport shell needs a step that is not installed. ')
-        assert !told().contains('No such DSL method')
+        assert line().startsWith('notifyEmail: agent agent-7 tried: transport shell needs a step that is not installed. ')
+        assert !line().contains('No such DSL method')
     }
 
     @Test
-    void 'without the plugin the shell does it, inside of a node'() {
+    void 'without the plugin the shell sends the report, inside a node'() {
         controller(sandboxed)
         controller.steps.absent << 'httpRequest'
         assert controller.run(String.format(IN_NODE, 'return notifyEmail()')).state == 'received'
@@ -404,7 +397,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'without the plugin and outside of a node there is the mail step'() {
+    void 'without the plugin and outside a node Jenkins mails itself'() {
         controller(sandboxed)
         controller.steps.absent << 'httpRequest'
         assert controller.run('return notifyEmail()').state == 'mailed'
@@ -413,7 +406,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a transport that is not to be had is told'() {
+    void 'a transport that is not available is written in the log'() {
         controller(sandboxed)
         controller.steps.absent << 'httpRequest'
         assert controller.run("return notifyEmail(transport: 'httpRequest')").state == 'mailed'
@@ -423,7 +416,7 @@ class TransportsTest extends PipelineTest {
         assert line().contains('needs this library to be a trusted one')
         controller(sandboxed)
         assert controller.run("return notifyEmail(transport: 'shell')").state == 'mailed'
-        assert line().contains('inside of a node only')
+        assert line().contains('works only inside a node')
     }
 
     @Test
@@ -435,7 +428,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'in a sandboxed library the argument names the service'() {
+    void 'in a sandboxed library the argument url gives the address'() {
         controller(sandboxed)
         Jenkins.globalVariables.NOTIFY_EMAIL_URL = 'http://127.0.0.1:1'
         assert controller.run("return notifyEmail(url: '${service.url}/')").state == 'received'
@@ -443,7 +436,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'in a trusted library no argument changes where the token goes'() {
+    void 'in a trusted library no argument changes the address that gets the token'() {
         controller(trusted)
         store('notify-email-token', 'ne_secret-token')
         FakeService thief = new FakeService()
@@ -457,7 +450,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a missing credential is told'() {
+    void 'a missing credential is written in the log'() {
         controller(sandboxed)
         assert controller.run("return notifyEmail(credentialsId: 'none')").state == 'mailed'
         assert line().contains("Authentication 'none' doesn't exist anymore")
@@ -466,7 +459,7 @@ class TransportsTest extends PipelineTest {
     private static final String ON_WINDOWS = "node { withEnv(['WORKSPACE=C:\\\\jobs\\\\x']) { return notifyEmail(transport: 'shell') } }"
 
     @Test
-    void 'on Windows it is PowerShell'() {
+    void 'on Windows PowerShell sends the report'() {
         controller(sandboxed)
         assert controller.run(ON_WINDOWS).state == 'mailed'
         assert controller.ran == ['node', 'withEnv', 'powershell', 'mail', 'echo']
@@ -475,12 +468,12 @@ class TransportsTest extends PipelineTest {
         assert script.contains("-Uri '${service.url}/v1/reports'")
         assert script.contains("@'\n{\"schema\":1,")
         assert !script.contains('Authorization')
-        // What it writes to the console's own streams Jenkins never sees.
+        // Jenkins does not read what a script writes with [Console].
         assert !script.contains('[Console]')
     }
 
     @Test
-    void 'what PowerShell answers comes in pieces'() {
+    void 'the output of PowerShell may have several lines'() {
         controller(sandboxed)
         controller.steps.instead.powershell = {
             FakeService.ACCEPTED.body.toList().collate(150)*.join('').join('\r\n') + '\r\n202 0\r\n'
@@ -492,9 +485,9 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'what PowerShell met is told'() {
+    void 'an error of PowerShell is written in the log'() {
         ['The remote certificate is invalid.\r\n000 1': "can't be reached: The remote certificate is invalid.",
-         'The connection was closed.\r\n000 56': 'ended before its whole answer was there',
+         'The connection was closed.\r\n000 56': 'ended before the whole answer arrived',
          'The operation has timed out.\r\n000 28': 'no answer from', '\r\n000 6': 'unknown host', '': 'the shell answered nothing'
         ].each { output, words ->
             controller(sandboxed)
@@ -505,7 +498,7 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'nothing in a report is run by the shell'() {
+    void 'the shell runs nothing in a report'() {
         String nasty = '\'"$(touch /tmp/notify-email-pwned)`touch /tmp/notify-email-pwned`\\\nNOTIFY_EMAIL_REPORT\nid\n\'@\r漢字\u2028<>&|;'
         File proof = new File('/tmp/notify-email-pwned')
         proof.delete()
@@ -519,25 +512,25 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
-    void 'a shell without curl says so'() {
+    void 'a missing curl is written in the log'() {
         controller(sandboxed)
         controller.steps.instead.sh = { '\n000 127' }
         assert controller.run("node { return notifyEmail(transport: 'shell') }").state == 'mailed'
-        assert told().contains('there is no curl')
+        assert line().contains('curl is missing')
     }
 
     @Test
-    void 'a shell that answers nonsense is told'() {
+    void 'output that is no answer is written in the log'() {
         ['', 'Permission denied', 'x y', '202'].each { output ->
             controller(sandboxed)
             controller.steps.instead.sh = { output }
             assert controller.run("node { return notifyEmail(transport: 'shell') }").state == 'mailed'
-            assert told().contains('the shell answered')
+            assert line().contains('the shell answered')
         }
     }
 
     @Test
-    void 'a large report fits, and says how many changes there are'() {
+    void 'a large report has fewer changes, and their total number'() {
         controller(trusted)
         Map item = [commitId: 'f' * 40, msg: '漢' * 5000, timestamp: 1L, affectedPaths: ['路' * 900] * 80, author: [fullName: 'x', id: 'x']]
         controller.build.@recorded.changeSets = [[items: [item] * 300]]
