@@ -23,7 +23,7 @@ from starlette.responses import Response
 from pyservice import samples
 from pyservice.config.settings import PORT, Settings
 from pyservice.errors import ConfigurationError, NotFoundError
-from pyservice.setup.node.detect import Relay, find_relay, look
+from pyservice.setup.node.detect import MailServer, detect_node, find_mail_server
 from pyservice.web import server
 from pyservice.web.app import create_app
 from pyservice.web.pages import list_page, mail_page, mail_part
@@ -93,8 +93,8 @@ def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
     Raises:
         ConfigurationError: there is no Postfix to send through, or a setting is wrong.
     """
-    bridge = look().bridge
-    relay = find_relay(bridge)
+    bridge = detect_node().bridge
+    relay = find_mail_server(bridge)
     if relay is None:
         tried = f"{bridge.address} ({bridge.interface}) or 127.0.0.1" if bridge else "127.0.0.1"
         say("Postfix", f"none answers on port 25 of {tried}")
@@ -135,7 +135,7 @@ def _settings(config: Path | None, **own: Any) -> Settings:
 
 @contextmanager
 def _destination(
-    to: str | None, relay: Relay | None, inbox: Inbox, say: Say
+    to: str | None, relay: MailServer | None, inbox: Inbox, say: Say
 ) -> Iterator[tuple[str, int]]:
     if to is not None:
         if relay is None:

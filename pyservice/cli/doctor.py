@@ -91,7 +91,7 @@ def doctor(
         postfix_log=postfix_log,
     )
     if print_script:
-        detect.look(address)  # whether it can be one
+        detect.detect_node(address)  # whether it can be one
         print(pod_script.script(order, address, python=python), end="")
         return
     more = workloads.examine(_text(workload)) if workload else []
@@ -105,7 +105,7 @@ def doctor(
 def _examine(
     address: str | None, order: Order, more: list[Finding], *, jenkins: bool, as_json: bool
 ) -> diagnose.Diagnosis:
-    node = detect.look(address)
+    node = detect.detect_node(address)
     more = [*(_at_jenkins(node.address, order.port) if jenkins else ()), *more]
     if as_json:
         found = diagnose.examine(node, order, more=more)
@@ -154,7 +154,7 @@ def _show(finding: Finding) -> None:
 
 def _cure(found: diagnose.Diagnosis, *, yes: bool) -> bool:
     """Run the cures that are commands of ours, each once; whether one was run."""
-    is_container, done, was_run = detect.look().is_container, set[str](), False
+    is_container, done, was_run = detect.detect_node().is_container, set[str](), False
     for finding in found.findings:
         cure, command = finding.cure, finding.command
         if cure in done or (command is None and not finding.is_error):

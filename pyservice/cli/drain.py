@@ -1,4 +1,4 @@
-"""`drain`: before a node goes."""
+"""`drain`: wait until a node has no mail left."""
 
 import sys
 import time
@@ -14,9 +14,6 @@ from pyservice.config.settings import Settings
 from pyservice.errors import SetupError
 from pyservice.postfix.instance import Postfix, is_installed
 
-PAUSE = 0.5
-"""Seconds between two looks."""
-
 
 def drain(
     config: Config = None,
@@ -28,9 +25,9 @@ def drain(
 ) -> None:
     """Wait until this node has no mail left: first the outbox, then Postfix' queue.
 
-    Run it before a node goes; in Kubernetes the pod's preStop does. Postfix is told to try all that
-    it has at once. Where there is no Postfix in here, as in a pod, only the outbox is waited for.
-    Exit code 1: mail is left. It stays where it is: nothing is lost while the node's disk is not.
+    Run it before you remove a node; in Kubernetes the pod's preStop does. It lets Postfix try its
+    whole queue at once. Where there is no Postfix, as in a pod, it waits for the outbox only. Exit
+    code 1: mail is left. It stays where it is, and is safe as long as the node's disk is.
 
     \b
     Examples:
@@ -46,22 +43,23 @@ def drain(
     postfix = Postfix(config_dir)
     if config_dir is not None or is_installed():
         postfix.flush()
-        left += _wait("Postfix", postfix.queued, ends)
+        left += _wait("Postfix", postfix.queue_length, ends)
     else:
         show.facts({"Postfix": "not in here: run this on the node, too"})
     if left:
         raise SetupError(
             f"There is mail left after {timeout:g} s, which stays on this node's disk. "
-            "`notify-email doctor` tells why it does not get out."
+            "`notify-email doctor` says why it is not delivered."
         )
 
 
-def _wait(what: str, count: Callable[[], int], ends: float) -> int:
-    told = -1
+def _wait(what: str, count: Callable[[], int], ends: float, *, pause: float = 0.5) -> int:
+    """Wait until nothing is left, or until a time; return how much is left."""
+    printed = -1
     while (left := count()) and time.monotonic() < ends:
-        if left != told:
-            told = left
+        if left != printed:
+            printed = left
             print(f"{what}: {left} to go …", file=sys.stderr, flush=True)
-        time.sleep(PAUSE)
+        time.sleep(pause)
     show.facts({what: f"{left} left" if left else "empty"})
     return left

@@ -3,26 +3,28 @@
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import typer
 
 from pyservice.cli import show
+from pyservice.cli.options import expand_options
 from pyservice.cli.relay_options import (
     AsJson,
     Check,
     ConfigDir,
     NoRestart,
-    instance,
-    needs_root,
-    with_options,
+    RelayOptions,
+    find_instance,
+    require_root,
 )
 from pyservice.postfix.instance import Postfix
 from pyservice.setup.plan import Plan
-from pyservice.setup.relay import apply as applying
-from pyservice.setup.relay import open_relay_test, planner
+from pyservice.setup.relay import apply as relay_apply
 from pyservice.setup.relay.backup import Backup
+from pyservice.setup.relay.open_relay_test import PORT, OpenRelayResult
+from pyservice.setup.relay.planner import plan_relay
 
 relay_app = typer.Typer(
     help="Make this node's Postfix a relay for its containers.", no_args_is_help=True
@@ -30,10 +32,8 @@ relay_app = typer.Typer(
 
 
 @relay_app.command()
-@with_options
-def plan(
-    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
-) -> None:
+@expand_options
+def plan(options: RelayOptions, check: Check = False, as_json: AsJson = False) -> None:
     """Show what `apply` would change, and change nothing.
 
     \b
@@ -41,16 +41,13 @@ def plan(
       notify-email relay plan
       notify-email relay plan --network 172.22.0.0/16 --relayhost smtp.example.com --check
     """
-    draft = planner.draft(applying.look(postfix, wanted), wanted)
-    show.plan(draft.plan, as_json=as_json)
-    _end(draft.plan, check=check)
+    require_root("plan")
+    _show_plan(options, check=check, as_json=as_json)
 
 
 @relay_app.command()
-@with_options
-def apply(
-    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
-) -> None:
+@expand_options
+def apply(options: RelayOptions, check: Check = False, as_json: AsJson = False) -> None:
     """Make Postfix a relay for the containers; where it is one already, change nothing.
 
     Backs up, writes, lets Postfix check, restarts or reloads it, waits for its greeting and tries
@@ -61,73 +58,73 @@ def apply(
       notify-email relay apply
       notify-email relay apply --harden --allow-sender ci.example.com
     """
+    require_root("apply")
     if check:
-        plan_only = planner.draft(applying.look(postfix, wanted), wanted).plan
-        show.plan(plan_only, as_json=as_json)
-        _end(plan_only, check=True)
+        _show_plan(options, check=True, as_json=as_json)
         return
-    with _stoppable():
-        outcome = applying.apply(postfix, wanted, _shown(as_json), show.say)
+    postfix = find_instance(options.config_dir)
+    desired = options.desired_relay(postfix)
+    with _undone_by_signals():
+        result = relay_apply.apply(postfix, desired, _plan_printer(as_json), show.say)
     if as_json:
-        answer = outcome.plan.as_json() | {
-            "greeting": outcome.greeting,
-            "strangers": _as_json(outcome.proof),
-        }
-        print(json.dumps(answer, indent=2))
-    elif not outcome.plan.in_sync:
+        strangers = {"greeting": result.greeting, "strangers": _as_json(result.open_relay)}
+        print(json.dumps(result.plan.as_json() | strangers, indent=2))
+    elif not result.plan.in_sync:
         show.facts(
             {
-                "Applied": f"`{_again(postfix, 'revert')}` takes it back",
-                "Greeting": outcome.greeting,
-                "Strangers": _told(outcome.proof),
-                "To do": None if wanted.restart else "restart Postfix; it does not use this yet",
+                "Applied": f"`{_command(postfix, 'revert')}` takes it back",
+                "Greeting": result.greeting,
+                "Strangers": _as_text(result.open_relay),
+                "To do": None if desired.restart else "restart Postfix; it does not use this yet",
             }
         )
 
 
 @relay_app.command()
-@with_options
-def status(
-    postfix: Postfix, wanted: planner.Wanted, check: Check = False, as_json: AsJson = False
-) -> None:
+@expand_options
+def status(options: RelayOptions, check: Check = False, as_json: AsJson = False) -> None:
     """Show whether Postfix runs, greets containers, refuses strangers, and is in sync.
 
     \b
     Examples:
       notify-email relay status
     """
-    state = applying.look(postfix, wanted)
-    found = planner.draft(state, wanted).plan
-    serves = state.is_running and wanted.address in state.addresses and state.greets
-    proved = applying.prove(state.configuration, wanted.address) if serves else None
-    backup = Backup(postfix.folder).place / "before"
+    require_root("status")
+    postfix = find_instance(options.config_dir)
+    desired = options.desired_relay(postfix)
+    state = relay_apply.read_state(postfix, desired)
     configuration = state.configuration
+    planned = plan_relay(state, desired).plan
+    serves = state.is_running and desired.address in state.addresses and state.greets
+    result = relay_apply.check_open_relay(configuration, desired.address) if serves else None
+    originals = Backup(postfix.folder).folder / "before"
+    backup = str(originals) if originals.exists() else None
     if as_json:
-        answer = {
+        values = {
             "version": configuration.version,
             "folder": str(postfix.folder),
             "running": state.is_running,
-            "address": str(wanted.address),
+            "address": str(desired.address),
             "greets": serves,
-            "strangers": _as_json(proved),
-            "in_sync": found.in_sync,
-            "backup": str(backup) if backup.exists() else None,
+            "strangers": _as_json(result),
+            "in_sync": planned.in_sync,
+            "backup": backup,
         }
-        print(json.dumps(answer, indent=2))
+        print(json.dumps(values, indent=2))
     else:
         running = "running" if state.is_running else "stopped"
         greets = "greets" if serves else "does not greet"
-        settings = "in sync" if found.in_sync else f"not in sync: {_again(postfix, 'plan')}"
+        settings = "in sync" if planned.in_sync else f"not in sync: {_command(postfix, 'plan')}"
         show.facts(
             {
                 "Postfix": f"{configuration.version} in {postfix.folder}, {running}",
-                "Containers": f"{wanted.address}:{open_relay_test.PORT} {greets}",
-                "Strangers": _told(proved),
+                "Containers": f"{desired.address}:{PORT} {greets}",
+                "Strangers": _as_text(result),
                 "Settings": settings,
-                "Backup": str(backup) if backup.exists() else "none: nothing was applied",
+                "Backup": backup or "none: nothing was applied",
             }
         )
-    _end(found, check=check)
+    _exit_on_drift(planned, check=check)
 
 
 @relay_app.command()
@@ -140,48 +137,56 @@ def revert(
     Examples:
       notify-email relay revert
     """
-    needs_root("revert")
-    with _stoppable():
-        outcome = applying.revert(
-            instance(config_dir), _shown(as_json), show.say, restart=not no_restart
-        )
+    require_root("revert")
+    postfix = find_instance(config_dir)
+    with _undone_by_signals():
+        printer = _plan_printer(as_json)
+        result = relay_apply.revert(postfix, printer, show.say, restart=not no_restart)
     if as_json:
-        print(json.dumps(outcome.plan.as_json(), indent=2))
-    elif not outcome.plan.in_sync:
-        show.facts({"Reverted": "all is as it was before the first apply, but for the notes"})
+        print(json.dumps(result.plan.as_json(), indent=2))
+    elif not result.plan.in_sync:
+        show.facts({"Reverted": "all is as it was before the first apply, except for the notes"})
 
 
-def _end(found: Plan, *, check: bool) -> None:
-    if check and not found.in_sync:
+def _show_plan(options: RelayOptions, *, check: bool, as_json: bool) -> None:
+    postfix = find_instance(options.config_dir)
+    desired = options.desired_relay(postfix)
+    planned = plan_relay(relay_apply.read_state(postfix, desired), desired).plan
+    show.plan(planned, as_json=as_json)
+    _exit_on_drift(planned, check=check)
+
+
+def _exit_on_drift(planned: Plan, *, check: bool) -> None:
+    if check and not planned.in_sync:
         raise typer.Exit(2)
 
 
-def _shown(as_json: bool) -> applying.Show:
-    """JSON is printed as a whole, in the end."""
-    return lambda found: None if as_json else show.plan(found, as_json=False)
+def _plan_printer(as_json: bool) -> relay_apply.Show:
+    """Return what prints a plan before it is applied; JSON is printed as a whole, in the end."""
+    return lambda planned: None if as_json else show.plan(planned, as_json=False)
 
 
-def _told(found: open_relay_test.Proof | None) -> str | None:
-    if found is None:
+def _as_text(result: OpenRelayResult | None) -> str | None:
+    if result is None:
         return None
-    known = "refused (proved)" if found.state == "proved" else found.state
-    return f"{known}: {found.sentence}"
+    state = "refused (proved)" if result.state == "proved" else result.state
+    return f"{state}: {result.sentence}"
 
 
-def _as_json(found: open_relay_test.Proof | None) -> dict[str, str] | None:
-    return {"state": found.state, "told": found.sentence} if found else None
+def _as_json(result: OpenRelayResult | None) -> dict[str, str] | None:
+    return {"state": result.state, "told": result.sentence} if result else None
 
 
-def _again(postfix: Postfix, command: str) -> str:
+def _command(postfix: Postfix, command: str) -> str:
     where = "" if postfix.is_default else f" --config-dir {postfix.folder}"
     return f"notify-email relay {command}{where}"
 
 
 @contextmanager
-def _stoppable() -> Any:
-    """A signal undoes what was begun, and no second one cuts that short.
+def _undone_by_signals() -> Iterator[None]:
+    """Let a signal undo what was begun, and let no second one interrupt that.
 
-    SIGHUP too: a restart takes a while, and so does a remote shell's end.
+    SIGHUP too: a restart takes a while, and a remote shell may end meanwhile.
     """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -157,7 +157,7 @@ def _addresses(settings: Settings) -> tuple[str, ...]:
         return settings.listen or ("127.0.0.1",)
     if settings.listen:
         return settings.listen
-    bridge = detect.look().bridge
+    bridge = detect.detect_node().bridge
     return ("127.0.0.1", *([bridge.address] if bridge and bridge.address else []))
 
 

@@ -1,55 +1,62 @@
-"""When Postfix tries a deferred mail again: its log doesn't tell, its settings do.
+"""When Postfix tries a deferred mail again: its settings say so, its log does not.
 
 Its queue manager puts a mail off for as long as that has been in the queue, bounded by
-minimal_backoff_time and maximal_backoff_time, and looks for those whose time has come every
-queue_run_delay (qmgr(8), postconf(5)). `postqueue -f` and its like come before.
+minimal_backoff_time and maximal_backoff_time, and looks for due mails every queue_run_delay
+(qmgr(8), postconf(5)). `postqueue -f` and its like come before.
 """
 
-import os
 import re
-import shutil
 import subprocess
 import time
 
-FRESH = 60.0
-"""Seconds between two looks at the settings."""
+from pyservice.postfix.commands import find_program
+
 _PARAMETERS = ("minimal_backoff_time", "maximal_backoff_time", "queue_run_delay")
-_PATH = os.defpath + ":/usr/local/sbin:/usr/sbin"
 _TIME = re.compile(r"(\d{1,9})([smhdw]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
+_Settings = tuple[int, int, int]
+"""The values of _PARAMETERS, in seconds."""
+
 
 class Backoff:
-    """The habits of this node's Postfix, of its main instance."""
+    """How long this node's Postfix, its main instance, waits between two attempts."""
 
-    def __init__(self) -> None:
-        """Nothing is asked yet."""
-        self._looked = float("-inf")
-        self._found: tuple[int, int, int] | None = None
-
-    def next_try(self, age: float, since: float, until: float) -> tuple[float, float] | None:
-        """Between which times a mail is tried again.
+    def __init__(self, *, settings_max_age: float = 60.0, search_path: str | None = None) -> None:
+        """Nothing is read yet.
 
         Args:
-            age: seconds that it had been in the queue when it was deferred.
-            since: when that was, at the earliest; seconds since the epoch.
+            settings_max_age: seconds after which Postfix' settings are read again.
+            search_path: the folders to find `postconf` in; see `find_program`.
+        """
+        self._max_age = settings_max_age
+        self._search_path = search_path
+        self._read_at = float("-inf")
+        self._settings: _Settings | None = None
+
+    def next_try(self, age: float, since: float, until: float) -> tuple[float, float] | None:
+        """Return the times between which Postfix tries a mail again.
+
+        Args:
+            age: seconds that the mail had been in the queue when it was deferred.
+            since: when it was deferred, at the earliest; seconds since the epoch.
             until: and at the latest.
 
         Returns:
             Seconds since the epoch; None: there is no Postfix here whose settings can be read.
         """
-        if time.monotonic() - self._looked > FRESH:
-            self._found = _settings()
-            self._looked = time.monotonic()
-        if self._found is None:
+        if time.monotonic() - self._read_at > self._max_age:
+            self._settings = _read_settings(self._search_path)
+            self._read_at = time.monotonic()
+        if self._settings is None:
             return None
-        least, most, pause = self._found
-        delay = max(min(age, most), least)
+        shortest, longest, pause = self._settings
+        delay = max(min(age, longest), shortest)
         return since + delay, until + delay + pause
 
 
-def _settings() -> tuple[int, int, int] | None:
-    program = shutil.which("postconf", path=_PATH)
+def _read_settings(search_path: str | None) -> _Settings | None:
+    program = find_program("postconf", search_path)
     if program is None:
         return None
     try:
@@ -64,9 +71,11 @@ def _settings() -> tuple[int, int, int] | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = [_TIME.fullmatch(line) for line in done.stdout.splitlines()]
-    times = [int(one[1]) * _UNITS[one[2]] for one in found if one]
-    if done.returncode or len(times) != len(_PARAMETERS):
+    if done.returncode:
         return None
-    least, most, pause = times
-    return least, most, pause
+    matches = [_TIME.fullmatch(line) for line in done.stdout.splitlines()]
+    match [int(m[1]) * _UNITS[m[2]] for m in matches if m]:
+        case [shortest, longest, pause]:
+            return shortest, longest, pause
+        case _:
+            return None

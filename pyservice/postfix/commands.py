@@ -1,6 +1,6 @@
-"""The machine's own commands (Postfix', systemd's): run, waited for, and asked why they failed.
+"""Runs the machine's own commands, Postfix' and systemd's, and says why one failed.
 
-Each has a session of its own, so that a Ctrl-C reaches nobody but us, who answer by undoing.
+Each command gets a session of its own, so that Ctrl-C reaches us alone, and we undo what was begun.
 """
 
 import os
@@ -16,38 +16,50 @@ from pyservice.errors import SetupError
 
 _SYSTEM_PATH = os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin"
 """Postfix' commands lie in /usr/sbin, which an ordinary user's PATH lacks."""
-_PATIENCE = 120
-"""Seconds for one command: a stop waits for deliveries that are on their way."""
-_SAID = re.compile(r"^(?:\S*/)?post\S*: (?P<text>(?:fatal|error): .+)$", re.MULTILINE)
+_FAILURE = re.compile(r"^(?:\S*/)?post\S*: (?P<text>(?:fatal|error): .+)$", re.MULTILINE)
 
 
-def demand(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end.
+def run_command(
+    program: str, *arguments: str, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end.
+
+    Args:
+        program: its name.
+        arguments: its arguments.
+        timeout: seconds; a stop of Postfix waits for deliveries that are under way.
 
     Raises:
-        SetupError: there is no such program, it failed, or it does not end.
+        SetupError: there is no such program, it failed, or it did not end in time.
     """
     try:
         done = subprocess.run(  # noqa: S603 - Postfix' own commands and systemctl
-            [_program(program), *arguments],
+            [_require_program(program), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
             env=_environment(),
             start_new_session=True,
-            timeout=_PATIENCE,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise SetupError(f"{program} did not end within {_PATIENCE} s.") from None
+        raise SetupError(f"{program} did not end within {timeout:g} s.") from None
     if done.returncode:
-        raise SetupError(f"{program} failed: {reason(done.stderr)}")
+        raise SetupError(f"{program} failed: {failure_reason(done.stderr)}")
     return done
 
 
-def on_a_terminal(program: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and what it said: only to a terminal does `postfix` tell what it also logs.
+def run_on_terminal(program: str, *arguments: str, timeout: float = 120) -> tuple[int, str]:
+    """Run a command on a terminal of its own; return its exit code and output.
+
+    Only to a terminal does `postfix` print what it also logs.
+
+    Args:
+        program: its name.
+        arguments: its arguments.
+        timeout: seconds; then the command is killed, and the exit code is 1.
 
     Raises:
         SetupError: there is no such program.
@@ -57,62 +69,74 @@ def on_a_terminal(program: str, *arguments: str) -> tuple[int, str]:
     os.set_blocking(ours, False)
     try:
         process = subprocess.Popen(  # noqa: S603 - postfix
-            [_program(program), *arguments],
+            [_require_program(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
             env=_environment(),
             start_new_session=True,
         )
-        said, ends = b"", time.monotonic() + _PATIENCE
-        try:
-            while process.poll() is None:
-                if time.monotonic() > ends:
-                    process.kill()
-                    process.wait()
-                    return 1, f"fatal: no end within {_PATIENCE} s"
-                select.select([ours], [], [], 0.02)
-                said += _available(ours)  # a terminal that nobody reads is full soon
-        except BaseException:
-            process.wait()  # half of it would be in the way of what is done next
-            raise
-        return process.returncode, (said + _available(ours)).decode("utf-8", "replace")
+        return _collect_output(process, ours, timeout)
     finally:
         os.close(ours)
         os.close(theirs)
 
 
-def reason(said: str) -> str:
-    """What a command said of its failure: the first `fatal:` or `error:`, else all of it."""
-    if found := _SAID.search(said):
-        return found["text"].strip()
-    return " ".join(said.split())[:400] or "it did not say why"
+def failure_reason(output: str) -> str:
+    """Return why a command failed: its first `fatal:` or `error:`, else all that it printed."""
+    if match := _FAILURE.search(output):
+        return match["text"].strip()
+    return " ".join(output.split())[:400] or "it did not say why"
 
 
-def find(program: str) -> str | None:
-    """Where it is; None: this machine has none."""
-    return shutil.which(program) or shutil.which(program, path=_SYSTEM_PATH)
+def find_program(name: str, search_path: str | None = None) -> str | None:
+    """Return where a program is; None: this machine has none.
+
+    Args:
+        name: the program's name.
+        search_path: folders, joined by colons; by default PATH, then the system's folders.
+    """
+    default = f"{os.environ.get('PATH') or os.defpath}:{_SYSTEM_PATH}"
+    return shutil.which(name, path=search_path or default)
 
 
-def _available(terminal: int) -> bytes:
-    said = b""
+def _collect_output(
+    process: subprocess.Popen[bytes], terminal: int, timeout: float
+) -> tuple[int, str]:
+    output, ends = b"", time.monotonic() + timeout
+    try:
+        while process.poll() is None:
+            if time.monotonic() > ends:
+                process.kill()
+                process.wait()
+                return 1, f"fatal: no end within {timeout:g} s"
+            select.select([terminal], [], [], 0.02)
+            output += _read_available(terminal)  # a terminal that nobody reads is full soon
+    except BaseException:
+        process.wait()  # a half-finished command would be in the way of the next one
+        raise
+    return process.returncode, (output + _read_available(terminal)).decode("utf-8", "replace")
+
+
+def _read_available(terminal: int) -> bytes:
+    output = b""
     with suppress(OSError):  # nothing (more) to read
         while chunk := os.read(terminal, 65536):
-            said += chunk
-    return said
+            output += chunk
+    return output
 
 
-def _program(name: str) -> str:
-    found = find(name)
-    if found is None:
-        cure = "install Postfix (apt install postfix, dnf install postfix)"
-        if name == "systemctl":
-            cure = "is this systemd's machine?"
-        raise SetupError(f"There is no `{name}` on this machine: {cure}.")
-    return found
+def _require_program(name: str) -> str:
+    program = find_program(name)
+    if program is not None:
+        return program
+    cure = "install Postfix (apt install postfix, dnf install postfix)"
+    if name == "systemctl":
+        cure = "is this systemd's machine?"
+    raise SetupError(f"There is no `{name}` on this machine: {cure}.")
 
 
 def _environment() -> dict[str, str]:
-    """Ours, in English, and without the variable that would choose another instance."""
+    """Return our environment, in English, without the variable that chooses another instance."""
     kept = {name: value for name, value in os.environ.items() if name != "MAIL_CONFIG"}
     return kept | {"LC_ALL": "C"}

@@ -1,7 +1,7 @@
-"""One Postfix instance: read and written with `postconf` only, checked, started and stopped.
+"""One Postfix instance: reads and writes its configuration, checks, starts and stops it.
 
-Which instance is told by its configuration directory, as Postfix' own commands do with `-c`
-(postconf(1), postfix(1)).
+`postconf` alone reads and writes. The configuration directory names the instance, as `-c` does for
+Postfix' own commands (postconf(1), postfix(1)).
 """
 
 import os
@@ -13,36 +13,42 @@ from functools import cached_property
 from pathlib import Path
 
 from pyservice.errors import SetupError
-from pyservice.postfix.commands import demand, find, on_a_terminal, reason
+from pyservice.postfix.commands import (
+    failure_reason,
+    find_program,
+    run_command,
+    run_on_terminal,
+)
 
 Say = Callable[[str], None]
-"""Gets one sentence about what goes on now."""
+"""Gets a sentence about what is going on, for a person to read."""
 
 _QUEUE_LENGTH = re.compile(r"^-- \S+ Kbytes in (?P<count>\d+) Requests?\.$", re.MULTILINE)
-_TWICE = re.compile(r"overriding earlier entry: (?P<name>\w+)=")
+_REPEATED = re.compile(r"overriding earlier entry: (?P<name>\w+)=")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What an instance is set to."""
+    """The settings of an instance, as they were read."""
 
     folder: Path
+    """The configuration directory."""
     version: str
     is_default: bool
     """The machine's main instance, which the distribution's service starts."""
     written: Mapping[str, str]
-    """What main.cf itself says, continued lines joined: name → value."""
+    """The parameters that main.cf sets, continued lines joined: name → value."""
     effective: Mapping[str, str]
-    """Every parameter that this version knows, with defaults, `$name` replaced."""
+    """Every parameter that this version knows, with its default, and `$name` replaced."""
     services: Mapping[str, str]
     """master.cf: `smtp/inet` → its whole line."""
     repeated: tuple[str, ...] = ()
-    """What main.cf sets more than once; the last one counts."""
+    """The parameters that main.cf sets more than once; the last value counts."""
     linked: tuple[str, ...] = ()
     """Which of main.cf and master.cf are symbolic links."""
 
     def is_at_least(self, *version: int) -> bool:
-        """Whether this Postfix is that version or newer: `is_at_least(3, 5, 24)`."""
+        """Return whether this Postfix is that version or newer: `is_at_least(3, 5, 24)`."""
         own = tuple(int(number) for number in re.findall(r"\d+", self.version)[:3])
         return own >= version
 
@@ -51,7 +57,7 @@ class Postfix:
     """An instance, whether it runs or not."""
 
     def __init__(self, folder: Path | None = None, unit: str | None = None) -> None:
-        """Nothing is done yet.
+        """Name the instance; nothing is read yet.
 
         Args:
             folder: its configuration directory; None: the default instance's.
@@ -70,7 +76,7 @@ class Postfix:
         return self.folder.resolve() == self._default_folder.resolve()
 
     def read(self) -> Configuration:
-        """Read all of it.
+        """Read the whole configuration.
 
         Raises:
             SetupError: there is no Postfix, no such instance, or postconf failed.
@@ -82,18 +88,18 @@ class Postfix:
                     "Another instance is named by --config-dir."
                 )
         written = self._postconf("-n")
-        effective = _pairs(self._postconf("-x").stdout)
+        effective = _parse_pairs(self._postconf("-x").stdout)
         return Configuration(
             folder=self.folder,
             version=effective["mail_version"],
             is_default=self.is_default,
-            written=_pairs(written.stdout),
+            written=_parse_pairs(written.stdout),
             effective=effective,
             services={
                 "/".join(line.split()[:2]): line
                 for line in self._postconf("-M").stdout.splitlines()
             },
-            repeated=tuple(dict.fromkeys(_TWICE.findall(written.stderr))),
+            repeated=tuple(dict.fromkeys(_REPEATED.findall(written.stderr))),
             linked=tuple(
                 name for name in ("main.cf", "master.cf") if (self.folder / name).is_symlink()
             ),
@@ -102,111 +108,112 @@ class Postfix:
     def write(
         self, parameters: Mapping[str, str | None], services: Mapping[str, str | None]
     ) -> None:
-        """Change main.cf and master.cf, each at once or not at all; None takes an entry away.
+        """Change main.cf and master.cf, each at once or not at all; None removes an entry.
 
         Owner and mode stay, which postconf alone would not keep.
 
         Raises:
-            SetupError: postconf failed, as it does on a full disk; the file is as it was.
+            SetupError: postconf failed, as it does on a full disk; that file is as it was.
         """
         for name, options, entries in (
             ("main.cf", ("-e", "-X"), parameters),
             ("master.cf", ("-M", "-MX"), services),
         ):
-            before = (self.folder / name).stat()
+            file = self.folder / name
+            before = file.stat()
             put = [f"{key}={value}" for key, value in entries.items() if value is not None]
             gone = [key for key, value in entries.items() if value is None]
             for option, arguments in zip(options, (put, gone), strict=True):
                 if arguments:
                     self._postconf(option, *arguments)
-                    os.chmod(self.folder / name, before.st_mode)  # noqa: PTH101
-                    os.chown(self.folder / name, before.st_uid, before.st_gid)
+                    file.chmod(before.st_mode)
+                    os.chown(file, before.st_uid, before.st_gid)
 
     def build_map(self, table: str) -> None:
-        """Compile a lookup table, such as `hash:/etc/postfix/sasl_passwd`; its text stays out."""
-        demand("postmap", "-c", str(self.folder), table)
+        """Compile a lookup table, such as `hash:/etc/postfix/sasl_passwd`."""
+        run_command("postmap", "-c", str(self.folder), table)
 
     def check(self) -> None:
-        """Let Postfix look at its configuration.
+        """Let Postfix check its configuration.
 
         Raises:
-            SetupError: it found a mistake; says which.
+            SetupError: Postfix found a mistake; the message names it.
         """
         self._postfix("check")
 
     def is_running(self) -> bool:
-        """Whether its master process is there."""
-        return on_a_terminal("postfix", "-c", str(self.folder), "status")[0] == 0
+        """Return whether its master process is there."""
+        return run_on_terminal("postfix", "-c", str(self.folder), "status")[0] == 0
 
     def reload(self) -> None:
-        """Let it read its configuration again; connections go on."""
+        """Let Postfix read its configuration again; connections go on."""
         self._postfix("reload")
 
     def restart(self) -> None:
-        """Stop it, where it runs, and start it.
+        """Stop Postfix, where it runs, and start it.
 
         Raises:
-            SetupError: it did not come back; says why.
+            SetupError: it did not start; the message says why.
         """
         is_foreign = self.unit is None or not self._unit_is_active()
         if is_foreign and self.is_running():
             self._postfix("stop")  # systemd would try to start it a second time
         if self.unit is not None:
-            demand("systemctl", "restart", self.unit)
+            run_command("systemctl", "restart", self.unit)
         else:
             self._postfix("start")
 
     def stop(self) -> None:
-        """Stop it, where it runs."""
+        """Stop Postfix, where it runs."""
         if self.unit is not None:
-            demand("systemctl", "stop", self.unit)
+            run_command("systemctl", "stop", self.unit)
         elif self.is_running():
             self._postfix("stop")
 
-    def queued(self) -> int:
-        """How many mails wait in its queue.
+    def queue_length(self) -> int:
+        """Return how many mails wait in the queue.
 
         Raises:
-            SetupError: it can't be asked, such as while it is stopped.
+            SetupError: Postfix does not list them, such as while it is stopped.
         """
-        told = demand("postqueue", "-c", str(self.folder), "-p").stdout
-        found = _QUEUE_LENGTH.search(told)
-        return int(found["count"]) if found else 0
+        listing = run_command("postqueue", "-c", str(self.folder), "-p").stdout
+        match = _QUEUE_LENGTH.search(listing)
+        return int(match["count"]) if match else 0
 
     def flush(self) -> None:
-        """Let it try all of them now."""
-        demand("postqueue", "-c", str(self.folder), "-f")
+        """Let Postfix try every mail of the queue now."""
+        run_command("postqueue", "-c", str(self.folder), "-f")
 
     def renew_units(self) -> None:
-        """Let systemd read its units again, where it starts this instance."""
+        """Let systemd read its units again, if it starts this instance."""
         if self.unit is not None:
-            demand("systemctl", "daemon-reload")
+            run_command("systemctl", "daemon-reload")
 
     def _unit_is_active(self) -> bool:
         try:
-            demand("systemctl", "is-active", "--quiet", self.unit or "")
+            run_command("systemctl", "is-active", "--quiet", self.unit or "")
         except SetupError:
             return False
         return True
 
     @cached_property
     def _default_folder(self) -> Path:
-        return Path(demand("postconf", "-dh", "config_directory").stdout.strip())
+        return Path(run_command("postconf", "-dh", "config_directory").stdout.strip())
 
     def _postconf(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return demand("postconf", "-c", str(self.folder), *arguments)
+        return run_command("postconf", "-c", str(self.folder), *arguments)
 
     def _postfix(self, verb: str) -> None:
-        status, said = on_a_terminal("postfix", "-c", str(self.folder), verb)
+        status, output = run_on_terminal("postfix", "-c", str(self.folder), verb)
         if status:
-            raise SetupError(f"`postfix {verb}` failed: {reason(said)}")
+            raise SetupError(f"`postfix {verb}` failed: {failure_reason(output)}")
 
 
 def is_installed() -> bool:
-    """Whether this machine has Postfix' commands."""
-    return find("postconf") is not None
+    """Return whether this machine has Postfix' commands."""
+    return find_program("postconf") is not None
 
 
-def _pairs(lines: str) -> dict[str, str]:
+def _parse_pairs(lines: str) -> dict[str, str]:
     pairs: Iterable[tuple[str, str, str]] = (line.partition(" =") for line in lines.splitlines())
     return {name: value.strip() for name, _, value in pairs}

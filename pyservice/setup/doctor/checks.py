@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from pyservice.postfix.mynetworks import entries, is_listed
+from pyservice.postfix.mynetworks import is_listed, parse_entries
 from pyservice.setup.doctor.findings import KNOWN, Finding
 
 _NOBODY = "nobody@nowhere"
@@ -19,7 +19,7 @@ def of_containers(parameters: Mapping[str, str], network: str) -> list[Finding]:
     """Whether Postfix relays for any of a containers' network; no finding where a table decides."""
     mynetworks = parameters.get("mynetworks", "")
     theirs = ip_network(network, strict=False)
-    for entry in entries(mynetworks):
+    for entry in parse_entries(mynetworks):
         if entry.network is None:
             return []
         if entry.network.overlaps(theirs):
@@ -43,7 +43,7 @@ def of_strangers(
         published: how strangers come to that port; None: they don't, as far as can be seen.
     """
     mynetworks = parameters.get("mynetworks", "")
-    if not is_listed(entries(mynetworks), ip_address(gateway)):
+    if not is_listed(parse_entries(mynetworks), ip_address(gateway)):
         return []
     tighter = f"!{gateway} {mynetworks}"
     known = KNOWN["open-relay" if published else "gateway-trusted"]

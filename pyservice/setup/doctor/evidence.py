@@ -15,7 +15,7 @@ from pyservice.errors import SetupError
 from pyservice.postfix.instance import Postfix
 from pyservice.postfix.log import Log, opened, wait_for
 from pyservice.postfix.mynetworks import address_or_none
-from pyservice.setup.node.facts import own_addresses
+from pyservice.setup.node.facts import interface_addresses
 
 _REJECTION = r"reject: RCPT from [^\[]*\[(?P<client>[^\]]+)\]: .* to=<{recipient}>"
 _NAT = re.compile(r"\b(?:DNAT|REDIRECT|SNAT)\b", re.IGNORECASE)
@@ -120,12 +120,12 @@ def own_address(towards: str) -> str:
 
 def is_local(address: str) -> bool:
     """Whether one of this machine's interfaces has an address."""
-    return any(str(own.ip) == address for own in own_addresses())
+    return any(str(own.ip) == address for own in interface_addresses())
 
 
 def network_around(client: str) -> str:
     """The network to let in for a client: that of the interface it is at, else itself alone."""
-    for own in own_addresses():
+    for own in interface_addresses():
         if ip_address(client) in own.network:
             return str(own.network)
     return str(ip_network(client))

@@ -149,7 +149,7 @@ class Walk:
             case "refused":
                 if not is_here or _listens("127.0.0.1", self._order.port):
                     return FoundError("refused", **where)
-                is_there = commands.find("postfix") is not None
+                is_there = commands.find_program("postfix") is not None
                 return FoundError("postfix-down" if is_there else "postfix-missing", **where)
             case "filtered":
                 network = evidence.network_around(evidence.own_address(address))

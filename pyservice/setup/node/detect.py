@@ -1,6 +1,6 @@
 """What this machine or container is, and which address reaches the node's Postfix.
 
-A pure function of what `machine.read` has read.
+`classify` decides it, from what `facts.read_facts` has read; it is pure.
 """
 
 from dataclasses import asdict, dataclass
@@ -8,13 +8,14 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from pyservice.errors import ConfigurationError
-from pyservice.postfix.mynetworks import covers, entries
-from pyservice.setup.node.facts import Facts, bridge_names, read
+from pyservice.postfix.mynetworks import covers, parse_entries
+from pyservice.setup.node.facts import Facts, bridge_names, read_facts
 from pyservice.smtp import Connection
 
 CALICO = "169.254.1.1"
-"""The gateway that Calico gives to every pod: nobody's address."""
+"""The gateway that Calico gives to every pod: no machine has this address."""
 _GIVEN = "given"
+"""The source of an address that a person has set."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Bridge:
     interface: str
     address: str | None
     network: str | None
-    """Of its containers: `172.22.91.0/24`."""
+    """Its containers' network: `172.22.91.0/24`."""
     is_up: bool
 
 
@@ -35,44 +36,44 @@ class Candidate:
     address: str
     source: str
     reason: str
-    """Why it is the one, or why not."""
+    """Why it was chosen, or why not."""
     is_chosen: bool
 
 
 @dataclass(frozen=True)
 class Node:
-    """What this machine is, seen from a container's mail."""
+    """What this machine is, and how its containers reach Postfix."""
 
     is_container: bool
     why: str
-    """Why it takes itself for that."""
+    """Why it counts as a container or as a node."""
     address: str | None
-    """Where containers reach the node's Postfix; None: nothing fits."""
+    """Where containers reach the node's Postfix; None: no address fits."""
     network: str | None
-    """Where the containers' mail comes from; None: unknown from in here."""
+    """Where the containers' mail comes from; None: unknown, as within a container."""
     bridges: tuple[Bridge, ...]
     candidates: tuple[Candidate, ...]
 
     @property
     def bridge(self) -> Bridge | None:
-        """The bridge that was chosen."""
+        """The bridge that has the chosen address, if one has."""
         return next((b for b in self.bridges if b.address == self.address), None)
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """All that containers' mail comes from: the cluster's, and the bridge's outside of it."""
-        known = entries(self.network or "")  # of flannel's there may be several
-        own = self.bridge.network if self.bridge else None
-        more = [own] if own and not covers(known, ip_network(own)) else []
-        return (*(entry.text for entry in known), *more)
+        """The networks of all containers: the cluster's, and the bridge's if that lies outside."""
+        cluster = parse_entries(self.network or "")  # flannel may have several
+        bridge = self.bridge.network if self.bridge else None
+        more = [bridge] if bridge and not covers(cluster, ip_network(bridge)) else []
+        return (*(entry.text for entry in cluster), *more)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
+        """Return all of it as plain values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Relay:
+class MailServer:
     """A mail server that greets with 220."""
 
     host: str
@@ -80,44 +81,46 @@ class Relay:
     greeting: str
 
 
-def look(address: str | None = None) -> Node:
-    """Look at this machine.
+def detect_node(address: str | None = None) -> Node:
+    """Read this machine, and decide what it is.
 
     Args:
-        address: the one that somebody has set, which wins over all that is found.
+        address: one that somebody has set, which is preferred to all that are detected.
 
     Raises:
-        ConfigurationError: that is no IP address.
+        ConfigurationError: that is no usable IP address.
     """
-    if address is not None and (objection := _objection(address)):
+    if address is not None and (objection := _find_objection(address)):
         raise ConfigurationError(f"The address {address!r} can't be a node's: {objection}.")
-    return understand(read(), address)
+    return classify(read_facts(), address)
 
 
-def find_relay(bridge: Bridge | None) -> Relay | None:
-    """This machine's Postfix: at the bridge's address, as containers meet it, else at localhost."""
+def find_mail_server(bridge: Bridge | None) -> MailServer | None:
+    """Find this machine's Postfix, at the bridge's address or else at localhost.
+
+    Returns:
+        None: neither of them greets with 220.
+    """
     for host in (*([bridge.address] if bridge and bridge.address else []), "127.0.0.1"):
         try:
-            return Relay(host, 25, Connection(host, 25).greeting())
+            return MailServer(host, 25, Connection(host, 25).greeting())
         except ConnectionError:
             continue
     return None
 
 
-def understand(facts: Facts, address: str | None = None) -> Node:
-    """Decide what this is and which address to use."""
-    bridges = _bridges(facts)
-    way_out = {gateway.interface for gateway in facts.gateways}
-    veths = [i.name for i in facts.interfaces if i.is_veth and i.name in way_out]
-    signs = [*facts.markers, *(f"{name} is one end of a veth" for name in veths)]
+def classify(facts: Facts, address: str | None = None) -> Node:
+    """Decide what a machine is, and which address to use."""
+    bridges = _list_bridges(facts)
+    signs = _list_container_signs(facts)
     is_container = not bridges and bool(signs)
     if is_container:
         why = f"no container bridge, and {signs[0]}"
-        options = _seen_from_inside(facts)
+        options = _options_in_container(facts)
     else:
         names = ", ".join(bridge.interface for bridge in bridges)
         why = f"it has {names}" if names else "neither a container bridge nor a sign of a container"
-        options = _seen_from_the_node(bridges)
+        options = _options_on_node(bridges)
     if address is not None:
         options.insert(0, (address, _GIVEN, "it was set by hand"))
     candidates = _choose(options)
@@ -129,27 +132,33 @@ def understand(facts: Facts, address: str | None = None) -> Node:
     return Node(is_container, why, chosen, network, bridges, candidates)
 
 
-def _bridges(facts: Facts) -> tuple[Bridge, ...]:
-    found = {interface.name: interface for interface in facts.interfaces}
+def _list_bridges(facts: Facts) -> tuple[Bridge, ...]:
+    by_name = {interface.name: interface for interface in facts.interfaces}
     bridges = []
     for name in bridge_names(facts.interfaces):
-        interface = found[name]
+        interface = by_name[name]
         first = next(iter(interface.addresses), None)
         address, network = (str(first.ip), str(first.network)) if first else (None, None)
         bridges.append(Bridge(name, address, network, interface.is_up))
     return tuple(bridges)
 
 
+def _list_container_signs(facts: Facts) -> list[str]:
+    way_out = {gateway.interface for gateway in facts.gateways}
+    veths = [i.name for i in facts.interfaces if i.is_veth and i.name in way_out]
+    return [*facts.markers, *(f"{name} is one end of a veth" for name in veths)]
+
+
 _Option = tuple[str, str, str]
-"""Address, its source, and why it would be the one."""
+"""An address, its source, and why it may be chosen."""
 
 
-def _seen_from_the_node(bridges: tuple[Bridge, ...]) -> list[_Option]:
+def _options_on_node(bridges: tuple[Bridge, ...]) -> list[_Option]:
     reason = "it is the containers' default gateway"
     return [(bridge.address or "", bridge.interface, reason) for bridge in bridges]
 
 
-def _seen_from_inside(facts: Facts) -> list[_Option]:
+def _options_in_container(facts: Facts) -> list[_Option]:
     options = []
     if facts.node_ip:
         options.append((facts.node_ip, "NODE_IP", "the environment names the node"))
@@ -164,18 +173,20 @@ def _seen_from_inside(facts: Facts) -> list[_Option]:
 
 
 def _choose(options: list[_Option]) -> tuple[Candidate, ...]:
-    """The first one that nothing speaks against."""
+    """Choose the first address that nothing speaks against."""
     candidates: list[Candidate] = []
     chosen: str | None = None
     for address, source, reason in options:
-        objection = _objection(address, source) or (f"{chosen} comes first" if chosen else None)
+        objection = _find_objection(address, source) or (
+            f"{chosen} comes first" if chosen else None
+        )
         candidates.append(Candidate(address, source, objection or reason, objection is None))
         if objection is None:
             chosen = source
     return tuple(candidates)
 
 
-def _objection(address: str, source: str = _GIVEN) -> str | None:
+def _find_objection(address: str, source: str = _GIVEN) -> str | None:
     if not address:
         return "it has no address: is its container engine running?"
     if address == CALICO:

@@ -1,10 +1,10 @@
-"""What was there before, so that a failure and `relay revert` can bring it back.
+"""Keeps the old configuration, so that a failed apply and `relay revert` can restore it.
 
-All of it lies in `notify-email` within the instance's configuration directory, root's alone, on the
-same file system: to go back is to rename, which a full disk allows.
+The copies are in `notify-email` within the instance's configuration directory. Only root may read
+them. They are on the same file system, so to restore is to rename, which a full disk allows.
 
-    before/       main.cf and master.cf as the first apply found them; kept until `relay revert`
-    previous/     as this apply found them; only while it is at work
+    before/       main.cf and master.cf before the first apply; kept until `relay revert`
+    previous/     main.cf and master.cf before this apply; kept while it is at work
     record.json   what all the applies have changed: value before the first, value after the last
 """
 
@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import Any, Self
 
 from pyservice.errors import SetupError
-from pyservice.setup.relay.changes import Draft
+from pyservice.postfix.instance import Configuration
+from pyservice.setup.relay.changes import RelayPlan
 
 NAMES = ("main.cf", "master.cf")
 
 _COMPILED = (".db", ".lmdb")
-"""What postmap makes of a table, beside it; it holds the same secret."""
+"""The suffixes of the file that postmap writes beside a table; it holds the same secret."""
 
 
 @dataclass
-class Entry:
-    """One thing that was changed; None: it is not there."""
+class ValueChange:
+    """A parameter or service that was changed; None: it is not set."""
 
     before: str | None
     after: str | None
@@ -38,166 +39,170 @@ class Entry:
 class Record:
     """What all applies have changed, by name."""
 
-    parameters: dict[str, Entry] = field(default_factory=dict)
-    services: dict[str, Entry] = field(default_factory=dict)
+    parameters: dict[str, ValueChange] = field(default_factory=dict)
+    services: dict[str, ValueChange] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
-    """Content before the first apply; never a secret, since those files are ours."""
+    """The content before the first apply; never a secret, since those files are ours."""
     left: dict[str, str] = field(default_factory=dict)
-    """Digests of main.cf and master.cf as the last apply left them."""
+    """The digests of main.cf and master.cf after the last apply."""
     is_shared: bool = False
-    """Somebody else changed those two between two applies: their copies would undo that as well."""
+    """Whether others changed those files between two applies: their copies would undo that, too."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From its JSON."""
+        """Parse record.json."""
         values: dict[str, Any] = json.loads(text)
         for kind in ("parameters", "services"):
-            values[kind] = {name: Entry(**entry) for name, entry in values[kind].items()}
+            values[kind] = {name: ValueChange(**change) for name, change in values[kind].items()}
         return cls(**values)
 
-    def add(self, draft: Draft, written: dict[str, str], services: dict[str, str]) -> None:
-        """What a draft is about to change."""
-        for known, steps, now in (
-            (self.parameters, draft.parameters, written),
-            (self.services, draft.services, services),
+    def add(self, plan: RelayPlan, configuration: Configuration) -> None:
+        """Record what a plan is about to change."""
+        for changes, values, before in (
+            (self.parameters, plan.parameters, configuration.written),
+            (self.services, plan.services, configuration.services),
         ):
-            for name, after in steps.items():
-                known.setdefault(name, Entry(now.get(name), after)).after = after
+            for name, after in values.items():
+                changes.setdefault(name, ValueChange(before.get(name), after)).after = after
 
 
 class Backup:
-    """One instance's."""
+    """The backup of one instance."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, config_folder: Path) -> None:
         """Nothing is read or written yet.
 
         Args:
-            folder: the instance's configuration directory.
+            config_folder: the instance's configuration directory.
         """
-        self.place = folder / "notify-email"
-        self._folder = folder
+        self.folder = config_folder / "notify-email"
+        self._config_folder = config_folder
         self._old_record: str | None = None
         self._old_files: dict[Path, str | None] = {}
         self._modes: dict[Path, int] = {}
 
     def record(self) -> Record | None:
-        """What was changed so far; None: nothing, or others may not read it.
+        """Return what was changed so far; None: nothing, or this user may not read it.
 
         Raises:
-            SetupError: it can't be understood.
+            SetupError: the record is damaged.
         """
-        text = content(self.place / "record.json")
+        text = read_file(self.folder / "record.json")
         try:
             return Record.parse(text) if text else None
         except (ValueError, TypeError, KeyError):
             raise SetupError(
-                f"{self.place}/record.json is damaged: compare {self.place}/before with "
-                f"{self._folder} by hand, then remove {self.place}."
+                f"{self.folder}/record.json is damaged: compare {self.folder}/before with "
+                f"{self._config_folder} by hand, then remove {self.folder}."
             ) from None
 
-    def take(self, draft: Draft, written: dict[str, str], services: dict[str, str]) -> None:
-        """Keep what is there, before a draft is carried out.
+    def take(self, plan: RelayPlan, configuration: Configuration) -> None:
+        """Copy what a plan is about to change.
 
         Raises:
-            OSError: it can't be kept; nothing was changed.
+            OSError: it can't be copied; nothing was changed.
         """
-        self._old_record = content(self.place / "record.json")
-        self._old_files = {file.path: content(file.path) for file in draft.files}
-        self._modes = {file.path: file.mode for file in draft.files}
+        self._old_record = read_file(self.folder / "record.json")
+        self._old_files = {file.path: read_file(file.path) for file in plan.files}
+        self._modes = {file.path: file.mode for file in plan.files}
         record = self.record() or Record(left=self._digests())
         record.is_shared |= record.left != self._digests()
         try:
-            self.place.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             if self._old_record is None:
                 self._copy("before")
             self._copy("previous")
-            record.add(draft, written, services)
+            record.add(plan, configuration)
             for path, before in self._old_files.items():
                 record.files.setdefault(str(path), before)
-            self._write(record)
+            self._write_record(record)
         except BaseException:  # a signal, too
-            self._forget()
+            self._discard()
             raise
 
     def keep(self) -> None:
-        """It worked: note how both files are left.
+        """Record that the apply succeeded, and how it left both files.
 
         Raises:
-            OSError: it can't be noted; `restore` is still possible.
+            OSError: the record can't be written; `restore` is still possible.
         """
         record = self.record() or Record()
         record.left = self._digests()
-        self._write(record)
+        self._write_record(record)
 
-    def settle(self) -> None:
-        """There is no way back to the state before this apply; the copies of the first one stay."""
-        shutil.rmtree(self.place / "previous", ignore_errors=True)
+    def discard_previous(self) -> None:
+        """Remove the copies of this apply; those of the first one stay."""
+        shutil.rmtree(self.folder / "previous", ignore_errors=True)
 
     def restore(self) -> None:
-        """It failed: everything as `take` found it.
+        """Restore everything as it was at `take`.
 
         Raises:
-            OSError: even that can't be done; the copies stay.
+            OSError: it can't be restored; the copies stay.
         """
         for name in NAMES:
-            kept, there = self.place / "previous" / name, self._folder / name
-            if kept.exists() and kept.read_bytes() != there.read_bytes():
-                kept.replace(there)
+            copy, current = self.folder / "previous" / name, self._config_folder / name
+            if copy.exists() and copy.read_bytes() != current.read_bytes():
+                copy.replace(current)
         for path, before in self._old_files.items():
-            if content(path) != before:
-                put(path, before, mode=self._modes[path])
-        self._forget()
+            if read_file(path) != before:
+                write_file(path, before, mode=self._modes[path])
+        self._discard()
 
     def is_exact(self) -> bool:
-        """Whether the copies of the first apply can be put back: nobody else changed anything."""
+        """Return whether only applies changed the files, so that `restore_originals` is safe."""
         record = self.record()
         return record is not None and not record.is_shared and record.left == self._digests()
 
-    def put_originals(self) -> None:
-        """Put the copies of the first apply back, byte for byte."""
+    def restore_originals(self) -> None:
+        """Restore the copies of the first apply, byte for byte."""
         for name in NAMES:
-            fresh = self._folder / f"{name}.notify-email"
+            fresh = self._config_folder / f"{name}.notify-email"
             try:
-                _copy(self.place / "before" / name, fresh)
-                fresh.replace(self._folder / name)
+                _copy(self.folder / "before" / name, fresh)
+                fresh.replace(self._config_folder / name)
             finally:
                 fresh.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Forget everything: it is as if there never was an apply."""
-        shutil.rmtree(self.place)
+        """Remove the whole backup."""
+        shutil.rmtree(self.folder)
 
-    def _forget(self) -> None:
-        """Leave no more than there was before `take`."""
+    def _discard(self) -> None:
+        """Remove what `take` has added."""
         if self._old_record is None:
-            shutil.rmtree(self.place, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             return
-        shutil.rmtree(self.place / "previous", ignore_errors=True)
-        put(self.place / "record.json", self._old_record, mode=0o600)
+        shutil.rmtree(self.folder / "previous", ignore_errors=True)
+        write_file(self.folder / "record.json", self._old_record, mode=0o600)
 
     def _copy(self, kind: str) -> None:
-        folder = self.place / kind
+        folder = self.folder / kind
         folder.mkdir(mode=0o700, exist_ok=True)
         for name in NAMES:
-            _copy(self._folder / name, folder / name)
+            _copy(self._config_folder / name, folder / name)
 
-    def _write(self, record: Record) -> None:
-        put(self.place / "record.json", json.dumps(asdict(record), indent=1) + "\n", mode=0o600)
+    def _write_record(self, record: Record) -> None:
+        write_file(
+            self.folder / "record.json", json.dumps(asdict(record), indent=1) + "\n", mode=0o600
+        )
 
     def _digests(self) -> dict[str, str]:
-        return {name: sha256((self._folder / name).read_bytes()).hexdigest() for name in NAMES}
+        return {
+            name: sha256((self._config_folder / name).read_bytes()).hexdigest() for name in NAMES
+        }
 
 
-def content(path: Path) -> str | None:
-    """A file's text; None: there is none, or it may not be read."""
+def read_file(path: Path) -> str | None:
+    """Return a file's text; None: there is no such file, or this user may not read it."""
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
 
 
-def put(path: Path, text: str | None, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all; None: remove it, and the drop-ins' folder if it is empty.
+def write_file(path: Path, text: str | None, *, mode: int = 0o644) -> None:
+    """Write a file whole or not at all; None removes it, and an empty folder of drop-ins.
 
     Raises:
         OSError: it can't be written.
@@ -206,7 +211,7 @@ def put(path: Path, text: str | None, *, mode: int = 0o644) -> None:
         for name in (path.name, *(path.name + suffix for suffix in _COMPILED)):
             path.with_name(name).unlink(missing_ok=True)
         if path.parent.name.endswith(".service.d"):
-            with suppress(OSError):  # others' drop-ins are in it
+            with suppress(OSError):  # it holds drop-ins of others
                 path.parent.rmdir()
         return
     if path.is_relative_to("/proc"):

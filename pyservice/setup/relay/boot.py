@@ -1,16 +1,16 @@
-"""A boot at which docker0 has no address yet must not lose Postfix.
+"""Keeps Postfix starting at a boot at which docker0 has no address yet.
 
 Postfix does not start while an address of inet_interfaces is missing. So either systemd starts it
-after Docker and again when it failed (a drop-in), or Postfix listens without asking whether the
-address is there (`--boot-safe`).
+after Docker, and again when it failed (a drop-in), or Postfix listens whether the address is there
+or not (`--boot-safe`).
 """
 
 from ipaddress import ip_address
 from pathlib import Path
 
 from pyservice.errors import SetupError
-from pyservice.postfix.mynetworks import address_or_none, tokens
-from pyservice.setup.relay.changes import Drafting, File
+from pyservice.postfix.mynetworks import address_or_none, split_list
+from pyservice.setup.relay.changes import ManagedFile, RelayPlanBuilder
 
 UNIT_FOLDERS = (
     Path("/etc/systemd/system"),
@@ -18,8 +18,6 @@ UNIT_FOLDERS = (
     Path("/lib/systemd/system"),
 )
 DROP_INS = Path("/etc/systemd/system")
-SYSTEMD_RUNS = Path("/run/systemd/system")
-"""It exists where systemd is the init (sd_booted(3))."""
 SYSCTL_FILE = Path("/etc/sysctl.d/60-notify-email.conf")
 
 _DEFAULT_LISTENER = "smtp inet n - n - - smtpd"
@@ -27,41 +25,53 @@ _LOOPBACK_NAMES = {"localhost", "loopback-only"}
 
 
 def unit(folders: tuple[Path, ...] = UNIT_FOLDERS) -> str | None:
-    """The systemd unit that really starts the default instance; None: there is none.
+    """Return the systemd unit that really starts the default instance; None: there is none.
 
     Debian's postfix.service up to Debian 12 runs /bin/true and leaves the work to
     postfix@-.service; elsewhere postfix.service does it, though the template may exist.
     """
-    main, template = (_first(folders, name) for name in ("postfix.service", "postfix@.service"))
+    main, template = (
+        _read_first(folders, name) for name in ("postfix.service", "postfix@.service")
+    )
     if template is not None and (main is None or "ExecStart=/bin/true" in main):
         return "postfix@-.service"
     return "postfix.service" if main is not None else None
 
 
-def manager(*, is_default: bool, folders: tuple[Path, ...] = UNIT_FOLDERS) -> str | None:
-    """The unit by which to restart an instance; None: by Postfix' own command.
+def managing_unit(
+    *,
+    is_default: bool,
+    folders: tuple[Path, ...] = UNIT_FOLDERS,
+    systemd_folder: Path = Path("/run/systemd/system"),
+) -> str | None:
+    """Return the unit that restarts an instance; None: Postfix' own command does.
 
     systemd would not know of a Postfix that was restarted behind its back.
+
+    Args:
+        is_default: whether this is the machine's main instance.
+        folders: the folders of systemd's units.
+        systemd_folder: a folder that exists where systemd is the init (sd_booted(3)).
     """
-    return unit(folders) if is_default and SYSTEMD_RUNS.is_dir() else None
+    return unit(folders) if is_default and systemd_folder.is_dir() else None
 
 
-def files(drop_in_for: str | None, address: str) -> tuple[Path, ...]:
-    """All that this module may write."""
-    drop_in = (_drop_in_path(drop_in_for),) if drop_in_for else ()
-    return (*drop_in, SYSCTL_FILE, _live(address))
+def managed_files(unit_name: str | None, address: str) -> tuple[Path, ...]:
+    """Return all the files that this module may write."""
+    drop_in = (_drop_in_path(unit_name),) if unit_name else ()
+    return (*drop_in, SYSCTL_FILE, _kernel_setting(address))
 
 
-def wait_for_docker(drafting: Drafting, unit_name: str | None, bridge: str | None) -> None:
+def wait_for_docker(builder: RelayPlanBuilder, unit_name: str | None, bridge: str | None) -> None:
     """Have systemd start Postfix after Docker, and again when the address was missing."""
-    if not drafting.configuration.is_default:
-        drafting.note(
+    if not builder.configuration.is_default:
+        builder.add_note(
             "At boot this instance does not start before the bridge has its address: order it "
             "yourself, or give --boot-safe."
         )
         return
     if unit_name is None:
-        drafting.note(
+        builder.add_note(
             "There is no systemd unit of Postfix here: start Postfix after Docker at boot, or give "
             "--boot-safe."
         )
@@ -74,53 +84,60 @@ def wait_for_docker(drafting: Drafting, unit_name: str | None, bridge: str | Non
         "[Service]\nRestart=on-failure\nRestartSec=5\n"
     )
     why = "Postfix does not start while the bridge has no address, as at boot before Docker."
-    drafting.file(File(_drop_in_path(unit_name), content, why))
+    builder.set_file(ManagedFile(_drop_in_path(unit_name), content, why))
 
 
-def listen_regardless(drafting: Drafting, address: str) -> None:
-    """Listen at an address that may come later: a service of its own and ip_nonlocal_bind.
+def listen_regardless(builder: RelayPlanBuilder, address: str) -> None:
+    """Listen at an address that may come later, by a service of its own and ip_nonlocal_bind.
 
     Raises:
-        SetupError: this Postfix can't.
+        SetupError: this Postfix is too old for that.
     """
-    configuration = drafting.configuration
+    configuration = builder.configuration
     if not configuration.is_at_least(2, 11):
         raise SetupError(
             f"Postfix {configuration.version} can't edit master.cf by postconf, which --boot-safe "
             "needs (2.11): leave it out, or update Postfix."
         )
     name = listener(address)
-    drafting.service(f"{name}/inet", _line(drafting, name), "It listens for the containers.")
+    builder.set_service(
+        f"{name}/inet", _listener_line(builder, name), "It listens for the containers."
+    )
     version = ip_address(address).version
     setting = f"net.ipv{version}.ip_nonlocal_bind"
     why = "Postfix may listen at an address that comes later."
-    drafting.file(File(SYSCTL_FILE, f"{setting} = 1\n", f"{why[:-1]}, also after a boot."))
-    drafting.file(File(_live(address), "1\n", why))
+    builder.set_file(
+        ManagedFile(SYSCTL_FILE, f"{setting} = 1\n", f"{why[:-1]}, also after a boot.")
+    )
+    builder.set_file(ManagedFile(_kernel_setting(address), "1\n", why))
 
 
 def without(value: str, address: str) -> str:
-    """inet_interfaces for that: an address named there as well would keep Postfix from starting."""
-    if address_or_none(address) not in map(address_or_none, tokens(value)):
+    """Return inet_interfaces without an address that has a listener of its own.
+
+    An address that both name would keep Postfix from starting.
+    """
+    if address_or_none(address) not in map(address_or_none, split_list(value)):
         return value
-    kept = [token for token in tokens(value) if address_or_none(token) != ip_address(address)]
+    kept = [name for name in split_list(value) if address_or_none(name) != ip_address(address)]
     return ", ".join(kept) if set(kept) - _LOOPBACK_NAMES else "loopback-only"
 
 
 def listener(address: str) -> str:
-    """A service's name in master.cf: `172.22.91.1:25`."""
+    """Return the name of the address' service in master.cf: `172.22.91.1:25`."""
     return f"[{address}]:25" if ":" in address else f"{address}:25"
 
 
-def _line(drafting: Drafting, name: str) -> str:
-    """As the usual listener is, chroot and options alike, if that is an smtpd itself."""
-    usual = drafting.configuration.services.get("smtp/inet", _DEFAULT_LISTENER)
+def _listener_line(builder: RelayPlanBuilder, name: str) -> str:
+    """Return a line like the usual listener's, chroot and options alike, if that is an smtpd."""
+    usual = builder.configuration.services.get("smtp/inet", _DEFAULT_LISTENER)
     fields = usual.split()
     if fields[7] != "smtpd":
         fields = _DEFAULT_LISTENER.split()
     return " ".join([name, *fields[1:]])
 
 
-def _live(address: str) -> Path:
+def _kernel_setting(address: str) -> Path:
     return Path(f"/proc/sys/net/ipv{ip_address(address).version}/ip_nonlocal_bind")
 
 
@@ -128,6 +145,6 @@ def _drop_in_path(unit_name: str) -> Path:
     return DROP_INS / f"{unit_name}.d" / "notify-email.conf"
 
 
-def _first(folders: tuple[Path, ...], name: str) -> str | None:
-    found = (folder / name for folder in folders)
-    return next((file.read_text(errors="replace") for file in found if file.is_file()), None)
+def _read_first(folders: tuple[Path, ...], name: str) -> str | None:
+    files = (folder / name for folder in folders)
+    return next((file.read_text(errors="replace") for file in files if file.is_file()), None)

@@ -1,13 +1,13 @@
-"""What a relay for containers should refuse, each with its reason; asked for by `--harden`."""
+"""What `--harden` makes a relay for containers refuse, each with its reason."""
 
 from pyservice.errors import SetupError
 from pyservice.postfix import mynetworks
-from pyservice.setup.relay.changes import Drafting
+from pyservice.setup.relay.changes import RelayPlanBuilder
 
 LARGEST_MESSAGE = 26_214_400
-"""Bytes. Most relay hosts take no more, so that a larger mail would only come back."""
+"""Bytes. Most relay hosts take no more, so a larger mail would only come back."""
 MOST_CONNECTIONS = 20
-"""Of one container: a fifth of the 100 processes that Postfix has."""
+"""Connections of one container: a fifth of the 100 processes that Postfix has."""
 
 _EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 _REFUSALS = {
@@ -18,33 +18,32 @@ _REFUSALS = {
     "defer_if_permit",
 }
 _NORMALIZES = ((3, 8, 5), (3, 7, 10), (3, 6, 14), (3, 5, 24))
-"""The first of each series that knows `normalize` (postconf(5), smtpd_forbid_bare_newline)."""
+"""The first release of each series that knows `normalize` (postconf(5),
+smtpd_forbid_bare_newline)."""
 
 
-def add(drafting: Drafting) -> None:
-    """All of it, but the senders."""
-    _relay_for_none_but_mynetworks(drafting)
-    _forbid_smuggling(drafting)
-    size = drafting.effective("message_size_limit")
-    if not 0 < int(size) <= LARGEST_MESSAGE:
-        why = "Without a limit one mail can fill the queue's disk."
-        drafting.set("message_size_limit", str(LARGEST_MESSAGE), why)
+def harden(builder: RelayPlanBuilder) -> None:
+    """Set all that `--harden` stands for; `allow_senders` is an option of its own."""
+    _refuse_strangers(builder)
+    _forbid_smuggling(builder)
+    _limit_message_size(builder)
     why = "Nobody in a container needs to ask which local users there are."
-    drafting.set("disable_vrfy_command", "yes", why)
-    _limit_connections(drafting)
+    builder.set_parameter("disable_vrfy_command", "yes", why)
+    _limit_connections(builder)
 
 
-def allow_senders(drafting: Drafting, senders: tuple[str, ...]) -> None:
-    """Refuse every envelope sender of containers but these addresses and domains.
+def allow_senders(builder: RelayPlanBuilder, senders: tuple[str, ...]) -> None:
+    """Refuse every envelope sender of containers except these addresses and domains.
 
-    Local programs are not bound, and bounces (the empty sender) are always taken.
+    Local programs may use any sender, and bounces (the empty sender) are always taken.
 
     Raises:
-        SetupError: a sender is none, Postfix is too old, or there is such a rule already.
+        SetupError: a sender is no address or domain, Postfix is too old, or it has such a rule
+            already.
     """
-    if not drafting.configuration.is_at_least(3, 0):
+    if not builder.configuration.is_at_least(3, 0):
         raise SetupError(
-            f"Postfix {drafting.configuration.version} has no inline tables (3.0), which "
+            f"Postfix {builder.configuration.version} has no inline tables (3.0), which "
             "--allow-sender needs: leave it out, or update Postfix."
         )
     for sender in senders:
@@ -57,28 +56,28 @@ def allow_senders(drafting: Drafting, senders: tuple[str, ...]) -> None:
         "check_client_access inline:{ {127.0.0.1 = OK}, {::1 = OK} }, "
         f"check_sender_access inline:{{ {pairs} }}, reject"
     )
-    before = drafting.effective("smtpd_sender_restrictions")
+    before = builder.effective("smtpd_sender_restrictions")
     if before and before != value and "check_client_access inline:{ {127.0.0.1" not in before:
         raise SetupError(
             f"smtpd_sender_restrictions is set already ({before}): add the senders there, or empty "
             "it for --allow-sender."
         )
     why = "A container may not write in anybody's name."
-    drafting.set("smtpd_sender_restrictions", value, why)
+    builder.set_parameter("smtpd_sender_restrictions", value, why)
 
 
-def lets_smtpd_run(drafting: Drafting) -> bool:
-    """Whether strangers are refused by one of the two lists; smtpd does not start otherwise.
+def lets_smtpd_run(builder: RelayPlanBuilder) -> bool:
+    """Return whether one of two lists refuses strangers, without which smtpd does not start.
 
-    With compatibility_level = 0, as of a main.cf from before 3.0, the first list is empty.
+    With compatibility_level = 0, as in a main.cf from before 3.0, the first list is empty.
     """
     lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-    return any(_REFUSALS & set(mynetworks.tokens(drafting.effective(name))) for name in lists)
+    return any(_REFUSALS & set(mynetworks.split_list(builder.effective(name))) for name in lists)
 
 
-def _relay_for_none_but_mynetworks(drafting: Drafting) -> None:
+def _refuse_strangers(builder: RelayPlanBuilder) -> None:
     name = "smtpd_relay_restrictions"
-    before = mynetworks.tokens(drafting.effective(name))
+    before = mynetworks.split_list(builder.effective(name))
     if {"reject_unauth_destination", "reject"} & set(before):
         return
     after = [
@@ -87,38 +86,46 @@ def _relay_for_none_but_mynetworks(drafting: Drafting) -> None:
     ]
     if "reject_unauth_destination" not in after:
         after = ["permit_mynetworks", "reject_unauth_destination"]
-    why = "Who is not in mynetworks is refused for good, and doesn't try again for days."
-    drafting.set(name, ", ".join(after), why)
+    why = "A client outside of mynetworks is refused for good, and doesn't try again for days."
+    builder.set_parameter(name, ", ".join(after), why)
 
 
-def _forbid_smuggling(drafting: Drafting) -> None:
+def _forbid_smuggling(builder: RelayPlanBuilder) -> None:
     name = "smtpd_forbid_bare_newline"
-    known = drafting.configuration.effective
+    known = builder.configuration.effective
     if name not in known:
-        drafting.note(
-            f"Postfix {drafting.configuration.version} can't forbid bare newlines, by which mails "
-            "are smuggled (CVE-2023-51764): update to 3.5.23, 3.6.13, 3.7.9, 3.8.4 or later."
+        builder.add_note(
+            f"Postfix {builder.configuration.version} can't forbid bare newlines, which "
+            "smuggle a second mail into one (CVE-2023-51764): update to 3.5.23, 3.6.13, 3.7.9, "
+            "3.8.4 or later."
         )
         return
-    if drafting.effective(name) not in {"normalize", "reject", "yes"}:
+    if builder.effective(name) not in {"normalize", "reject", "yes"}:
         why = "A bare newline can smuggle a second mail into one (CVE-2023-51764)."
-        drafting.set(name, "normalize" if _normalizes(drafting) else "yes", why)
+        builder.set_parameter(name, "normalize" if _normalizes(builder) else "yes", why)
     why = "Containers are in mynetworks, and would be excepted."
-    drafting.set(f"{name}_exclusions", "", why)
+    builder.set_parameter(f"{name}_exclusions", "", why)
 
 
-def _normalizes(drafting: Drafting) -> bool:
-    is_at_least = drafting.configuration.is_at_least
+def _normalizes(builder: RelayPlanBuilder) -> bool:
+    is_at_least = builder.configuration.is_at_least
     return is_at_least(3, 9) or any(
         is_at_least(*first) and not is_at_least(first[0], first[1] + 1) for first in _NORMALIZES
     )
 
 
-def _limit_connections(drafting: Drafting) -> None:
+def _limit_message_size(builder: RelayPlanBuilder) -> None:
+    size = builder.effective("message_size_limit")
+    if not 0 < int(size) <= LARGEST_MESSAGE:
+        why = "Without a limit one mail can fill the queue's disk."
+        builder.set_parameter("message_size_limit", str(LARGEST_MESSAGE), why)
+
+
+def _limit_connections(builder: RelayPlanBuilder) -> None:
     loopback = "127.0.0.0/8 [::1]/128"
     why = "Limits don't hold for mynetworks otherwise, and one container could take all processes."
-    drafting.set(_EXCEPTIONS, loopback, why)
+    builder.set_parameter(_EXCEPTIONS, loopback, why)
     name = "smtpd_client_connection_count_limit"
-    if not 0 < int(drafting.effective(name)) <= MOST_CONNECTIONS:
+    if not 0 < int(builder.effective(name)) <= MOST_CONNECTIONS:
         why = "One container is not to keep the others waiting."
-        drafting.set(name, str(MOST_CONNECTIONS), why)
+        builder.set_parameter(name, str(MOST_CONNECTIONS), why)

@@ -1,4 +1,4 @@
-"""Whether the relay serves its containers and refuses everybody else, by trying."""
+"""Tries whether the relay serves its containers and refuses everybody else."""
 
 import smtplib
 import time
@@ -7,36 +7,39 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pyservice.errors import SetupError
-from pyservice.postfix.mynetworks import Address, Entry, is_listed
+from pyservice.postfix.mynetworks import Address, NetworkEntry, is_listed
 from pyservice.smtp import Connection
 
 PORT = 25
-PATIENCE = 5.0
-"""Seconds within which a started Postfix must be met."""
-_ANSWER = 20.0
+
+_REPLY_TIMEOUT = 20.0
 """Seconds for one reply: with a dead name server Postfix greets only after several."""
 _STRANGER = "nobody@open-relay-test.invalid"
-"""A recipient that no server takes for its own (RFC 2606)."""
+"""A recipient that is at home at no server (RFC 2606)."""
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Whether somebody outside of mynetworks is refused."""
+class OpenRelayResult:
+    """Whether a client outside of mynetworks is refused."""
 
     state: Literal["proved", "not proved", "open relay"]
     sentence: str
 
 
-def wait_for_greeting(address: Address) -> str:
-    """Wait for 220: the greeting.
+def wait_for_greeting(address: Address, *, timeout: float = 5.0) -> str:
+    """Wait until a started Postfix greets with 220; return the greeting.
+
+    Args:
+        address: the relay's.
+        timeout: seconds within which Postfix must take a connection.
 
     Raises:
-        SetupError: it doesn't come.
+        SetupError: there is no greeting, or another one.
     """
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + timeout
     while True:
         try:
-            return Connection(str(address), PORT, timeout=_ANSWER).greeting()
+            return _read_greeting(address)
         except ConnectionError as error:
             is_final = "greets with '5" in str(error)
             if is_final or time.monotonic() > ends:
@@ -45,46 +48,52 @@ def wait_for_greeting(address: Address) -> str:
 
 
 def greets(address: Address) -> bool:
-    """Whether it greets with 220 just now."""
+    """Return whether the relay greets with 220 just now."""
     try:
-        Connection(str(address), PORT, timeout=_ANSWER).greeting()
+        _read_greeting(address)
     except ConnectionError:
         return False
     return True
 
 
-def refuses_strangers(
-    address: Address, own: Iterable[Address], mynetworks: tuple[Entry, ...]
-) -> Proof:
+def try_strangers(
+    address: Address, own_addresses: Iterable[Address], mynetworks: tuple[NetworkEntry, ...]
+) -> OpenRelayResult:
     """Try to relay from each of this machine's addresses that is outside of mynetworks.
 
-    Only as far as RCPT: no mail is made.
+    It ends at RCPT: no mail is made.
 
     Args:
         address: the relay's.
-        own: this machine's addresses.
-        mynetworks: the list.
+        own_addresses: this machine's.
+        mynetworks: the networks that it relays for.
     """
     tried = "this machine has no address outside of mynetworks to try from"
-    for source in own:
+    for source in own_addresses:
         if source.version != address.version or source.is_loopback:
             continue
         if source.is_link_local or is_listed(mynetworks, source):
             continue
-        code, said = _rcpt(address, source)
+        code, reply = _try_recipient(address, source)
         if code in {454, 554}:
-            return Proof("proved", f"{source}, outside of mynetworks, gets {said!r}.")
+            sentence = f"{source}, outside of mynetworks, gets {reply!r}."
+            return OpenRelayResult("proved", sentence)
         if code == 250 and not any(entry.network is None for entry in mynetworks):
-            return Proof("open relay", f"{source}, outside of mynetworks, may relay: {said!r}.")
-        tried = f"{source} got {said!r}"
-    return Proof("not proved", f"{tried}.")
+            sentence = f"{source}, outside of mynetworks, may relay: {reply!r}."
+            return OpenRelayResult("open relay", sentence)
+        tried = f"{source} got {reply!r}"
+    return OpenRelayResult("not proved", f"{tried}.")
 
 
-def _rcpt(address: Address, source: Address) -> tuple[int, str]:
-    """The reply to a stranger's RCPT; code 0: there was none."""
+def _read_greeting(address: Address) -> str:
+    return Connection(str(address), PORT, timeout=_REPLY_TIMEOUT).greeting()
+
+
+def _try_recipient(address: Address, source: Address) -> tuple[int, str]:
+    """Return the reply to a stranger's RCPT; code 0: there was none."""
     try:
         with smtplib.SMTP(
-            str(address), PORT, "localhost", _ANSWER, source_address=(str(source), 0)
+            str(address), PORT, "localhost", _REPLY_TIMEOUT, source_address=(str(source), 0)
         ) as smtp:
             smtp.ehlo()
             smtp.mail("")

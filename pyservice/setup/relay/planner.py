@@ -1,4 +1,4 @@
-"""From any Postfix to a send-only relay that containers may use: what differs, as a draft. Pure."""
+"""Plans how any Postfix becomes a send-only relay that containers may use. Pure."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -6,22 +6,22 @@ from pathlib import Path
 
 from pyservice.errors import SetupError
 from pyservice.postfix import mynetworks
-from pyservice.postfix.mynetworks import Address, Network, address_or_none
+from pyservice.postfix.mynetworks import Address, Network, NetworkEntry, address_or_none
 from pyservice.setup.relay import boot, hardening
-from pyservice.setup.relay.changes import Draft, Drafting, File, State
+from pyservice.setup.relay.changes import ManagedFile, RelayPlan, RelayPlanBuilder, RelayState
 
 TLS_LEVELS = ("may", "encrypt", "verify", "secure")
-"""Of `smtp_tls_security_level`, the ones that make sense to a relay host."""
+"""The values of `smtp_tls_security_level` that make sense to a relay host."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the relay is to be; None and empty: leave it as it is."""
+class DesiredRelay:
+    """What the relay should be; None and empty mean: leave it as it is."""
 
     address: Address
-    """Where containers meet it."""
+    """Where containers reach it."""
     networks: tuple[Network, ...]
-    """Whose mail it takes."""
+    """The networks that it relays for."""
     bridge: str | None = None
     """The interface with that address."""
     unit: str | None = None
@@ -34,54 +34,47 @@ class Wanted:
     tls: str | None = None
     tls_ca_file: Path | None = None
     narrow: bool = False
-    """Listen at no other address than loopback's and this one."""
+    """Listen on loopback and at this address only."""
     harden: bool = False
     senders: tuple[str, ...] = ()
-    """The only ones that containers may use."""
+    """The only senders that containers may use."""
     boot_safe: bool = False
     restart: bool = True
     allow_broad: tuple[Network, ...] = ()
 
 
-def files(wanted: Wanted, folder: Path) -> tuple[Path, ...]:
-    """All the files beside main.cf and master.cf that a draft may touch."""
-    return (*boot.files(wanted.unit, str(wanted.address)), sasl_file(folder))
+def managed_files(desired: DesiredRelay, folder: Path) -> tuple[Path, ...]:
+    """Return all the files beside main.cf and master.cf that a plan may touch."""
+    return (*boot.managed_files(desired.unit, str(desired.address)), sasl_file(folder))
 
 
 def sasl_file(folder: Path) -> Path:
-    """Where the password for the relay host is kept."""
+    """Return the file that holds the password for the relay host."""
     return folder / "notify-email.sasl_passwd"
 
 
-def draft(state: State, wanted: Wanted) -> Draft:
-    """What is to be done.
+def plan_relay(state: RelayState, desired: DesiredRelay) -> RelayPlan:
+    """Return what to change so that a Postfix becomes the desired relay.
 
     Raises:
-        SetupError: it can't or must not be done; says why and what to do.
+        SetupError: that is impossible or unsafe; the message says why, and what to do.
     """
-    _refuse(state, wanted)
-    drafting = Drafting(state)
-    needs_address = _listen(drafting, wanted)
-    _admit(drafting, wanted)
+    _check_postfix(state)
+    _check_networks(state, desired)
+    _check_protocols(state, desired)
+    builder = RelayPlanBuilder(state)
+    needs_address = _listen(builder, desired)
+    _check_master_networks(builder, desired)
+    _admit_networks(builder, desired)
     if needs_address:
-        boot.wait_for_docker(drafting, wanted.unit, wanted.bridge)
-    _hand_on(drafting, wanted)
-    if wanted.harden:
-        hardening.add(drafting)
-        if not wanted.senders:
-            drafting.note("Containers may use any sender: --allow-sender names those they may.")
-    elif not hardening.lets_smtpd_run(drafting):
-        drafting.note(
-            "Nothing greets like this: neither smtpd_relay_restrictions nor "
-            "smtpd_recipient_restrictions refuses strangers, without which Postfix' smtpd does not "
-            "start. --harden sets the former."
-        )
-    if wanted.senders:
-        hardening.allow_senders(drafting, wanted.senders)
-    return drafting.finish(serves=wanted.restart)
+        boot.wait_for_docker(builder, desired.unit, desired.bridge)
+    _set_names(builder, desired)
+    _secure_relay_host(builder, desired)
+    _harden(builder, desired)
+    return builder.build(serves=desired.restart)
 
 
-def _refuse(state: State, wanted: Wanted) -> None:
+def _check_postfix(state: RelayState) -> None:
     configuration = state.configuration
     if not configuration.is_at_least(2, 10):
         raise SetupError(f"Postfix {configuration.version} is too old: 2.10 is the oldest.")
@@ -90,181 +83,215 @@ def _refuse(state: State, wanted: Wanted) -> None:
             f"{configuration.linked[0]} in {configuration.folder} is a symbolic link, which "
             "postconf would replace: name the directory that it leads to, or make it a file."
         )
-    for network in wanted.networks:
-        why = mynetworks.too_broad(network, state.addresses)
-        if why and network not in wanted.allow_broad:
+
+
+def _check_networks(state: RelayState, desired: DesiredRelay) -> None:
+    for network in desired.networks:
+        objection = mynetworks.find_objection(network, state.addresses)
+        if objection and network not in desired.allow_broad:
             raise SetupError(
-                f"{network} {why}. Give a narrower --network, or insist: --allow-broad {network}"
+                f"{network} {objection}. Give a narrower --network, or insist: "
+                f"--allow-broad {network}"
             )
-    protocols = configuration.effective["inet_protocols"]
-    for kind, version in (("ipv4", 4), ("ipv6", 6)):
-        wrong = [it for it in (wanted.address, *wanted.networks) if it.version != version]
-        if protocols == kind and wrong:
+
+
+def _check_protocols(state: RelayState, desired: DesiredRelay) -> None:
+    protocols = state.configuration.effective["inet_protocols"]
+    version = {"ipv4": 4, "ipv6": 6}.get(protocols)
+    if version is None:
+        return
+    for place in (desired.address, *desired.networks):
+        if place.version != version:
             raise SetupError(
-                f"inet_protocols = {kind}, so Postfix can't serve {wrong[0]}: "
+                f"inet_protocols = {protocols}, so Postfix can't serve {place}: "
                 "set it to `all`, or give an address of that kind."
             )
 
 
-def _listen(drafting: Drafting, wanted: Wanted) -> bool:
-    """Whether Postfix then starts only where the address is there."""
-    effective, address = drafting.effective("inet_interfaces"), str(wanted.address)
-    own_service = f"{boot.listener(address)}/inet"
-    services = drafting.configuration.services
-    if effective == "all" and not wanted.narrow:
-        drafting.note(
+def _listen(builder: RelayPlanBuilder, desired: DesiredRelay) -> bool:
+    """Have Postfix listen at the address; return whether it then starts only if that is there."""
+    effective, address = builder.effective("inet_interfaces"), str(desired.address)
+    if effective == "all" and not desired.narrow:
+        builder.add_note(
             "inet_interfaces = all: Postfix listens at every address of this machine, so that a "
             "firewall and mynetworks are all that protects it. --narrow leaves loopback and "
             f"{address}."
         )
         return False
-    if not {"smtp/inet", "25/inet", own_service} & services.keys() and not wanted.boot_safe:
-        raise SetupError(
-            "master.cf has no service smtp/inet, so nothing listens at port 25: add it "
-            f"(postconf -c {drafting.configuration.folder} -M "
-            "'smtp/inet=smtp inet n - y - - smtpd'), or give --boot-safe."
-        )
-    if wanted.boot_safe:
+    if desired.boot_safe:
         narrowed = "loopback-only" if effective == "all" else boot.without(effective, address)
         if narrowed != effective:
             why = "The address has a listener of its own, which starts without it."
-            drafting.set("inet_interfaces", narrowed, why)
-        boot.listen_regardless(drafting, address)
+            builder.set_parameter("inet_interfaces", narrowed, why)
+        boot.listen_regardless(builder, address)
         return False
+    own_service, services = f"{boot.listener(address)}/inet", builder.configuration.services
     if own_service in services:
         return False
-    if wanted.restart and wanted.address not in drafting.state.addresses:
+    if not {"smtp/inet", "25/inet"} & services.keys():
+        raise SetupError(
+            "master.cf has no service smtp/inet, so nothing listens at port 25: add it "
+            f"(postconf -c {builder.configuration.folder} -M "
+            "'smtp/inet=smtp inet n - y - - smtpd'), or give --boot-safe."
+        )
+    if desired.restart and desired.address not in builder.state.addresses:
         raise SetupError(
             f"No interface of this machine has {address}, and Postfix would not start with it: "
             "start Docker first, or give --boot-safe."
         )
     why = "Containers reach this node by that address; loopback stays for the node's own mail."
-    drafting.set("inet_interfaces", _with_address(drafting, address), why)
+    builder.set_parameter("inet_interfaces", _with_address(builder, address), why)
     return True
 
 
-def _with_address(drafting: Drafting, address: str) -> str:
-    effective = drafting.effective("inet_interfaces")
-    named = mynetworks.tokens(effective)
-    others = [token for token in named if address_or_none(token) != address_or_none(address)]
+def _with_address(builder: RelayPlanBuilder, address: str) -> str:
+    effective = builder.effective("inet_interfaces")
+    named = mynetworks.split_list(effective)
+    others = [name for name in named if address_or_none(name) != address_or_none(address)]
     if effective in {"all", "loopback-only"} or not others:
         # `loopback-only` beside an address is fatal. With its address alone, Postfix would also
         # send from it, which no relay host can answer. And where IPv6 is switched off, `localhost`
         # is fatal, too, as /etc/hosts goes on to name ::1.
-        is_ipv4 = drafting.effective("inet_protocols") == "ipv4"
-        has_ipv6 = ip_address("::1") in drafting.state.addresses
+        is_ipv4 = builder.effective("inet_protocols") == "ipv4"
+        has_ipv6 = ip_address("::1") in builder.state.addresses
         return f"{'localhost' if is_ipv4 or has_ipv6 else '127.0.0.1'}, {address}"
     if len(others) < len(named):
         return effective
-    return mynetworks.appended(_written(drafting, "inet_interfaces"), [address])
+    return mynetworks.append_to_list(builder.written("inet_interfaces"), [address])
 
 
-def _admit(drafting: Drafting, wanted: Wanted) -> None:
-    for name in ("smtp/inet", "25/inet", f"{boot.listener(str(wanted.address))}/inet"):
-        if "-o mynetworks=" in drafting.configuration.services.get(name, ""):
+def _check_master_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    for name in ("smtp/inet", "25/inet", f"{boot.listener(str(desired.address))}/inet"):
+        if "-o mynetworks=" in builder.configuration.services.get(name, ""):
             raise SetupError(
                 f"master.cf sets mynetworks for {name} itself (-o mynetworks=…), so main.cf's does "
                 f"not count there: take it out (postconf -PX {name}/mynetworks)."
             )
-    listed = drafting.state.mynetworks
-    missing = []
-    for network in wanted.networks:
-        gaps = mynetworks.excluded(listed, network)
-        for gap in gaps:
-            if gap.network is not None and _holds(gap.network, network):
-                raise SetupError(
-                    f"mynetworks excludes {network} ({gap.text}): take that entry out first."
-                )
-        for gap in gaps:
-            drafting.note(f"mynetworks excludes {gap.text[1:]}, and still will.")
-        if not mynetworks.covers(listed, network):
-            missing.append(network)
-    _warn(drafting, wanted)
+
+
+def _admit_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    listed = builder.state.mynetworks
+    for network in desired.networks:
+        _check_exclusions(builder, network)
+    _warn_of_listed_networks(builder, desired)
+    missing = [net for net in desired.networks if not mynetworks.covers(listed, net)]
     if not missing:
         return
-    value = mynetworks.appended(_written(drafting, "mynetworks"), map(mynetworks.written, missing))
+    value = mynetworks.append_to_list(
+        builder.written("mynetworks"), map(mynetworks.format_network, missing)
+    )
     why = "Mail from the containers' addresses is relayed."
-    if "mynetworks" not in drafting.configuration.written:
-        style = drafting.effective("mynetworks_style")
+    if "mynetworks" not in builder.configuration.written:
+        style = builder.effective("mynetworks_style")
         why += f" What mynetworks_style = {style} gave so far is written out."
-    drafting.set("mynetworks", value, why)
+    builder.set_parameter("mynetworks", value, why)
 
 
-def _warn(drafting: Drafting, wanted: Wanted) -> None:
-    own = drafting.state.addresses
-    for entry in drafting.state.mynetworks:
-        if entry.network is None and not entry.is_excluded:
-            drafting.note(
-                f"mynetworks also takes what {entry.text} holds, which is not looked into."
+def _check_exclusions(builder: RelayPlanBuilder, network: Network) -> None:
+    exclusions = mynetworks.find_exclusions(builder.state.mynetworks, network)
+    for entry in exclusions:
+        if entry.network is not None and _contains(entry.network, network):
+            raise SetupError(
+                f"mynetworks excludes {network} ({entry.text}): take that entry out first."
             )
-        elif entry.network is not None and not entry.is_excluded:
-            why = mynetworks.too_broad(entry.network, own)
-            if why and entry.network not in (*wanted.allow_broad, *wanted.networks):
-                drafting.note(f"mynetworks holds {entry.text} already, which {why}.")
-    if any(_holds_address(network, wanted.address) for network in wanted.networks):
-        drafting.note(
-            f"{wanted.address} is in mynetworks itself: never publish port 25 in a way that makes "
+    for entry in exclusions:
+        builder.add_note(f"mynetworks excludes {entry.text[1:]}, and still will.")
+
+
+def _warn_of_listed_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    for entry in builder.state.mynetworks:
+        if entry.is_excluded:
+            continue
+        if entry.network is None:
+            builder.add_note(f"mynetworks also takes what {entry.text} holds, which is not read.")
+        elif entry.network not in (*desired.allow_broad, *desired.networks):
+            objection = mynetworks.find_objection(entry.network, builder.state.addresses)
+            if objection:
+                builder.add_note(f"mynetworks holds {entry.text} already, which {objection}.")
+    if any(desired.address in network for network in desired.networks):
+        builder.add_note(
+            f"{desired.address} is in mynetworks itself: never publish port 25 in a way that makes "
             "strangers come from it (docker run -p 25:25), or Postfix relays for them."
         )
 
 
-def _hand_on(drafting: Drafting, wanted: Wanted) -> None:
+def _set_names(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
     for name, value, why in (
-        ("relayhost", wanted.relayhost, "All mail leaves by way of it."),
-        ("myhostname", wanted.myhostname, "It greets, and says EHLO, by that name."),
-        ("myorigin", wanted.myorigin, "It completes senders without a domain."),
+        ("relayhost", desired.relayhost, "All mail leaves through it."),
+        ("myhostname", desired.myhostname, "Postfix greets, and says EHLO, by that name."),
+        ("myorigin", desired.myorigin, "It completes senders without a domain."),
     ):
-        if value is not None:
-            if not value or set(value) & set(" \t\r\n"):
-                raise SetupError(f"--{name} {value!r}: give one word.")
-            drafting.set(name, value, why)
-    level = drafting.effective("smtp_tls_security_level")
-    if wanted.tls is not None:
-        if wanted.tls not in TLS_LEVELS:
-            raise SetupError(f"--tls {wanted.tls}: give one of {', '.join(TLS_LEVELS)}.")
-        level = wanted.tls
-    elif wanted.sasl_password is not None and level in {"", "none", "may"}:
+        if value is None:
+            continue
+        if not value or set(value) & set(" \t\r\n"):
+            raise SetupError(f"--{name} {value!r}: give one word.")
+        builder.set_parameter(name, value, why)
+
+
+def _secure_relay_host(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    if desired.tls is not None and desired.tls not in TLS_LEVELS:
+        raise SetupError(f"--tls {desired.tls}: give one of {', '.join(TLS_LEVELS)}.")
+    _set_certificates(builder, desired)
+    before = builder.effective("smtp_tls_security_level")
+    level = before
+    if desired.tls is not None:
+        level = desired.tls
+    elif desired.sasl_password is not None and before in {"", "none", "may"}:
         level = "encrypt"
-    if wanted.tls_ca_file is not None:
-        why = "Certificates of the relay host are checked against it."
-        drafting.set("smtp_tls_CAfile", str(wanted.tls_ca_file), why)
-    elif wanted.tls in {"verify", "secure"} and not (
-        drafting.effective("smtp_tls_CAfile") or drafting.effective("smtp_tls_CApath")
-    ):
-        raise SetupError(f"--tls {wanted.tls} needs certificates to check by: give --tls-ca-file.")
-    if level != drafting.effective("smtp_tls_security_level"):
+    if level != before:
         why = "It protects what is handed to the relay host."
-        if wanted.sasl_password is not None:
+        if desired.sasl_password is not None:
             why = "The password must not go out in the clear."
-        drafting.set("smtp_tls_security_level", level, why)
-    if wanted.sasl_password is not None:
-        _authenticate(drafting, wanted.relayhost, wanted.sasl_password)
+        builder.set_parameter("smtp_tls_security_level", level, why)
+    if desired.sasl_password is not None:
+        _authenticate(builder, desired.relayhost, desired.sasl_password)
 
 
-def _authenticate(drafting: Drafting, relayhost: str | None, password: str) -> None:
-    host = relayhost or drafting.effective("relayhost")
-    if len(mynetworks.tokens(host)) != 1:
-        raise SetupError("A password for which relay host? Give --relayhost.")
-    path = sasl_file(drafting.configuration.folder)
-    table = f"{drafting.effective('default_database_type')}:{path}"
-    why = f"{host} wants it."
-    drafting.file(
-        File(path, f"{host} {password}\n", why, mode=0o600, told="a password, which is not shown"),
-        table=table,
+def _set_certificates(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    if desired.tls_ca_file is not None:
+        why = "The relay host's certificate is checked by it."
+        builder.set_parameter("smtp_tls_CAfile", str(desired.tls_ca_file), why)
+        return
+    has_certificates = builder.effective("smtp_tls_CAfile") or builder.effective("smtp_tls_CApath")
+    if desired.tls in {"verify", "secure"} and not has_certificates:
+        raise SetupError(f"--tls {desired.tls} needs certificates to check by: give --tls-ca-file.")
+
+
+def _authenticate(builder: RelayPlanBuilder, relayhost: str | None, password: str) -> None:
+    host = relayhost or builder.effective("relayhost")
+    if len(mynetworks.split_list(host)) != 1:
+        raise SetupError("The password needs a relay host to log in to: give --relayhost.")
+    path = sasl_file(builder.configuration.folder)
+    table = f"{builder.effective('default_database_type')}:{path}"
+    secret = ManagedFile(
+        path,
+        f"{host} {password}\n",
+        f"{host} wants it.",
+        mode=0o600,
+        shown_as="a password, which is not shown",
     )
-    drafting.set("smtp_sasl_auth_enable", "yes", f"Postfix logs in to {host}.")
-    drafting.set("smtp_sasl_password_maps", table, "The password is there.")
-    drafting.set("smtp_sasl_security_options", "noanonymous", "No login without a password.")
+    builder.set_file(secret, table=table)
+    builder.set_parameter("smtp_sasl_auth_enable", "yes", f"Postfix logs in to {host}.")
+    builder.set_parameter("smtp_sasl_password_maps", table, "The password is there.")
+    builder.set_parameter(
+        "smtp_sasl_security_options", "noanonymous", "No login without a password."
+    )
 
 
-def _written(drafting: Drafting, name: str) -> str:
-    """What main.cf says, with its `$names`; else the default, which depends on the moment."""
-    return drafting.configuration.written.get(name, drafting.effective(name))
+def _harden(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
+    if desired.harden:
+        hardening.harden(builder)
+        if not desired.senders:
+            builder.add_note("Containers may use any sender: --allow-sender names those they may.")
+    elif not hardening.lets_smtpd_run(builder):
+        builder.add_note(
+            "Nothing greets like this: neither smtpd_relay_restrictions nor "
+            "smtpd_recipient_restrictions refuses strangers, without which Postfix' smtpd does not "
+            "start. --harden sets the former."
+        )
+    if desired.senders:
+        hardening.allow_senders(builder, desired.senders)
 
 
-def _holds(outer: Network, inner: Network) -> bool:
-    return mynetworks.covers((mynetworks.Entry("", outer),), inner)
-
-
-def _holds_address(network: Network, address: Address) -> bool:
-    return mynetworks.is_listed((mynetworks.Entry("", network),), address)
+def _contains(outer: Network, inner: Network) -> bool:
+    return mynetworks.covers((NetworkEntry("", outer),), inner)

@@ -180,7 +180,9 @@ def test_where_it_listens(
 ) -> None:
     """On the bridge only where not everybody who can connect there may do everything."""
     bridge = Bridge("docker0", "172.22.91.1", "172.22.91.0/24", is_up=True)
-    monkeypatch.setattr("pyservice.cli.service.detect.look", lambda: SimpleNamespace(bridge=bridge))
+    monkeypatch.setattr(
+        "pyservice.cli.service.detect.detect_node", lambda: SimpleNamespace(bridge=bridge)
+    )
     assert service._addresses(Settings.load(**given)) == addresses
 
 

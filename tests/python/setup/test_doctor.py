@@ -121,7 +121,7 @@ def test_nobody_listens_on_the_node() -> None:
 
 def test_no_postfix_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where none is installed, none is to be started."""
-    monkeypatch.setattr("pyservice.postfix.commands.find", lambda _program: None)
+    monkeypatch.setattr("pyservice.postfix.commands.find_program", lambda _program: None)
     order = Order("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
     assert errors(examine(a_node(is_container=False), order)) == ["postfix-missing"]
 

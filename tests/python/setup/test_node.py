@@ -5,15 +5,15 @@ from ipaddress import ip_interface
 import pytest
 
 from pyservice.errors import ConfigurationError
-from pyservice.setup.node.detect import look, understand
+from pyservice.setup.node.detect import classify, detect_node
 from pyservice.setup.node.facts import (
     Facts,
     Gateway,
     Interface,
-    flannel_network,
-    gateways,
-    gateways_ipv6,
-    host_name,
+    find_flannel_network,
+    find_host_name,
+    parse_ipv4_gateway,
+    parse_ipv6_gateway,
 )
 
 LO = Interface("lo", (ip_interface("127.0.0.1/8"),), is_up=True)
@@ -33,7 +33,7 @@ def on_node(*bridges: Interface, flannel: str | None = None) -> Facts:
 
 def test_a_node_with_docker() -> None:
     """Containers reach it at docker0's address, and come from docker0's network."""
-    node = understand(on_node(bridge("docker0", "172.22.91.1/24")))
+    node = classify(on_node(bridge("docker0", "172.22.91.1/24")))
     assert not node.is_container
     assert (node.address, node.network) == ("172.22.91.1", "172.22.91.0/24")
     assert node.bridge is not None
@@ -42,7 +42,7 @@ def test_a_node_with_docker() -> None:
 
 def test_docker0_comes_first() -> None:
     """However the kernel lists them; what Compose makes comes last, and each has its reason."""
-    node = understand(
+    node = classify(
         on_node(
             bridge("br-1a2b3c", "172.18.0.1/16"),
             bridge("cni0", "10.88.0.1/16"),
@@ -57,16 +57,16 @@ def test_docker0_comes_first() -> None:
 
 def test_a_bridge_without_an_address() -> None:
     """The next one serves; without any, nothing fits and the reason names the engine."""
-    node = understand(on_node(bridge("docker0", None), bridge("podman0", "10.88.0.1/16")))
+    node = classify(on_node(bridge("docker0", None), bridge("podman0", "10.88.0.1/16")))
     assert node.address == "10.88.0.1"
-    node = understand(on_node(bridge("docker0", None)))
+    node = classify(on_node(bridge("docker0", None)))
     assert node.address is None
     assert "is its container engine running?" in node.candidates[0].reason
 
 
 def test_flannel_is_wider_than_the_bridge() -> None:
     """Pods come from the cluster's network."""
-    node = understand(on_node(bridge("docker0", "172.22.91.1/24"), flannel="172.22.0.0/16"))
+    node = classify(on_node(bridge("docker0", "172.22.91.1/24"), flannel="172.22.0.0/16"))
     assert (node.address, node.network) == ("172.22.91.1", "172.22.0.0/16")
     assert node.networks == ("172.22.0.0/16",)
 
@@ -74,20 +74,20 @@ def test_flannel_is_wider_than_the_bridge() -> None:
 def test_a_bridge_outside_of_flannels_networks() -> None:
     """Its containers' mail is taken beside the pods'."""
     docker = bridge("docker0", "172.17.0.1/16")
-    node = understand(on_node(docker, flannel="10.244.0.0/16,10.245.0.0/16"))
+    node = classify(on_node(docker, flannel="10.244.0.0/16,10.245.0.0/16"))
     assert node.networks == ("10.244.0.0/16", "10.245.0.0/16", "172.17.0.0/16")
-    assert understand(on_node(docker)).networks == ("172.17.0.0/16",)
+    assert classify(on_node(docker)).networks == ("172.17.0.0/16",)
 
 
 def test_a_node_without_containers() -> None:
     """It is no container either, and nothing fits."""
-    node = understand(on_node())
+    node = classify(on_node())
     assert (node.is_container, node.address, node.network) == (False, None, None)
 
 
 def test_a_container_on_a_bridge() -> None:
     """The default gateway is the node; a cable into another namespace is sign enough."""
-    node = understand(Facts((LO, CABLE), (NODE,)))
+    node = classify(Facts((LO, CABLE), (NODE,)))
     assert node.is_container
     assert node.why == "no container bridge, and eth0 is one end of a veth"
     assert (node.address, node.network) == ("172.22.91.1", None)
@@ -96,10 +96,10 @@ def test_a_container_on_a_bridge() -> None:
 def test_a_pod_of_calico() -> None:
     """169.254.1.1 is no node's; what Kubernetes hands in is."""
     calico = Facts((LO, CABLE), (Gateway("169.254.1.1", "eth0"),))
-    node = understand(calico)
+    node = classify(calico)
     assert node.address is None
     assert "status.hostIP" in node.candidates[0].reason
-    node = understand(Facts(calico.interfaces, calico.gateways, node_ip="192.0.2.10"))
+    node = classify(Facts(calico.interfaces, calico.gateways, node_ip="192.0.2.10"))
     assert node.address == "192.0.2.10"
 
 
@@ -111,7 +111,7 @@ def test_what_somebody_has_set_comes_first() -> None:
         node_ip="192.0.2.10",
         host_name=("host.docker.internal", "172.17.0.1"),
     )
-    node = understand(facts, "192.0.2.99")
+    node = classify(facts, "192.0.2.99")
     assert [(c.address, c.source) for c in node.candidates] == [
         ("192.0.2.99", "given"),
         ("192.0.2.10", "NODE_IP"),
@@ -131,15 +131,15 @@ def test_what_somebody_has_set_comes_first() -> None:
     ],
 )
 def test_a_node_ip_that_is_none(node_ip: str, reason: str) -> None:
-    """A mistake in a manifest is told, and the gateway serves."""
-    node = understand(Facts((LO, CABLE), (NODE,), node_ip=node_ip))
+    """A mistake in a manifest is shown, and the gateway serves."""
+    node = classify(Facts((LO, CABLE), (NODE,), node_ip=node_ip))
     assert node.candidates[0].reason == reason
     assert node.address == "172.22.91.1"
 
 
 def test_a_link_local_gateway() -> None:
-    """It is a sign of a container as others are, and told why it is not the one."""
-    node = understand(Facts((LO, CABLE), (Gateway("fe80::1", "eth0"),)))
+    """It is a sign of a container as others are, with the reason why it is not chosen."""
+    node = classify(Facts((LO, CABLE), (Gateway("fe80::1", "eth0"),)))
     assert node.is_container
     assert node.address is None
     assert node.candidates[0].reason.startswith("it is link-local")
@@ -149,7 +149,7 @@ def test_a_link_local_gateway() -> None:
 def test_an_address_by_hand_that_is_none(address: str) -> None:
     """It is refused before anything is looked at."""
     with pytest.raises(ConfigurationError, match="can't be a node's"):
-        look(address)
+        detect_node(address)
 
 
 ROUTES = """\
@@ -162,11 +162,11 @@ eth0\t005B16AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 
 def test_route_tables() -> None:
     """IPv4 is in host byte order; the lowest metric wins."""
-    assert gateways(ROUTES) == [Gateway("172.22.91.1", "eth0")]
-    assert gateways("") == []
+    assert parse_ipv4_gateway(ROUTES) == [Gateway("172.22.91.1", "eth0")]
+    assert parse_ipv4_gateway("") == []
     zero, one = "0" * 32, "fd" + "0" * 29 + "1"
     ipv6 = f"{zero} 00 {zero} 00 {one} 00000400 00000003 00000000 00000003     eth0\n"
-    assert gateways_ipv6(ipv6) == [Gateway("fd00::1", "eth0")]
+    assert parse_ipv6_gateway(ipv6) == [Gateway("fd00::1", "eth0")]
 
 
 def test_flannels_network() -> None:
@@ -174,9 +174,9 @@ def test_flannels_network() -> None:
     vxlan = Interface("flannel.1", (ip_interface("172.22.91.0/32"),), is_up=True)
     udp = Interface("flannel0", (ip_interface("172.22.91.0/16"),), is_up=True)
     file = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n"
-    assert flannel_network(file, (udp,)) == "10.244.0.0/16"
-    assert flannel_network("", (vxlan,)) is None
-    assert flannel_network("", (vxlan, udp)) == "172.22.0.0/16"
+    assert find_flannel_network(file, (udp,)) == "10.244.0.0/16"
+    assert find_flannel_network("", (vxlan,)) is None
+    assert find_flannel_network("", (vxlan, udp)) == "172.22.0.0/16"
 
 
 def test_the_engines_name_for_the_node() -> None:
@@ -184,9 +184,9 @@ def test_the_engines_name_for_the_node() -> None:
     hosts = (
         "127.0.0.1 localhost\n\n# host.docker.internal\n172.17.0.1\tx host.docker.internal # y\n"
     )
-    assert host_name(hosts) == ("host.docker.internal", "172.17.0.1")
-    assert host_name("10.88.0.1 host.containers.internal") == (
+    assert find_host_name(hosts) == ("host.docker.internal", "172.17.0.1")
+    assert find_host_name("10.88.0.1 host.containers.internal") == (
         "host.containers.internal",
         "10.88.0.1",
     )
-    assert host_name("127.0.0.1 localhost\n") is None
+    assert find_host_name("127.0.0.1 localhost\n") is None

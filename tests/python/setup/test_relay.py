@@ -1,24 +1,23 @@
-"""configurator.relay and what it stands on: what is decided, without a Postfix."""
+"""setup/relay and the modules that it uses: what they decide, without a Postfix."""
 
-import inspect
 import json
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
 from pyservice.cli import app
-from pyservice.cli.relay_options import gathered
+from pyservice.cli.relay_options import RelayOptions
 from pyservice.errors import SetupError
 from pyservice.postfix import mynetworks
 from pyservice.postfix.instance import Configuration, Postfix
-from pyservice.postfix.mynetworks import covers, entries, excluded, is_listed
+from pyservice.postfix.mynetworks import covers, find_exclusions, is_listed, parse_entries
 from pyservice.setup.node import detect
 from pyservice.setup.relay import apply, boot, open_relay_test, planner
-from pyservice.setup.relay.backup import Backup, put
-from pyservice.setup.relay.changes import Action, Draft, State
+from pyservice.setup.relay.backup import Backup, write_file
+from pyservice.setup.relay.changes import Action, RelayPlan, RelayState
 
 ADDRESS = ip_address("172.22.91.1")
 PUBLIC = ip_address("203.0.113.7")
@@ -43,13 +42,13 @@ DEFAULTS = {
     "disable_vrfy_command": "no",
 }
 SMTP = "smtp       inet  n       -       y       -       -       smtpd"
-WANTED = planner.Wanted(ADDRESS, (ip_network("172.22.0.0/16"),), bridge="docker0")
+DESIRED = planner.DesiredRelay(ADDRESS, (ip_network("172.22.0.0/16"),), bridge="docker0")
 
 
 def state(
     *, version: str = "3.7.11", services: dict[str, str] | None = None, **written: str
-) -> State:
-    return State(
+) -> RelayState:
+    return RelayState(
         Configuration(
             folder=Path("/etc/postfix"),
             version=version,
@@ -64,8 +63,8 @@ def state(
     )
 
 
-def drafted(now: State, **wishes: object) -> Draft:
-    return planner.draft(now, replace(WANTED, **wishes))  # type: ignore[arg-type]
+def planned(now: RelayState, **wishes: object) -> RelayPlan:
+    return planner.plan_relay(now, replace(DESIRED, **wishes))  # type: ignore[arg-type]
 
 
 IN_SYNC = state(inet_interfaces="localhost, 172.22.91.1", mynetworks="127.0.0.0/8, 172.16.0.0/12")
@@ -73,9 +72,9 @@ IN_SYNC = state(inet_interfaces="localhost, 172.22.91.1", mynetworks="127.0.0.0/
 
 def test_in_sync() -> None:
     """What already listens there and holds the network, even by a wider one, is left alone."""
-    found = drafted(IN_SYNC)
-    assert found.plan.in_sync
-    assert found.action is Action.NOTHING
+    relay_plan = planned(IN_SYNC)
+    assert relay_plan.plan.in_sync
+    assert relay_plan.action is Action.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -91,26 +90,26 @@ def test_in_sync() -> None:
 )
 def test_interfaces(before: str, after: str | None) -> None:
     """The address joins what is listed, loopback stays or comes, and `all` is enough."""
-    found = drafted(state(inet_interfaces=before))
-    assert found.parameters.get("inet_interfaces") == after
-    assert found.action is (Action.RESTART if after else Action.RELOAD)
+    relay_plan = planned(state(inet_interfaces=before))
+    assert relay_plan.parameters.get("inet_interfaces") == after
+    assert relay_plan.action is (Action.RESTART if after else Action.RELOAD)
 
 
 def test_a_machine_without_ipv6() -> None:
     """There `localhost`, which /etc/hosts goes on to call ::1, would keep Postfix from starting."""
     now = replace(state(inet_interfaces="loopback-only"), addresses=(ADDRESS,))
-    assert drafted(now).parameters["inet_interfaces"] == "127.0.0.1, 172.22.91.1"
+    assert planned(now).parameters["inet_interfaces"] == "127.0.0.1, 172.22.91.1"
     now = replace(
         state(inet_interfaces="loopback-only", inet_protocols="ipv4"), addresses=(ADDRESS,)
     )
-    assert drafted(now).parameters["inet_interfaces"] == "localhost, 172.22.91.1"
+    assert planned(now).parameters["inet_interfaces"] == "localhost, 172.22.91.1"
 
 
 def test_narrow() -> None:
-    """`all` is told about, and becomes loopback and the address on request only."""
+    """`all` gets a note, and becomes loopback and the address on request only."""
     now = state()
-    assert any("inet_interfaces = all" in note for note in drafted(now).plan.notes)
-    narrowed = drafted(now, narrow=True)
+    assert any("inet_interfaces = all" in note for note in planned(now).plan.notes)
+    narrowed = planned(now, narrow=True)
     assert narrowed.parameters["inet_interfaces"] == "localhost, 172.22.91.1"
     assert not any("inet_interfaces = all" in note for note in narrowed.plan.notes)
 
@@ -129,50 +128,50 @@ def test_too_broad(network: str, why: str) -> None:
     """A network that would make an open relay is refused with the reason, unless it is named."""
     broad = ip_network(network)
     with pytest.raises(SetupError, match=why):
-        drafted(IN_SYNC, networks=(broad,))
-    assert drafted(IN_SYNC, networks=(broad,), allow_broad=(broad,)).parameters
+        planned(IN_SYNC, networks=(broad,))
+    assert planned(IN_SYNC, networks=(broad,), allow_broad=(broad,)).parameters
     with pytest.raises(SetupError, match="insist: --allow-broad"):
-        drafted(IN_SYNC, networks=(broad,), allow_broad=(ip_network("10.0.0.0/8"),))
+        planned(IN_SYNC, networks=(broad,), allow_broad=(ip_network("10.0.0.0/8"),))
 
 
 @pytest.mark.parametrize("network", ["172.16.0.0/12", "2001:db8::/48", "203.0.113.128/25"])
 def test_not_too_broad(network: str) -> None:
     """A /12, an IPv6 /48 and a network beside the public address are taken."""
-    assert drafted(IN_SYNC, networks=(ip_network(network),))
+    assert planned(IN_SYNC, networks=(ip_network(network),))
 
 
 def test_a_broad_network_that_is_there_already() -> None:
-    """It is told, and stays."""
-    found = drafted(state(inet_interfaces="all", mynetworks="10.0.0.0/8, 172.22.0.0/16"))
-    assert found.plan.in_sync
-    assert any("holds 10.0.0.0/8 already, which is wider" in note for note in found.plan.notes)
+    """It stays, with a note."""
+    relay_plan = planned(state(inet_interfaces="all", mynetworks="10.0.0.0/8, 172.22.0.0/16"))
+    assert relay_plan.plan.in_sync
+    assert any("holds 10.0.0.0/8 already, which is wider" in note for note in relay_plan.plan.notes)
 
 
 def test_exclusions() -> None:
-    """An exclusion within the network stays and is told; one of the whole network is refused."""
-    some = drafted(state(inet_interfaces="all", mynetworks="!172.22.91.1, 127.0.0.0/8"))
+    """An exclusion within the network stays, with a note; one of the whole network is refused."""
+    some = planned(state(inet_interfaces="all", mynetworks="!172.22.91.1, 127.0.0.0/8"))
     assert some.parameters["mynetworks"] == "!172.22.91.1, 127.0.0.0/8, 172.22.0.0/16"
     assert "mynetworks excludes 172.22.91.1, and still will." in some.plan.notes
     with pytest.raises(SetupError, match=r"mynetworks excludes 172\.22\.0\.0/16"):
-        drafted(state(inet_interfaces="all", mynetworks="!172.16.0.0/12, 127.0.0.0/8"))
-    found = drafted(state(inet_interfaces="all", mynetworks="172.22.0.0/16, !172.16.0.0/12"))
-    assert found.plan.in_sync  # the first match decides
-    assert not any("excludes" in note for note in found.plan.notes)
+        planned(state(inet_interfaces="all", mynetworks="!172.16.0.0/12, 127.0.0.0/8"))
+    relay_plan = planned(state(inet_interfaces="all", mynetworks="172.22.0.0/16, !172.16.0.0/12"))
+    assert relay_plan.plan.in_sync  # the first match decides
+    assert not any("excludes" in note for note in relay_plan.plan.notes)
 
 
 def test_protocols() -> None:
     """An IPv6 address is refused where Postfix speaks IPv4 only."""
     with pytest.raises(SetupError, match="inet_protocols = ipv4, so Postfix can't serve fd00::1"):
-        drafted(state(inet_protocols="ipv4"), address=ip_address("fd00::1"))
+        planned(state(inet_protocols="ipv4"), address=ip_address("fd00::1"))
 
 
 def test_ipv6() -> None:
     """An IPv6 network stands in brackets, as Postfix reads it."""
     now = replace(IN_SYNC, addresses=(ip_address("fd00::1"),))
-    found = drafted(now, address=ip_address("fd00::1"), networks=(ip_network("fd00::/64"),))
-    assert found.parameters["inet_interfaces"] == "localhost, 172.22.91.1, fd00::1"
-    assert found.parameters["mynetworks"].endswith(", [fd00::]/64")  # type: ignore[union-attr]
-    safe = drafted(now, address=ip_address("fd00::1"), boot_safe=True)
+    relay_plan = planned(now, address=ip_address("fd00::1"), networks=(ip_network("fd00::/64"),))
+    assert relay_plan.parameters["inet_interfaces"] == "localhost, 172.22.91.1, fd00::1"
+    assert relay_plan.parameters["mynetworks"].endswith(", [fd00::]/64")  # type: ignore[union-attr]
+    safe = planned(now, address=ip_address("fd00::1"), boot_safe=True)
     assert safe.services == {"[fd00::1]:25/inet": "[fd00::1]:25 inet n - y - - smtpd"}
 
 
@@ -180,83 +179,87 @@ def test_an_address_that_is_not_there() -> None:
     """Postfix would not start with it: refused, unless nothing is restarted or it is boot-safe."""
     now = replace(IN_SYNC, addresses=())
     with pytest.raises(SetupError, match=r"No interface of this machine has 172\.22\.91\.1"):
-        drafted(now)
-    assert drafted(now, restart=False).plan.in_sync
-    assert drafted(now, boot_safe=True).services
+        planned(now)
+    assert planned(now, restart=False).plan.in_sync
+    assert planned(now, boot_safe=True).services
     safe = {"smtp/inet": SMTP, "172.22.91.1:25/inet": SMTP.replace("smtp ", "172.22.91.1:25 ", 1)}
     listening = state(inet_interfaces="loopback-only", mynetworks="172.22.0.0/16", services=safe)
-    assert drafted(replace(listening, addresses=())).plan.in_sync
+    assert planned(replace(listening, addresses=())).plan.in_sync
 
 
 def test_boot_safe() -> None:
     """The address leaves inet_interfaces for a listener that is like the usual one."""
-    found = drafted(IN_SYNC, boot_safe=True)
-    assert found.parameters == {"inet_interfaces": "loopback-only"}
-    assert found.services == {"172.22.91.1:25/inet": "172.22.91.1:25 inet n - y - - smtpd"}
-    assert [str(file.path) for file in found.files] == [
+    relay_plan = planned(IN_SYNC, boot_safe=True)
+    assert relay_plan.parameters == {"inet_interfaces": "loopback-only"}
+    assert relay_plan.services == {"172.22.91.1:25/inet": "172.22.91.1:25 inet n - y - - smtpd"}
+    assert [str(file.path) for file in relay_plan.files] == [
         "/etc/sysctl.d/60-notify-email.conf",
         "/proc/sys/net/ipv4/ip_nonlocal_bind",
     ]
     others = state(inet_interfaces="localhost, 10.0.0.5, 172.22.91.1")
-    assert drafted(others, boot_safe=True).parameters["inet_interfaces"] == "localhost, 10.0.0.5"
+    assert planned(others, boot_safe=True).parameters["inet_interfaces"] == "localhost, 10.0.0.5"
     screened = state(services={"smtp/inet": "smtp inet n - y - 1 postscreen"})
-    [line] = drafted(screened, boot_safe=True, narrow=True).services.values()
+    [line] = planned(screened, boot_safe=True, narrow=True).services.values()
     assert line == "172.22.91.1:25 inet n - n - - smtpd"
 
 
 def test_a_postfix_that_is_stopped() -> None:
     """It is started; with --no-restart it is left alone."""
     now = replace(IN_SYNC, is_running=False, greets=False)
-    found = drafted(now)
-    assert (found.action, found.plan.effects) == (Action.RESTART, ("starts Postfix.",))
-    assert drafted(now, restart=False).plan.in_sync
+    relay_plan = planned(now)
+    assert (relay_plan.action, relay_plan.plan.effects) == (Action.RESTART, ("starts Postfix.",))
+    assert planned(now, restart=False).plan.in_sync
 
 
 def test_what_is_written_and_not_in_force() -> None:
     """It takes a restart, though what changes beside it would take a reload only."""
     now = replace(IN_SYNC, greets=False)
-    assert drafted(now).action is Action.RESTART
-    assert drafted(now, relayhost="mx").action is Action.RESTART
+    assert planned(now).action is Action.RESTART
+    assert planned(now, relayhost="mx").action is Action.RESTART
     now = replace(state(inet_interfaces="localhost"), greets=False)
-    assert drafted(now, boot_safe=True).action is Action.RELOAD  # of master.cf's new listener
+    assert planned(now, boot_safe=True).action is Action.RELOAD  # of master.cf's new listener
 
 
 def test_a_listener_with_networks_of_its_own() -> None:
-    """It is told, since main.cf's mynetworks would not count there."""
+    """It is refused, since main.cf's mynetworks would not count there."""
     line = "25 inet n - y - - smtpd -o mynetworks=127.0.0.0/8"
     with pytest.raises(SetupError, match="postconf -PX 25/inet/mynetworks"):
-        drafted(state(services={"25/inet": line}))
+        planned(state(services={"25/inet": line}))
 
 
 def test_on_request() -> None:
     """relayhost, myhostname and myorigin are set where they are given, and only then."""
-    found = drafted(IN_SYNC, relayhost="[mx.example.com]:587", myorigin="example.com", tls="may")
-    assert found.parameters == {
+    relay_plan = planned(
+        IN_SYNC, relayhost="[mx.example.com]:587", myorigin="example.com", tls="may"
+    )
+    assert relay_plan.parameters == {
         "relayhost": "[mx.example.com]:587",
         "myorigin": "example.com",
         "smtp_tls_security_level": "may",
     }
-    assert found.action is Action.RELOAD
+    assert relay_plan.action is Action.RELOAD
     for wrong in ({"relayhost": "a b"}, {"myhostname": "a\nb = c"}, {"tls": "none"}):
         with pytest.raises(SetupError):
-            drafted(IN_SYNC, **wrong)
+            planned(IN_SYNC, **wrong)
     with pytest.raises(SetupError, match="give --tls-ca-file"):
-        drafted(IN_SYNC, tls="verify")
-    verified = drafted(IN_SYNC, tls="verify", tls_ca_file=Path("/etc/ssl/ca.pem"))
+        planned(IN_SYNC, tls="verify")
+    verified = planned(IN_SYNC, tls="verify", tls_ca_file=Path("/etc/ssl/ca.pem"))
     assert verified.parameters["smtp_tls_CAfile"] == "/etc/ssl/ca.pem"
 
 
 def test_a_password() -> None:
     """It needs a relay host, is never shown, and does not go out in the clear."""
-    with pytest.raises(SetupError, match="Give --relayhost"):
-        drafted(IN_SYNC, sasl_password="ci:s3cret")
-    with pytest.raises(SetupError, match="Give --relayhost"):
-        drafted(state(relayhost="mx1, mx2"), sasl_password="ci:s3cret")
-    found = drafted(IN_SYNC, sasl_password="ci:s3cret", relayhost="mx")
-    assert found.parameters["smtp_tls_security_level"] == "encrypt"
-    assert "s3cret" not in found.plan.as_text() + json.dumps(found.plan.as_json()) + repr(found)
-    assert "s3cret" not in repr(replace(WANTED, sasl_password="ci:s3cret"))
-    verified = drafted(IN_SYNC, sasl_password="ci:s3cret", relayhost="mx", tls="may")
+    with pytest.raises(SetupError, match="give --relayhost"):
+        planned(IN_SYNC, sasl_password="ci:s3cret")
+    with pytest.raises(SetupError, match="give --relayhost"):
+        planned(state(relayhost="mx1, mx2"), sasl_password="ci:s3cret")
+    relay_plan = planned(IN_SYNC, sasl_password="ci:s3cret", relayhost="mx")
+    assert relay_plan.parameters["smtp_tls_security_level"] == "encrypt"
+    assert "s3cret" not in relay_plan.plan.as_text() + json.dumps(relay_plan.plan.as_json()) + repr(
+        relay_plan
+    )
+    assert "s3cret" not in repr(replace(DESIRED, sasl_password="ci:s3cret"))
+    verified = planned(IN_SYNC, sasl_password="ci:s3cret", relayhost="mx", tls="may")
     assert verified.parameters["smtp_tls_security_level"] == "may"
 
 
@@ -272,15 +275,15 @@ def test_a_password() -> None:
 )
 def test_bare_newlines(version: str, value: str) -> None:
     """They are normalized where this Postfix can, and else forbidden."""
-    found = drafted(state(version=version), harden=True)
-    assert found.parameters["smtpd_forbid_bare_newline"] == value
-    assert found.parameters["smtpd_forbid_bare_newline_exclusions"] == ""
+    relay_plan = planned(state(version=version), harden=True)
+    assert relay_plan.parameters["smtpd_forbid_bare_newline"] == value
+    assert relay_plan.parameters["smtpd_forbid_bare_newline_exclusions"] == ""
 
 
 def test_hardening() -> None:
     """Each item has its reason, and what is as it must be is left alone."""
-    found = drafted(IN_SYNC, harden=True)
-    assert set(found.parameters) == {
+    relay_plan = planned(IN_SYNC, harden=True)
+    assert set(relay_plan.parameters) == {
         "smtpd_relay_restrictions",
         "smtpd_forbid_bare_newline",
         "smtpd_forbid_bare_newline_exclusions",
@@ -288,24 +291,24 @@ def test_hardening() -> None:
         "smtpd_client_event_limit_exceptions",
         "smtpd_client_connection_count_limit",
     }
-    assert all(change.why for change in found.plan.changes)
-    strict = drafted(state(smtpd_relay_restrictions="permit_mynetworks, reject"), harden=True)
+    assert all(change.why for change in relay_plan.plan.changes)
+    strict = planned(state(smtpd_relay_restrictions="permit_mynetworks, reject"), harden=True)
     assert "smtpd_relay_restrictions" not in strict.parameters
-    unlimited = drafted(state(message_size_limit="0"), harden=True)
+    unlimited = planned(state(message_size_limit="0"), harden=True)
     assert unlimited.parameters["message_size_limit"] == "26214400"
     old = state(version="3.5.6")
     known = {k: v for k, v in DEFAULTS.items() if "bare" not in k}
     old = replace(old, configuration=replace(old.configuration, effective=known))
     assert any(
-        "can't forbid bare newlines" in note for note in drafted(old, harden=True).plan.notes
+        "can't forbid bare newlines" in note for note in planned(old, harden=True).plan.notes
     )
 
 
 def test_nobody_refuses_strangers() -> None:
-    """Where smtpd would not start for that, it is told, and --harden cures it."""
+    """Where smtpd would not start for that, a note says so, and --harden cures it."""
     now = state(smtpd_relay_restrictions="", mynetworks="172.22.0.0/16")
-    assert any("--harden sets the former" in note for note in drafted(now).plan.notes)
-    hardened = drafted(now, harden=True)
+    assert any("--harden sets the former" in note for note in planned(now).plan.notes)
+    hardened = planned(now, harden=True)
     assert hardened.parameters["smtpd_relay_restrictions"] == (
         "permit_mynetworks, reject_unauth_destination"
     )
@@ -315,9 +318,9 @@ def test_nobody_refuses_strangers() -> None:
 def test_senders() -> None:
     """A rule that is there already is not replaced, and a sender must be one."""
     with pytest.raises(SetupError, match="smtpd_sender_restrictions is set already"):
-        drafted(state(smtpd_sender_restrictions="reject_unknown_sender_domain"), senders=("a.org",))
+        planned(state(smtpd_sender_restrictions="reject_unknown_sender_domain"), senders=("a.org",))
     with pytest.raises(SetupError, match="give an address or a domain"):
-        drafted(IN_SYNC, senders=("a.org = OK}, {b.org",))
+        planned(IN_SYNC, senders=("a.org = OK}, {b.org",))
 
 
 @pytest.mark.parametrize(
@@ -337,14 +340,16 @@ def test_strangers(
     monkeypatch: pytest.MonkeyPatch, own: tuple[str, ...], listed: str, code: int, expected: str
 ) -> None:
     """Only an address outside of mynetworks that gets 454 or 554 proves that they are refused."""
-    monkeypatch.setattr(open_relay_test, "_rcpt", lambda *_: (code, f"{code} said"))
-    found = open_relay_test.refuses_strangers(ADDRESS, map(ip_address, own), entries(listed))
-    assert found.state == expected
+    monkeypatch.setattr(open_relay_test, "_try_recipient", lambda *_: (code, f"{code} reply"))
+    result = open_relay_test.try_strangers(ADDRESS, map(ip_address, own), parse_entries(listed))
+    assert result.state == expected
 
 
 def test_lists_of_networks() -> None:
     """Entries are separated by commas or blanks, but within braces; the first match decides."""
-    listed = entries("!10.0.0.1, 10.0.0.0/8 [fd00::]/64 cidr:{{1.2.3.0/24 permit}, {a}} /etc/nets")
+    listed = parse_entries(
+        "!10.0.0.1, 10.0.0.0/8 [fd00::]/64 cidr:{{1.2.3.0/24 permit}, {a}} /etc/nets"
+    )
     assert [entry.text for entry in listed] == [
         "!10.0.0.1",
         "10.0.0.0/8",
@@ -358,17 +363,19 @@ def test_lists_of_networks() -> None:
     assert covers(listed, ip_network("10.1.0.0/16"))
     assert covers(listed, ip_network("fd00::/80"))
     assert not covers(listed, ip_network("1.2.3.0/24"))
-    assert [entry.text for entry in excluded(listed, ip_network("10.0.0.0/24"))] == ["!10.0.0.1"]
+    assert [entry.text for entry in find_exclusions(listed, ip_network("10.0.0.0/24"))] == [
+        "!10.0.0.1"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [("172.22.91.1/16", r"172\.22\.0\.0/16\?"), ("docker0", "as 172")],
+    ("text", "cure"),
+    [("172.22.91.1/16", r"172\.22\.0\.0/16\?"), ("docker0", "like 172")],
 )
-def test_no_network(text: str, told: str) -> None:
-    """What is no network is told, with the one that may be meant."""
-    with pytest.raises(SetupError, match=told):
-        mynetworks.parsed(text)
+def test_no_network(text: str, cure: str) -> None:
+    """A text that is no network is refused with the network that may be meant."""
+    with pytest.raises(SetupError, match=cure):
+        mynetworks.parse_network(text)
 
 
 SHELL = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
@@ -391,21 +398,27 @@ def test_units(tmp_path: Path, units: dict[str, str], expected: str | None) -> N
     assert boot.unit((tmp_path / "none", tmp_path)) == expected
 
 
-def test_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_managing_unit(tmp_path: Path) -> None:
     """systemd restarts the main instance where it runs, and nothing else."""
     (tmp_path / "postfix.service").write_text(REAL)
-    monkeypatch.setattr(boot, "SYSTEMD_RUNS", tmp_path)
-    assert boot.manager(is_default=True, folders=(tmp_path,)) == "postfix.service"
-    assert boot.manager(is_default=False, folders=(tmp_path,)) is None
-    monkeypatch.setattr(boot, "SYSTEMD_RUNS", tmp_path / "none")
-    assert boot.manager(is_default=True, folders=(tmp_path,)) is None
+    is_there, is_absent = tmp_path, tmp_path / "none"
+    folders = (tmp_path,)
+
+    def managing_unit(*, is_default: bool, systemd_folder: Path) -> str | None:
+        return boot.managing_unit(
+            is_default=is_default, folders=folders, systemd_folder=systemd_folder
+        )
+
+    assert managing_unit(is_default=True, systemd_folder=is_there) == "postfix.service"
+    assert managing_unit(is_default=False, systemd_folder=is_there) is None
+    assert managing_unit(is_default=True, systemd_folder=is_absent) is None
 
 
 @pytest.mark.parametrize("bridge", ["docker0", "br-1234", "cni0"])
 def test_drop_in(bridge: str) -> None:
     """It orders Postfix after Docker where the bridge is Docker's, and restarts it in any case."""
-    found = drafted(state(inet_interfaces="localhost"), unit="postfix.service", bridge=bridge)
-    [file] = found.files
+    relay_plan = planned(state(inet_interfaces="localhost"), unit="postfix.service", bridge=bridge)
+    [file] = relay_plan.files
     assert str(file.path) == "/etc/systemd/system/postfix.service.d/notify-email.conf"
     assert ("After=docker.service\n" in (file.content or "")) is (bridge != "cni0")
     assert "Restart=on-failure\n" in (file.content or "")
@@ -447,23 +460,23 @@ def backed_up(folder: Path) -> Backup:
         (folder / name).write_text(f"# {name}\n")
     backup = Backup(folder)
     before = state(inet_interfaces="localhost", mynetworks="172.22.0.0/16")
-    backup.take(drafted(before), {"inet_interfaces": "localhost"}, {})
+    backup.take(planned(before), before.configuration)
     (folder / "main.cf").write_text("inet_interfaces = localhost, 172.22.91.1\n")
     backup.keep()
-    backup.settle()
+    backup.discard_previous()
     return backup
 
 
 def test_backups(tmp_path: Path) -> None:
     """The state before the first apply is kept, for root alone, and can be put back as it was."""
     backup = backed_up(tmp_path)
-    assert backup.place.stat().st_mode & 0o777 == 0o700
-    assert not (backup.place / "previous").exists()
+    assert backup.folder.stat().st_mode & 0o777 == 0o700
+    assert not (backup.folder / "previous").exists()
     record = backup.record()
     assert record is not None
     assert record.parameters["inet_interfaces"].before == "localhost"
     assert backup.is_exact()
-    backup.put_originals()
+    backup.restore_originals()
     assert (tmp_path / "main.cf").read_text() == "# main.cf\n"
 
 
@@ -473,7 +486,7 @@ def test_a_file_that_others_changed(tmp_path: Path) -> None:
     with (tmp_path / "main.cf").open("a") as file:
         file.write("# mine\n")
     assert not backup.is_exact()
-    backup.take(drafted(IN_SYNC, relayhost="mx"), {}, {})
+    backup.take(planned(IN_SYNC, relayhost="mx"), IN_SYNC.configuration)
     backup.keep()
     assert not Backup(tmp_path).is_exact()
 
@@ -481,12 +494,12 @@ def test_a_file_that_others_changed(tmp_path: Path) -> None:
 def test_a_failed_apply(tmp_path: Path) -> None:
     """After it, files and record are as they were before it."""
     backup = backed_up(tmp_path)
-    main, record = (tmp_path / "main.cf").read_text(), (backup.place / "record.json").read_text()
-    backup.take(drafted(IN_SYNC, relayhost="mx"), {}, {})
+    main, record = (tmp_path / "main.cf").read_text(), (backup.folder / "record.json").read_text()
+    backup.take(planned(IN_SYNC, relayhost="mx"), IN_SYNC.configuration)
     (tmp_path / "main.cf").write_text("relayhost = mx\n")
     backup.restore()
     assert (tmp_path / "main.cf").read_text() == main
-    assert (backup.place / "record.json").read_text() == record
+    assert (backup.folder / "record.json").read_text() == record
 
 
 def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
@@ -494,15 +507,15 @@ def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
     now = replace(IN_SYNC, configuration=replace(IN_SYNC.configuration, folder=tmp_path))
     backup = backed_up(tmp_path)
     table = planner.sasl_file(tmp_path)
-    put(table, "mx ci:old\n", mode=0o600)
-    backup.take(drafted(now, relayhost="mx", sasl_password="ci:new"), {}, {})
-    put(table, "mx ci:new\n", mode=0o600)
+    write_file(table, "mx ci:old\n", mode=0o600)
+    backup.take(planned(now, relayhost="mx", sasl_password="ci:new"), IN_SYNC.configuration)
+    write_file(table, "mx ci:new\n", mode=0o600)
     backup.restore()
     assert table.read_text() == "mx ci:old\n"
     assert table.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("step", ["_write", "keep"])
+@pytest.mark.parametrize("step", ["_write_record", "keep"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SystemExit(143)])
 def test_a_record_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
@@ -520,9 +533,9 @@ def test_a_record_that_is_not_kept(
     monkeypatch.setattr(Postfix, "is_running", lambda _: False)
     monkeypatch.setattr(Postfix, "check", lambda _: None)
     monkeypatch.setattr(Postfix, "write", lambda *_: (tmp_path / "main.cf").write_text("new"))
-    postfix, wanted = Postfix(tmp_path), replace(WANTED, restart=False)
+    postfix, desired = Postfix(tmp_path), replace(DESIRED, restart=False)
     with pytest.raises((SetupError, SystemExit)):
-        apply.apply(postfix, wanted, lambda _: None, lambda _: None)
+        apply.apply(postfix, desired, lambda _: None, lambda _: None)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["main.cf", "master.cf"]
     assert (tmp_path / "main.cf").read_text() == "# main.cf\n"
 
@@ -531,10 +544,10 @@ def test_a_drop_in_goes_with_its_folder(tmp_path: Path) -> None:
     """But for a folder with drop-ins of others."""
     own, shared = tmp_path / "a.service.d", tmp_path / "b.service.d"
     for folder in (own, shared):
-        put(folder / "notify-email.conf", "[Service]\n")
-    put(shared / "mine.conf", "[Service]\n")
+        write_file(folder / "notify-email.conf", "[Service]\n")
+    write_file(shared / "mine.conf", "[Service]\n")
     for folder in (own, shared):
-        put(folder / "notify-email.conf", None)
+        write_file(folder / "notify-email.conf", None)
     assert [file.relative_to(tmp_path) for file in tmp_path.glob("*/*")] == [
         Path("b.service.d/mine.conf")
     ]
@@ -542,9 +555,9 @@ def test_a_drop_in_goes_with_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record(tmp_path: Path) -> None:
-    """It is told what to do by hand."""
+    """The error says what to do by hand."""
     backup = backed_up(tmp_path)
-    put(backup.place / "record.json", "{")
+    write_file(backup.folder / "record.json", "{")
     with pytest.raises(SetupError, match=r"record\.json is damaged: compare"):
         backup.record()
 
@@ -558,18 +571,18 @@ def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch, command: str) -> None
 
 
 def test_files_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of both that an option names it is told before anything is planned."""
-    found = detect.Node(False, "", "172.22.91.1", "172.22.91.0/24", (), ())
-    monkeypatch.setattr(detect, "look", lambda _: found)
+    """A missing file that an option names is refused before anything is planned."""
+    node = detect.Node(False, "", "172.22.91.1", "172.22.91.0/24", (), ())
+    monkeypatch.setattr(detect, "detect_node", lambda _: node)
     monkeypatch.setattr(Postfix, "is_default", False)
     with pytest.raises(SetupError, match="--tls-ca-file /nope/ca: there is no such file"):
-        gathered(tls_ca_file=Path("/nope/ca"))
+        RelayOptions(tls_ca_file=Path("/nope/ca")).desired_relay(Postfix())
     with pytest.raises(SetupError, match="--sasl-password-file /nope/password can't be read"):
-        gathered(sasl_password_file=Path("/nope/password"))
+        RelayOptions(sasl_password_file=Path("/nope/password")).desired_relay(Postfix())
 
 
-@pytest.mark.parametrize("name", inspect.signature(gathered).parameters)
+@pytest.mark.parametrize("name", [field.name for field in fields(RelayOptions)])
 def test_every_option_is_documented(name: str) -> None:
-    """docs/node.md tells what it is for."""
+    """docs/node.md says what it is for."""
     page = Path(__file__).parents[3] / "docs" / "node.md"
     assert f"`--{name.replace('_', '-')}`" in page.read_text().partition("| option |")[2]
