@@ -15,7 +15,7 @@ from pyservice.errors import ConfigurationError, SetupError
 from pyservice.setup.doctor import checks, diagnose, pod_script
 from pyservice.setup.doctor import workload as workloads
 from pyservice.setup.doctor.findings import KNOWN, Finding
-from pyservice.setup.doctor.mail_path import Order
+from pyservice.setup.doctor.mail_path import Options
 from pyservice.setup.doctor.smtp_session import Line
 from pyservice.setup.node import detect
 
@@ -81,7 +81,7 @@ def doctor(
     """
     if fix and as_json:
         raise ConfigurationError("--fix asks a person, so it can't be used with --json.")
-    order = Order(
+    options = Options(
         sender=_plain(sender, "--from") if sender else Settings.load().sender_mailbox.address,
         recipient=_plain(send_to or to, "--send-to" if send_to else "--to"),
         is_sent=send_to is not None,
@@ -92,26 +92,26 @@ def doctor(
     )
     if print_script:
         detect.detect_node(address)  # whether it can be one
-        print(pod_script.script(order, address, python=python), end="")
+        print(pod_script.script(options, address, python=python), end="")
         return
     more = workloads.examine(_text(workload)) if workload else []
-    found = _examine(address, order, more, jenkins=jenkins, as_json=as_json)
+    found = _examine(address, options, more, jenkins=jenkins, as_json=as_json)
     if fix and _cure(found, yes=yes):
-        found = _examine(address, order, more, jenkins=jenkins, as_json=False)
+        found = _examine(address, options, more, jenkins=jenkins, as_json=False)
     if not found.is_well:
         raise typer.Exit(1)
 
 
 def _examine(
-    address: str | None, order: Order, more: list[Finding], *, jenkins: bool, as_json: bool
+    address: str | None, options: Options, more: list[Finding], *, jenkins: bool, as_json: bool
 ) -> diagnose.Diagnosis:
     node = detect.detect_node(address)
-    more = [*(_at_jenkins(node.address, order.port) if jenkins else ()), *more]
+    more = [*(_at_jenkins(node.address, options.port) if jenkins else ()), *more]
     if as_json:
-        found = diagnose.examine(node, order, more=more)
+        found = diagnose.examine(node, options, more=more)
         print(json.dumps(found.as_json(), indent=2))
         return found
-    found = diagnose.examine(node, order, _say, more)
+    found = diagnose.examine(node, options, _say, more)
     for finding in found.findings:
         _show(finding)
     if found.queue_id:
@@ -119,8 +119,8 @@ def _examine(
     if found.relay:
         print(f"The relay took it: {found.relay}")
     if found.is_well:
-        unsent = "" if order.is_sent else " Nothing was sent: --send-to does."
-        so_far = " as far as Postfix" if order.is_sent and not found.relay else ""
+        unsent = "" if options.is_sent else " Nothing was sent: --send-to does."
+        so_far = " as far as Postfix" if options.is_sent and not found.relay else ""
         print(f"\nAll is well{so_far}.{unsent}")
     return found
 

@@ -17,7 +17,7 @@ import pytest
 
 from pyservice.setup.doctor import pod_script
 from pyservice.setup.doctor.findings import KNOWN
-from pyservice.setup.doctor.mail_path import Order
+from pyservice.setup.doctor.mail_path import Options
 from tests.controller.standin import READER_TOKEN, TOKEN, StandIn
 from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.network import BRIDGE, Testbed
@@ -114,13 +114,13 @@ def script(
     """What a script says that is for a kind of pod."""
     if program not in installed():
         pytest.skip(f"there is no {PROGRAMS[program][0]}")
-    order = Order(
+    options = Options(
         sender="jenkins@ci.example.com",
         recipient=send_to or "postmaster@example.com",
         is_sent=send_to is not None,
         timeout=timeout,
     )
-    text = pod_script.script(order, address, python=program == "python")
+    text = pod_script.script(options, address, python=program == "python")
     command, *arguments = PROGRAMS[program]
     with tempfile.TemporaryDirectory() as folder:
         for tool in TOOLS.get(program, ()):
@@ -621,9 +621,9 @@ def test_a_script_that_finds_no_fault(testbed: Testbed, program: str) -> None:
 
 def test_a_script_that_is_ended(testbed: Testbed) -> None:
     """It takes its pipes and its nc along, as when kubectl is interrupted."""
-    order = Order(sender="a@example.com", recipient="b@example.com", timeout=20)
+    options = Options(sender="a@example.com", recipient="b@example.com", timeout=20)
     file, place = testbed.folder / "ended.sh", testbed.folder / "ended"
-    file.write_text(pod_script.script(order, None, python=False))
+    file.write_text(pod_script.script(options, None, python=False))
     place.mkdir()
     with a_firewall(testbed):
         for signalled in (signal.SIGTERM, signal.SIGHUP):

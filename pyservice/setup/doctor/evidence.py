@@ -3,7 +3,6 @@
 import itertools
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
@@ -105,17 +104,6 @@ def _nat_rules() -> str:
             )
             told += done.stdout
     return told
-
-
-def own_address(towards: str) -> str:
-    """Where a connection to an address would come from; that itself where no route leads to it."""
-    family = socket.AF_INET6 if ":" in towards else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as nothing_is_sent:
-        try:
-            nothing_is_sent.connect((towards, 9))
-        except OSError:
-            return towards
-        return str(nothing_is_sent.getsockname()[0])
 
 
 def is_local(address: str) -> bool:

@@ -1,12 +1,10 @@
-"""Walks the way of a mail from this container to the node's Postfix, and names what is wrong.
+"""Walks the path of a mail from this container to the node's Postfix, and names what is wrong.
 
-Made by `notify-email doctor --print-script --python`: kubectl exec -i POD -- python3 - < this
-Needs Python 3.6 and nothing beside it. A file of its own, which imports nothing of the project.
+The last part of the doctor's script for bare pods, after `smtp_session` and `smtp_steps`: Python
+3.6, and nothing but its standard library.
 """
 
-# It prints, and speaks the Python of 2016:
-# ruff: noqa: UP031, D102, D103, B904, T201, N818, PTH123, SIM105
-# mypy: ignore-errors
+# ruff: noqa: PTH123, T201, UP006, UP035
 
 import json
 import os
@@ -15,160 +13,66 @@ import shlex
 import socket
 import struct
 import sys
-import time
+from typing import Iterator, List
+
+from pyservice.setup.doctor.smtp_session import Line, SmtpSession
+from pyservice.setup.doctor.smtp_steps import FoundError, Steps
 
 FILLED_IN = "{}"
 VALUES = json.loads(FILLED_IN)
 ANY = "0.0.0.0"  # noqa: S104 - of a route table
 
 
-class Found(Exception):
-    """The walk ends here."""
+class PodSteps(Steps):
+    """The steps from a pod, which has its kernel's route table and no more."""
 
-    def __init__(self, known, **values):
-        values = dict(VALUES, **values)
-        self.known = known
-        sentence, cure, self.where = VALUES["findings"][known]
-        quoted = {name: shlex.quote(str(value)) for name, value in values.items()}
-        self.sentence, self.cure = sentence.format(**values), cure.format(**quoted)
-        Exception.__init__(self, self.sentence)
-
-
-class Silence(Exception):
-    """There is no reply."""
+    def network_around(self, client: str) -> str:
+        """Return the network of the interface that a client is at, else itself alone."""
+        for destination, gateway, mask in routes():
+            is_on_link = gateway == ANY and mask not in {ANY, "255.255.255.255"}
+            if is_on_link and number(client) & number(mask) == number(destination):
+                return f"{destination}/{bin(number(mask)).count('1')}"
+        return client if ":" in client else f"{client}/32"
 
 
-class Dialogue:
-    """In turn and with CRLF, each line shown."""
+def find_address() -> str:
+    """Return the node's address: as given, by NODE_IP, the engine's name for it, or the gateway.
 
-    def __init__(self, address, port, timeout):
-        self.timeout = timeout
-        show("*", "connecting to %s port %s, for up to %g s" % (address, port, timeout))
-        try:
-            self.socket = socket.create_connection((address, port), timeout)
-        except ConnectionRefusedError:
-            show("*", "%s port %s: connection refused" % (address, port))
-            raise Found("refused")
-        except OSError as error:
-            text = "no answer" if is_timeout(error) else (error.strerror or str(error)).lower()
-            show("*", "%s port %s: %s" % (address, port, text))
-            network = network_of(own_address(address))
-            iptables = "ip6tables" if ":" in network else "iptables"
-            raise Found("filtered", text=text, network=network, iptables=iptables)
-        self.own = self.socket.getsockname()[0]
-        show("*", "connected from %s to %s port %s" % (self.own, address, port))
-        self.unread = b""
-
-    def listen(self):
-        """The code, 0 for what is no SMTP, and all of the reply on one line."""
-        ends, texts = time.time() + self.timeout, []
-        while len(texts) < 50:
-            line = self.line(ends)
-            show("<", line)
-            texts.append(line[4:] if texts else line)
-            if not re.match(r"\d{3}-", line):
-                break
-        if len(texts) > 1:
-            texts[0] = texts[0].replace("-", " ", 1)
-        code = int(line[:3]) if re.match(r"\d{3}( |$)", line) else 0
-        return code, " ".join(texts)
-
-    def line(self, ends):
-        while b"\n" not in self.unread and len(self.unread) < 65536:
-            try:
-                if time.time() >= ends:
-                    raise TimeoutError
-                self.socket.settimeout(max(ends - time.time(), 0.001))
-                received = self.socket.recv(4096)
-            except OSError as error:
-                raise self.lost(is_timeout(error))
-            if not received:
-                if self.unread:
-                    break
-                raise self.lost(False)
-            self.unread += received
-        line, _, self.unread = self.unread.partition(b"\n")
-        text = line.decode("utf-8", "replace").rstrip("\r")[:1000]
-        return "".join(c if c.isprintable() else "?" for c in text)
-
-    def lost(self, is_late):
-        text = "no answer within %g s" % self.timeout if is_late else "it closed the connection"
-        show("*", text)
-        return Silence(text)
-
-    def say(self, *lines):
-        for line in lines:
-            show(">", line)
-        try:
-            self.socket.sendall("".join(line + "\r\n" for line in lines).encode())
-        except OSError as error:
-            raise self.lost(is_timeout(error))
-        return self.listen()
-
-
-def show(who, text):
-    print("%s %s" % (who, text.encode("ascii", "replace").decode()), flush=True)
-
-
-def is_timeout(error):
-    return isinstance(error, (socket.timeout, TimeoutError))
-
-
-def find_address():
-    """As given, by the environment, by the engine's name, or the way out of here."""
+    Raises:
+        FoundError: none of them tells it.
+    """
     if VALUES["address"]:
-        return VALUES["address"]
+        return str(VALUES["address"])
     if re.match(r"[0-9a-fA-F.:]+$", os.environ.get("NODE_IP", "")):
         return os.environ["NODE_IP"]
-    for line in read("/etc/hosts"):
-        address, names = line.split("#")[0].split()[:1], line.split("#")[0].split()[1:]
+    for line in read_lines("/etc/hosts"):
+        address, *names = line.split("#")[0].split() or [""]
         if "host.docker.internal" in names or "host.containers.internal" in names:
-            return address[0]
-    for _, destination, gateway, mask in routes():
+            return address
+    for destination, gateway, mask in routes():
         # 169.254.1.1 is Calico's, and nobody's.
-        if destination == mask == ANY and gateway not in (ANY, "169.254.1.1"):
+        if destination == mask == ANY and gateway not in {ANY, "169.254.1.1"}:
             return gateway
-    raise Found("no-address")
+    raise FoundError("no-address")
 
 
-def network_of(own):
-    """The network to let in for an address of ours."""
-    for _, destination, gateway, mask in routes():
-        is_on_link = gateway == ANY and mask not in (ANY, "255.255.255.255")
-        if is_on_link and number(own) & number(mask) == number(destination):
-            return "%s/%d" % (destination, bin(number(mask)).count("1"))
-    return own if ":" in own else own + "/32"
-
-
-def own_address(towards):
-    family = socket.AF_INET6 if ":" in towards else socket.AF_INET
-    nothing_is_sent = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        nothing_is_sent.connect((towards, 9))
-        return nothing_is_sent.getsockname()[0]
-    except OSError:
-        return towards
-    finally:
-        nothing_is_sent.close()
-
-
-def routes():
-    """Interface, destination, gateway and mask: numbers in the kernel's byte order."""
-    for line in read("/proc/net/route")[1:]:
+def routes() -> Iterator[List[str]]:
+    """Yield each route's destination, gateway and mask: the kernel has them in its byte order."""
+    for line in read_lines("/proc/net/route")[1:]:
         words = line.split()
-        yield [words[0]] + [
-            socket.inet_ntoa(struct.pack("=L", int(words[i], 16))) for i in (1, 2, 7)
-        ]
+        yield [socket.inet_ntoa(struct.pack("=L", int(words[i], 16))) for i in (1, 2, 7)]
 
 
-def number(address):
+def number(address: str) -> int:
+    """Return an IPv4 address as a number; 0: it is none."""
     try:
-        return struct.unpack("!L", socket.inet_aton(address))[0]
+        return int(struct.unpack("!L", socket.inet_aton(address))[0])
     except OSError:
         return 0
 
 
-def read(path):
+def read_lines(path: str) -> List[str]:
+    """Return a file's lines; none where it can't be read."""
     try:
         with open(path) as file:
             return file.read().splitlines()
@@ -176,77 +80,51 @@ def read(path):
         return []
 
 
-def ask(dialogue, command, *lines):
+def show(text: str) -> None:
+    """Print in ASCII, since a pod's locale may know no more."""
+    print(text.encode("ascii", "replace").decode(), flush=True)
+
+
+def show_line(line: Line) -> None:
+    """Print a line of the dialogue."""
+    show(f"{line.who} {line.text}")
+
+
+def walk() -> str:
+    """Take the steps, and return how they ended.
+
+    Raises:
+        FoundError: the first thing that is wrong.
+    """
+    session, address = SmtpSession(VALUES["timeout"], show_line), find_address()
+    steps = PodSteps(session, address, VALUES["port"], VALUES["sender"], VALUES["recipient"])
     try:
-        code, text = dialogue.say(*lines)
-    except Silence as silence:
-        raise Found("rejected", command=command, text=silence)
-    if code != (354 if command == "DATA" else 250):
-        raise refusal(dialogue, command, text)
-    return text
+        steps.to_recipient()
+        if not VALUES["is_sent"]:
+            return "Nothing was sent: --send-to does."
+        return f"Postfix has it as {steps.send_mail().text.split()[-1]}."
+    finally:
+        session.quit()
 
 
-def refusal(dialogue, command, text):
-    if "Relay access denied" in text or "Client host rejected" in text:
-        told = re.search(r"\[([0-9a-fA-F.:]+)\]", text)
-        seen = told.group(1) if told else dialogue.own
-        return Found("relay-denied", seen=seen, network=network_of(seen), text=text)
-    if "Sender address rejected" in text or "Bad sender address" in text:
-        return Found("sender-refused", text=text)
-    if "Insufficient system storage" in text:
-        return Found("disk-full", text=text)
-    return Found("rejected", command=command, text=text)
-
-
-def walk():
-    VALUES["address"] = find_address()
-    dialogue = Dialogue(VALUES["address"], VALUES["port"], VALUES["timeout"])
-    try:
-        code, greeting = dialogue.listen()
-    except Silence as silence:
-        if "within" in str(silence):
-            raise Found("greeting-slow", seconds="more than %g" % dialogue.timeout)
-        raise Found("not-postfix", text="nothing, and it hangs up")
-    if code == 0:
-        raise Found("not-postfix", text=greeting)
-    if code != 220:
-        raise refusal(dialogue, "the greeting", greeting)
-    name = socket.gethostname()
-    ask(dialogue, "EHLO", "EHLO " + name)
-    text = ask(dialogue, "MAIL", "MAIL FROM:<%s>" % VALUES["sender"])
-    if "Postfix" not in greeting and "2.1.0 Ok" not in text:
-        raise Found("not-postfix", text=greeting)
-    ask(dialogue, "RCPT", "RCPT TO:<%s>" % VALUES["recipient"])
-    result = "Nothing was sent: --send-to does."
-    if VALUES["is_sent"]:
-        ask(dialogue, "DATA", "DATA")
-        mail = [
-            "From: <%s>" % VALUES["sender"],
-            "To: <%s>" % VALUES["recipient"],
-            "Subject: notify-email doctor",
-            "Auto-Submitted: auto-generated",
-            "",
-            "The way from %s to you is open." % name,
-            ".",
-        ]
-        result = "Postfix has it as %s." % ask(dialogue, "the final dot", *mail).split()[-1]
-    try:
-        dialogue.say("QUIT")
-    except Silence:
-        pass
-    return result
-
-
-def main():
+def main() -> int:
+    """Walk, and return the exit code: 1 with a finding."""
     try:
         result = walk()
-    except Found as found:
-        told = (found.known, found.sentence, found.where, found.cure)
-        text = "\nFinding %s: %s\nCure%s:\n    %s" % told
-        print(text.encode("ascii", "replace").decode())
+    except FoundError as error:
+        show(finding(error))
         return 1
-    print("\nAll is well. " + result)
+    show(f"\nAll is well. {result}")
     return 0
 
 
-sys.exit(main())
+def finding(error: FoundError) -> str:
+    """Return the catalogue's text; in the cure each value is one word to a shell."""
+    sentence, cure, where = VALUES["findings"][error.id]
+    quoted = {name: shlex.quote(str(value)) for name, value in error.values.items()}
+    sentence, cure = sentence.format(**error.values), cure.format(**quoted)
+    return f"\nFinding {error.id}: {sentence}\nCure{where}:\n    {cure}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

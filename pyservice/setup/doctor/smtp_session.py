@@ -1,32 +1,28 @@
-"""An SMTP conversation as a person has it: line by line, in turn, with CRLF.
+"""An SMTP session as a person has it: line by line, in turn, with CRLF.
 
 No smtplib: the dialogue itself is what is shown, and each reply is awaited before the next line,
 since Postfix from 3.9 on refuses a client that does not wait (smtpd_forbid_unauth_pipelining).
+
+Also a part of the doctor's script for bare pods: Python 3.6, and nothing but its standard library.
 """
+
+# ruff: noqa: UP006, UP035, UP041, UP045
 
 import socket
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from pyservice.errors import said
-
-Who = Literal[">", "<", "*"]
-"""We, the server, or a remark on the connection."""
-Why = Literal["refused", "filtered", "slow", "closed"]
-
-_LONGEST = 64 * 1024
-"""Bytes of a line: what says more speaks no SMTP."""
-_MOST = 50
-"""Lines of a reply, likewise; Postfix' longest has about fifteen."""
+MAX_LINE_BYTES = 64 * 1024
+"""A server that sends a longer line speaks no SMTP."""
+MAX_REPLY_LINES = 50
+"""Likewise; Postfix' longest reply has about fifteen."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the conversation."""
+class Line(NamedTuple):
+    """One line of the dialogue."""
 
-    who: Who
+    who: str
+    """`>` we, `<` the server, or `*` a remark on the connection."""
     text: str
     """Without its line end; what can't be printed is replaced."""
     seconds: float = 0.0
@@ -37,9 +33,8 @@ class Line:
         return f"{self.who} {self.text}{waited}"
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the server said to one line, or as its greeting."""
+class Reply(NamedTuple):
+    """The server's answer to one line, or its greeting."""
 
     code: int
     """0: it is no SMTP."""
@@ -49,37 +44,37 @@ class Reply:
 
 
 class SilenceError(Exception):
-    """There is no reply: `refused` and `filtered` by the connection, else `slow` or `closed`.
+    """There is no reply.
 
     Args:
-        why: which of them.
-        text: what the system says, for a person.
+        why: `refused` or `filtered`: there is no connection; else `slow` or `closed`.
+        text: the system's words for it, for a person.
     """
 
-    def __init__(self, why: Why, text: str) -> None:
+    def __init__(self, why: str, text: str) -> None:
         self.why, self.text = why, text
         super().__init__(text)
 
 
-class Dialogue:
-    """One conversation, kept in `lines`; each line is also told as soon as it is there."""
+class SmtpSession:
+    """One session, kept in `lines`; each line is also shown as soon as it is there."""
 
-    def __init__(self, timeout: float, tell: Callable[[Line], None] = lambda _line: None) -> None:
-        """Nothing is said before `connect`.
+    def __init__(self, timeout: float, show: Callable[[Line], object] = lambda _line: None) -> None:
+        """Connect later.
 
         Args:
             timeout: seconds for the connection, and for each reply.
-            tell: gets each line.
+            show: gets each line.
         """
-        self.lines: list[Line] = []
+        self.lines: List[Line] = []
         self.local = ""
         """The address that we come from, as far as it can be seen from here."""
-        self._timeout, self._tell = timeout, tell
-        self._socket: socket.socket | None = None
+        self.timeout, self._show = timeout, show
+        self._socket: Optional[socket.socket] = None
         self._unread = b""
 
-    def connect(self, host: str, port: int, *, source: str | None = None) -> Reply:
-        """Connect: the reply is the greeting.
+    def connect(self, host: str, port: int, *, source: Optional[str] = None) -> Reply:
+        """Connect, and return the greeting.
 
         Args:
             host: an IP address.
@@ -89,43 +84,42 @@ class Dialogue:
         Raises:
             SilenceError: there is no connection, or no greeting.
         """
-        self.remark(f"connecting to {host} port {port}, for up to {self._timeout:g} s")
+        self.remark(f"connecting to {host} port {port}, for up to {self.timeout:g} s")
         began = time.monotonic()
         bind = (source, 0) if source else None
         try:
-            self._socket = socket.create_connection((host, port), self._timeout, bind)
+            self._socket = socket.create_connection((host, port), self.timeout, bind)
         except OSError as error:
-            why, text = _diagnosed(error)
+            why, text = _diagnosis(error)
             self._keep("*", f"{host} port {port}: {text}", time.monotonic() - began)
             raise SilenceError(why, text) from error
         self.local = self._socket.getsockname()[0]
-        self._keep("*", f"connected from {self.local} to {host} port {port}")
-        return self._listen()
+        self.remark(f"connected from {self.local} to {host} port {port}")
+        return self._reply()
 
     def remark(self, text: str) -> None:
-        """Tell what goes on beside the conversation."""
+        """Show what goes on beside the dialogue."""
         self._keep("*", text)
 
     def say(self, *lines: str) -> Reply:
-        """Say something and wait for the reply; only a mail has several lines.
+        """Send a command and wait for the reply; only a mail has several lines.
 
         Raises:
             SilenceError: there is no reply.
         """
         for line in lines:
             self._keep(">", line)
-        said = "".join(f"{line}\r\n" for line in lines)
         if self._socket is None:
             raise SilenceError("closed", "the connection is closed")
         try:
-            self._socket.settimeout(self._timeout)
-            self._socket.sendall(said.encode())
+            self._socket.settimeout(self.timeout)
+            self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
         except OSError as error:
             raise self._lost(error) from error
-        return self._listen()
+        return self._reply()
 
     def quit(self) -> None:
-        """Say goodbye, where the server still listens."""
+        """Send QUIT, where the server still listens, and close the connection."""
         if self._socket is None:
             return
         try:
@@ -136,29 +130,29 @@ class Dialogue:
             self.close()
 
     def close(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _listen(self) -> Reply:
-        began, reply = time.monotonic(), list[str]()
-        ends = began + self._timeout
-        while len(reply) < _MOST:
-            text = self._line(ends)
+    def _reply(self) -> Reply:
+        began = time.monotonic()
+        texts: List[str] = []
+        while len(texts) < MAX_REPLY_LINES:
+            text = self._read_line(began + self.timeout)
             seconds = time.monotonic() - began
-            self._keep("<", text, 0.0 if reply else seconds)
-            reply.append(text)
+            self._keep("<", text, 0.0 if texts else seconds)
+            texts.append(text)
             if not (text[:3].isdecimal() and text[3:4] == "-"):
                 break
         code = int(text[:3]) if text[:3].isdecimal() and text[3:4] in {"", " "} else 0
-        return Reply(code, _joined(reply), seconds)
+        return Reply(code, _joined(texts), seconds)
 
-    def _line(self, ends: float) -> str:
-        """The next line, or what there is of it at the connection's end."""
-        while b"\n" not in self._unread and len(self._unread) < _LONGEST:
+    def _read_line(self, deadline: float) -> str:
+        """Return the next line, or what there is of it at the connection's end."""
+        while b"\n" not in self._unread and len(self._unread) < MAX_LINE_BYTES:
             try:
-                received = self._receive(ends)
+                received = self._receive(deadline)
             except OSError as error:
                 raise self._lost(error) from error
             if not received:
@@ -169,43 +163,44 @@ class Dialogue:
         line, _, self._unread = self._unread.partition(b"\n")
         return printable(line.decode("utf-8", "replace").rstrip("\r"))
 
-    def _receive(self, ends: float) -> bytes:
+    def _receive(self, deadline: float) -> bytes:
         if self._socket is None:
             raise ConnectionResetError
-        if (left := ends - time.monotonic()) <= 0:
-            raise TimeoutError
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout
         self._socket.settimeout(left)
         return self._socket.recv(4096)
 
     def _lost(self, error: OSError) -> SilenceError:
         self.close()
-        if isinstance(error, TimeoutError):
-            text = f"no answer within {self._timeout:g} s"
-            self._keep("*", text, self._timeout)
+        if isinstance(error, (socket.timeout, TimeoutError)):
+            text = f"no answer within {self.timeout:g} s"
+            self._keep("*", text, self.timeout)
             return SilenceError("slow", text)
-        self._keep("*", "the server closed the connection")
+        self.remark("the server closed the connection")
         return SilenceError("closed", "it closed the connection")
 
-    def _keep(self, who: Who, text: str, seconds: float = 0.0) -> None:
+    def _keep(self, who: str, text: str, seconds: float = 0.0) -> None:
         line = Line(who, text, seconds)
         self.lines.append(line)
-        self._tell(line)
+        self._show(line)
 
 
 def printable(text: str) -> str:
-    """A server's text, which must not move a terminal's cursor, at a length that can be read."""
+    """Return a server's text without what moves a terminal's cursor, at a readable length."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:1000]
 
 
-def _joined(lines: Iterable[str]) -> str:
-    """One line of several: `250-a`, `250 b` → `250 a b`."""
+def _joined(lines: List[str]) -> str:
+    """Return several lines as one: `250-a`, `250 b` → `250 a b`."""
     first, *others = lines
     return " ".join([first.replace("-", " ", 1) if others else first, *(o[4:] for o in others)])
 
 
-def _diagnosed(error: OSError) -> tuple[Why, str]:
+def _diagnosis(error: OSError) -> Tuple[str, str]:
     if isinstance(error, ConnectionRefusedError):
         return "refused", "connection refused"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (socket.timeout, TimeoutError)):
         return "filtered", "no answer"
-    return "filtered", said(error)
+    return "filtered", (error.strerror or str(error)).lower()

@@ -1,5 +1,6 @@
 """doctor/diagnose.py and what it is made of: the conversation, the checks, the catalogue."""
 
+import ast
 import json
 import os
 import re
@@ -20,8 +21,8 @@ from pyservice.setup.doctor import checks, evidence, pod_script, workload
 from pyservice.setup.doctor.checks import Controller
 from pyservice.setup.doctor.diagnose import Diagnosis, examine
 from pyservice.setup.doctor.findings import CATALOGUE, KNOWN, Finding
-from pyservice.setup.doctor.mail_path import Order
-from pyservice.setup.doctor.smtp_session import Dialogue, SilenceError
+from pyservice.setup.doctor.mail_path import Options
+from pyservice.setup.doctor.smtp_session import SilenceError, SmtpSession
 from pyservice.setup.node.detect import Bridge, Node
 from tests.python.conftest import PostfixStandIn, free_port
 
@@ -34,17 +35,20 @@ def a_node(address: str | None = "127.0.0.1", *bridges: Bridge, is_container: bo
     return Node(is_container, "", address, None, bridges, ())
 
 
-def diagnosis(port: int, *, sent: bool = False, log: Path | None = None) -> Diagnosis:
-    """What the doctor says of a server on loopback."""
-    order = Order(
+def diagnosis(
+    port: int, *, sent: bool = False, log: Path | None = None, late: float = 3.0
+) -> Diagnosis:
+    """Examine a server on loopback."""
+    options = Options(
         "jenkins@ci.example.com",
         "ada@example.com",
         is_sent=sent,
         port=port,
         timeout=0.5,
+        late=late,
         postfix_log=log or Path("/nowhere/mail.log"),
     )
-    return examine(a_node(), order)
+    return examine(a_node(), options)
 
 
 def errors(found: Diagnosis) -> list[str]:
@@ -114,16 +118,16 @@ def test_nobody_listens() -> None:
 
 def test_nobody_listens_on_the_node() -> None:
     """Where localhost refuses, too, it is Postfix that is not running."""
-    order = Order("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
-    found = examine(a_node(is_container=False), order)
+    options = Options("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
+    found = examine(a_node(is_container=False), options)
     assert errors(found) == ["postfix-down"]
 
 
 def test_no_postfix_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where none is installed, none is to be started."""
     monkeypatch.setattr("pyservice.postfix.commands.find_program", lambda _program: None)
-    order = Order("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
-    assert errors(examine(a_node(is_container=False), order)) == ["postfix-missing"]
+    options = Options("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
+    assert errors(examine(a_node(is_container=False), options)) == ["postfix-missing"]
 
 
 def test_a_server_that_greets_late(scripted: Scripted) -> None:
@@ -133,15 +137,14 @@ def test_a_server_that_greets_late(scripted: Scripted) -> None:
     assert "more than 0.5 s" in found.findings[0].sentence
 
 
-def test_a_late_greeting_that_comes(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_greeting_that_comes(scripted: Scripted) -> None:
     """A greeting that takes long and comes is a note."""
-    monkeypatch.setattr("pyservice.setup.doctor.mail_path.LATE", 0.1)
 
     def converse(connection: socket.socket) -> None:
         time.sleep(0.2)
         saying(GREETING, EHLO, OK, OK, "221 Bye")(connection)
 
-    found = diagnosis(scripted(converse))
+    found = diagnosis(scripted(converse), late=0.1)
     assert found.is_well
     assert [f.severity for f in found.findings if f.id == "greeting-slow"] == ["note"]
 
@@ -181,8 +184,8 @@ def test_a_server_that_never_ends(
 @pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
 def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list[str]) -> None:
     """A script, too, ends in time with its finding."""
-    order = Order("a@example.com", "b@example.com", port=scripted(endless(b"220-x\r\n", 0)))
-    text = pod_script.script(order, "127.0.0.1", python=program[-1] == "-")
+    options = Options("a@example.com", "b@example.com", port=scripted(endless(b"220-x\r\n", 0)))
+    text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
         program, input=text, capture_output=True, text=True, timeout=9, check=False
     )
@@ -207,7 +210,7 @@ def test_a_script_and_ncat(tmp_path: Path, said: str, known: str) -> None:
     )
     nc.chmod(0o755)
     text = pod_script.script(
-        Order("a@example.com", "b@example.com", timeout=2), "192.0.2.1", python=False
+        Options("a@example.com", "b@example.com", timeout=2), "192.0.2.1", python=False
     )
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
@@ -291,7 +294,7 @@ def test_a_log_that_is_not_at_hand(scripted: Scripted) -> None:
 )
 def test_no_route(node: Node, known: str) -> None:
     """Where no address is known nothing is said, and the finding tells why."""
-    found = examine(node, Order("a@example.com", "b@example.com"))
+    found = examine(node, Options("a@example.com", "b@example.com"))
     assert errors(found) == [known]
     assert found.lines == ()
 
@@ -299,13 +302,13 @@ def test_no_route(node: Node, known: str) -> None:
 def test_an_instance_that_is_none(tmp_path: Path) -> None:
     """A --config-dir without a Postfix in it is told, not passed over."""
     with pytest.raises(SetupError, match=re.escape(str(tmp_path))):
-        examine(a_node(), Order("a@example.com", "b@example.com", config_dir=tmp_path))
+        examine(a_node(), Options("a@example.com", "b@example.com", config_dir=tmp_path))
 
 
 def test_a_connection_that_is_not_there() -> None:
     """Who speaks before connecting hears nothing."""
     with pytest.raises(SilenceError):
-        Dialogue(1).say("NOOP")
+        SmtpSession(1).say("NOOP")
 
 
 def test_whom_the_log_says_that_postfix_saw(tmp_path: Path) -> None:
@@ -605,6 +608,19 @@ def test_an_address_that_breaks_out(text: str) -> None:
         _plain(text, "--from")
 
 
+def test_the_script_for_python_needs_no_more_than_it_says() -> None:
+    """It is in the language of Python 3.6, and imports nothing of ours."""
+    text = pod_script.script(Options("a@example.com", "b@example.com"), None, python=True)
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(text, feature_version=(3, 6))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module))
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert not imported & {"dataclasses", "zoneinfo", "tomllib"}  # which are newer
+
+
 NASTY = "it's\"$(touch broken)`touch broken`\\{sender}@example.com"
 
 
@@ -612,8 +628,8 @@ NASTY = "it's\"$(touch broken)`touch broken`\\{sender}@example.com"
 def test_values_in_a_script(tmp_path: Path, scripted: Scripted, program: list[str]) -> None:
     """A script says its values as they are, and runs none of them."""
     port = scripted(saying(GREETING, EHLO, "501 5.1.7 Bad sender address syntax"))
-    order = Order(NASTY, "ada@example.com", port=port, timeout=2)
-    text = pod_script.script(order, "127.0.0.1", python=program[-1] == "-")
+    options = Options(NASTY, "ada@example.com", port=port, timeout=2)
+    text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
         program, input=text, capture_output=True, text=True, cwd=tmp_path, check=False
     )
