@@ -12,7 +12,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 
 TIMES = 200
 
@@ -22,7 +22,7 @@ def figures() -> dict[str, Figure]:
     report, renderer = samples.load("2-failure"), Renderer()
     addressing = Addressing(
         Mailbox("Jenkins", "jenkins@ci.example.com"),
-        Envelope(to=(Mailbox("", "ada@example.com"),)),
+        Recipients(to=(Mailbox("", "ada@example.com"),)),
         "<bench@ci.example.com>",
         datetime(2026, 1, 1, tzinfo=UTC),
     )

@@ -11,7 +11,7 @@ from bench.figures import Figure
 from pyservice.addresses import Mailbox
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -19,12 +19,14 @@ TURNS = 40
 EACH = 10
 """Reports a turn: the outboxes take turns, so that what else the machine does meets all alike."""
 
-_PEOPLE = Envelope(to=(Mailbox("", "ada@example.com"),))
+_PEOPLE = Recipients(to=(Mailbox("", "ada@example.com"),))
 # Short ones, so that a million fit: of ended rows nothing is read but what the indexes have.
 _FILL = """
     WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < :rows)
-    INSERT INTO reports (id, owner, idempotency_key, digest, message_id, report, people, created,
-                         state, pending, attempts, taken, uncertain, queue_id, node, ended, size)
+    INSERT INTO reports (id, owner, idempotency_key, report_hash, message_id, report,
+                         recipients, created_at, state, pending_recipients, attempts,
+                         accepted_by_postfix, unconfirmed_attempts, queue_id, node, ended_at,
+                         size_bytes)
     SELECT lower(hex(randomblob(16))), 'ci', 'report:' || lower(hex(randomblob(32))), '', '', '{}',
            '{}', 1.6e9 + n, 'relayed', '[]', 1, 1, 0, lower(hex(randomblob(8))), 'node1',
            1.6e9 + n, 2 FROM count

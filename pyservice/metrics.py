@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 from pyservice.outbox.tables import reports
@@ -99,7 +99,7 @@ class Metrics:
         )
 
     def watch(
-        self, database: Database, is_log_readable: Callable[[], bool | None], current: Current
+        self, database: Database, is_log_readable: Callable[[], bool | None], current: LiveSettings
     ) -> None:
         """Look at these when scraped.
 
@@ -148,7 +148,7 @@ class _Watched(Collector):
     """What is looked at when it is asked for."""
 
     def __init__(
-        self, database: Database, is_log_readable: Callable[[], bool | None], current: Current
+        self, database: Database, is_log_readable: Callable[[], bool | None], current: LiveSettings
     ) -> None:
         self._database, self._is_log_readable = database, is_log_readable
         self._current = current
@@ -189,8 +189,12 @@ class _Watched(Collector):
 
         An index has those that wait and no other, so those that ended cost nothing.
         """
-        columns = (reports.c.state, sa.func.count(), sa.func.min(reports.c.created))
-        query = sa.select(*columns).where(reports.c.due.is_not(None)).group_by(reports.c.state)
+        columns = (reports.c.state, sa.func.count(), sa.func.min(reports.c.created_at))
+        query = (
+            sa.select(*columns)
+            .where(reports.c.next_attempt_at.is_not(None))
+            .group_by(reports.c.state)
+        )
         with self._database.read() as read:
             return {state: (count, since) for state, count, since in read.execute(query)}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from pyservice.auth.permissions import Act, Rights
+from pyservice.auth.permissions import Act, Permissions
 from pyservice.auth.tokens import LOCAL, TRUSTED, Tokens
 from pyservice.config.settings import Settings
 from pyservice.errors import PolicyError, TooManyError, UnauthorizedError
@@ -27,7 +27,7 @@ class Caller:
 
     name: str
     """The token's, or `LOCAL` or `TRUSTED`: whose the reports are."""
-    rights: Rights
+    permissions: Permissions
 
     def require(self, act: Act) -> None:
         """Whether the caller may do this at all.
@@ -35,19 +35,19 @@ class Caller:
         Raises:
             PolicyError: says what the caller may do.
         """
-        if self.name == TRUSTED and act not in self.rights.may:
+        if self.name == TRUSTED and act not in self.permissions.may:
             raise PolicyError(
                 "A caller from TRUSTED_NETWORKS without a token may send reports and nothing "
                 f"else. With a token there is more: {_NEW}."
             )
-        self.rights.require(act)
+        self.permissions.require(act)
 
 
-_LOCAL = Caller(LOCAL, Rights())
-_TRUSTED = Caller(TRUSTED, Rights(may=("send",)))
+_LOCAL = Caller(LOCAL, Permissions())
+_TRUSTED = Caller(TRUSTED, Permissions(may=("send",)))
 
 
-class Access:
+class Authenticator:
     """The rules of who may call. Thread-safe.
 
     A caller's address is always the connection's own: what a header says of it may be a lie.
@@ -102,7 +102,7 @@ class Access:
         Raises:
             TooManyError: it is used up; the report isn't counted.
         """
-        rate = caller.rights.limit
+        rate = caller.permissions.limit
         if rate is None:
             return
         limiter = self._counting()

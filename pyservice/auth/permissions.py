@@ -16,7 +16,7 @@ from pyservice.urls import is_below, job_names
 if TYPE_CHECKING:
     from limits import RateLimitItem
 
-    from pyservice.policy.recipients import Envelope
+    from pyservice.policy.recipients import Recipients
     from pyservice.report.schema import Report
 
 Act = Literal["send", "see", "scrape"]
@@ -48,7 +48,7 @@ Jobs = Annotated[
 Acts = Annotated[tuple[Act, ...], Field(min_length=1), BeforeValidator(_texts)]
 
 
-class Rights(BaseModel):
+class Permissions(BaseModel):
     """The bounds of one token; without any it may do all that the settings allow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +97,7 @@ class Rights(BaseModel):
         if self._job_outside(job):
             raise PolicyError(self._told("jobs"))
 
-    def check(self, report: "Report", people: "Envelope", sender: Mailbox) -> None:
+    def check(self, report: "Report", people: "Recipients", sender: Mailbox) -> None:
         """Whether it may send this report to these people.
 
         Args:

@@ -20,7 +20,7 @@ import structlog
 from pydantic import AfterValidator, ValidationError
 from pydantic_core import ErrorDetails
 
-from pyservice.auth.permissions import Rights
+from pyservice.auth.permissions import Permissions
 from pyservice.errors import ConfigurationError
 
 LOCAL = "local"
@@ -41,7 +41,7 @@ def _sha256(value: str) -> str:
     return value
 
 
-class Token(Rights):
+class Token(Permissions):
     """One token of the file."""
 
     sha256: Annotated[str, AfterValidator(_sha256)]
@@ -65,7 +65,7 @@ class Tokens:
         self._stamp, self._known = _read(file)
         self._complaint = ""
 
-    def find(self, token: str) -> tuple[str, Rights] | None:
+    def find(self, token: str) -> tuple[str, Permissions] | None:
         """The name and the rights of a token; None: it isn't known."""
         self._refresh()
         digest = _digest(token)
@@ -99,7 +99,7 @@ def read(file: Path) -> dict[str, Token]:
     return _read(file)[1]
 
 
-def new(file: Path, name: str, rights: Rights | None = None) -> str:
+def new(file: Path, name: str, rights: Permissions | None = None) -> str:
     """Make a token, add its digest to the file and return it: it can't be shown again.
 
     Args:
@@ -115,7 +115,7 @@ def new(file: Path, name: str, rights: Rights | None = None) -> str:
     token = f"ne_{secrets.token_urlsafe(32)}"
     made = datetime.now(UTC).date().isoformat()
     lines = [f"[tokens.{name}]", f'sha256 = "{_digest(token)}"', f"created = {made}"]
-    bounds = (rights or Rights()).model_dump(mode="json", exclude_defaults=True)
+    bounds = (rights or Permissions()).model_dump(mode="json", exclude_defaults=True)
     # A text in JSON is one in TOML, and so is a list of them.
     lines += [f"{member} = {json.dumps(value)}" for member, value in bounds.items()]
     try:

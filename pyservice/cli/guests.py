@@ -7,7 +7,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.errors import SetupError
-from pyservice.outbox.admin import Desk
+from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 
@@ -41,4 +41,4 @@ def waiting(url: str) -> int:
         SetupError: it can't be read.
     """
     with visiting(url) as database:
-        return 0 if database is None else Desk(database, "drain").waiting()
+        return 0 if database is None else OutboxAdmin(database, "drain").waiting()

@@ -9,7 +9,7 @@ import typer
 
 from pyservice.cli import show
 from pyservice.errors import SetupError
-from pyservice.postfix.log_relay import FILE, Sharing
+from pyservice.postfix.log_relay import FILE, LogRelay
 
 PAUSE = 0.5
 """Seconds between two looks."""
@@ -37,14 +37,14 @@ def share_log(
       notify-email share-log --log /var/log/mail.log --to /tmp/ours.log --once
     """
     if once:
-        show.facts({"Passed on": f"{Sharing(log, to).step()} lines to {to}"})
+        show.facts({"Passed on": f"{LogRelay(log, to).step()} lines to {to}"})
         return
     sharing, troubled = None, ""
     while True:
         try:
             if sharing is None:
-                sharing = Sharing(log, to)
-                show.facts({"Sharing": f"Postfix' log of our own mails, in {to}"})
+                sharing = LogRelay(log, to)
+                show.facts({"LogRelay": f"Postfix' log of our own mails, in {to}"})
             sharing.step()
             troubled = ""
         except SetupError as error:

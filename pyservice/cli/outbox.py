@@ -21,7 +21,7 @@ from pyservice.errors import ConfigurationError, RequestError, SetupError
 from pyservice.outbox.states import STATES
 
 if TYPE_CHECKING:
-    from pyservice.outbox.admin import Desk, Summary
+    from pyservice.outbox.admin import OutboxAdmin, Summary
     from pyservice.outbox.database import Database
 
 outbox_app = typer.Typer(
@@ -108,8 +108,8 @@ def show_(
         except RequestError as error:
             raise SetupError(error.detail) from None
     if mail:
-        if found["mail"] is None and found["in_digest"]:
-            digest = found["in_digest"]
+        if found["mail"] is None and found["digest_id"]:
+            digest = found["digest_id"]
             raise SetupError(f"The build of {found['id']} is in the mail of {digest}: show that.")
         if found["mail"] is None:
             raise SetupError(f"The mail of {found['id']} is not made yet.")
@@ -228,11 +228,11 @@ def export(
 
 
 @contextmanager
-def _desk(config: Path | None) -> "Iterator[tuple[Desk, Database]]":
+def _desk(config: Path | None) -> "Iterator[tuple[OutboxAdmin, Database]]":
     url = Settings.load(config).outbox_url
     # Late, since it takes a while and the other commands don't need it.
     from pyservice.cli.guests import name, visiting  # noqa: PLC0415
-    from pyservice.outbox.admin import Desk  # noqa: PLC0415
+    from pyservice.outbox.admin import OutboxAdmin  # noqa: PLC0415
 
     with visiting(url) as database:
         if database is None:
@@ -240,10 +240,12 @@ def _desk(config: Path | None) -> "Iterator[tuple[Desk, Database]]":
                 f"There is no outbox {name(url)} yet: run this with the service's own settings "
                 "(DATABASE_URL, or --config), and as its user."
             )
-        yield Desk(database, BY), database
+        yield OutboxAdmin(database, BY), database
 
 
-def _each(desk: "Desk", prefixes: list[str], do: "Callable[[str], Summary]", told: str) -> None:
+def _each(
+    desk: "OutboxAdmin", prefixes: list[str], do: "Callable[[str], Summary]", told: str
+) -> None:
     are_done = True
     for prefix in prefixes:
         try:
@@ -288,7 +290,11 @@ def _write(file: Path, lines: Iterator[str]) -> int:
 def _plain(one: "Summary") -> dict[str, Any]:
     from pyservice.outbox.export import when  # noqa: PLC0415
 
-    return {**vars(one), "created": when(one.created), "due": when(one.due)}
+    return {
+        **vars(one),
+        "created_at": when(one.created_at),
+        "next_attempt_at": when(one.next_attempt_at),
+    }
 
 
 def _line(one: "Summary") -> tuple[str, ...]:
@@ -296,9 +302,9 @@ def _line(one: "Summary") -> tuple[str, ...]:
         one.id[:SHORT],
         one.state,
         f"{one.job} #{one.number}",
-        _clock(one.created),
+        _clock(one.created_at),
         str(one.attempts),
-        "now" if one.is_held else _clock(one.due),
+        "now" if one.is_locked else _clock(one.next_attempt_at),
         one.error or "",
     )
 
@@ -309,7 +315,7 @@ def _clock(seconds: float | None) -> str:
 
 def _tell(found: dict[str, Any]) -> None:
     build = found["report"]["build"]
-    people = found["people"]
+    people = found["recipients"]
     boxes = [box["address"] for kind in ("to", "cc", "bcc") for box in people[kind]]
     left_out = [box["address"] for box in people.get("left_out", ())]
     facts: dict[str, str | None] = {
@@ -319,15 +325,15 @@ def _tell(found: dict[str, Any]) -> None:
         "Recipients": ", ".join(dict.fromkeys(boxes)),
         "Left out": ", ".join(left_out) or None,
         "Rerouted to": found["rerouted_to"],
-        "Left": ", ".join(found["pending"]) or None,
-        "Accepted": f"{found['created']}, from token {found['owner']}",
-        "Ended": found["ended"],
+        "Left": ", ".join(found["pending_recipients"]) or None,
+        "Accepted": f"{found['created_at']}, from token {found['owner']}",
+        "Ended": found["ended_at"],
         "Tries": str(found["attempts"]),
-        "Next try": found["due"],
-        "Held by": found["holder"],
+        "Next try": found["next_attempt_at"],
+        "Held by": found["locked_by"],
         "Message-ID": found["message_id"],
         "Queue ID": found["queue_id"],
-        "Digest": found["in_digest"],
+        "Digest": found["digest_id"],
         "Error": found["error"],
     }
     show.facts({name: value and show.printable(value) for name, value in facts.items()})
@@ -335,6 +341,6 @@ def _tell(found: dict[str, Any]) -> None:
         for number, line in enumerate(lines):
             said = line["note"] if "note" in line else f"{line['recipient']}: {line['reply']}"
             told = f"{line['at']} {line['state']} {said}".rstrip()
-            if line.get("next_after"):
+            if line.get("next_attempt_after"):
                 told += f"; next try between {line['next_after']} and {line['next_before']}"
             show.facts({"" if number else title: show.printable(told)})

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from pyservice.auth import tokens
-from pyservice.auth.permissions import Rights
+from pyservice.auth.permissions import Permissions
 from pyservice.cli import show
 from pyservice.cli.service import Config
 from pyservice.config.settings import Settings
@@ -141,9 +141,11 @@ def _listed(value: str | None) -> list[str] | None:
     return None if value is None else [one.strip() for one in value.split(",") if one.strip()]
 
 
-def _rights(**given: Any) -> Rights:
+def _rights(**given: Any) -> Permissions:
     try:
-        return Rights.model_validate({name: one for name, one in given.items() if one is not None})
+        return Permissions.model_validate(
+            {name: one for name, one in given.items() if one is not None}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         flag = f"--{str(first['loc'][0]).replace('_', '-')}"

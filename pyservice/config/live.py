@@ -28,7 +28,7 @@ LIVE = frozenset(
 """Settings that can change while the service runs; docs/settings.md marks them."""
 
 
-class Current:
+class LiveSettings:
     """The settings that are in force now: who needs one asks each time. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:

@@ -4,26 +4,26 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pyservice.config.live import Current
-from pyservice.description.updater import Callback
+from pyservice.config.live import LiveSettings
+from pyservice.description.updater import DescriptionUpdater
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
-from pyservice.outbox.groups import Groups
-from pyservice.outbox.models import Entry
+from pyservice.outbox.groups import DigestGroups
+from pyservice.outbox.models import QueuedReport
 from pyservice.report.digest import Digest, Member
 
 _log = structlog.get_logger()
 
 
 def with_others(
-    entry: Entry,
-    groups: Groups,
-    current: Current,
+    entry: QueuedReport,
+    groups: DigestGroups,
+    current: LiveSettings,
     renderer: Renderer,
     metrics: Metrics,
-    callback: Callback,
-) -> Entry:
+    callback: DescriptionUpdater,
+) -> QueuedReport:
     """Make one mail of an entry and all that wait with it, if there are any.
 
     Args:
@@ -46,7 +46,7 @@ def with_others(
         return groups.left(entry)
     digest = Digest((Member.of(entry.id, entry.report), *others))
     sender = current.settings.sender_mailbox
-    addressing = Addressing(sender, entry.people, entry.message_id, datetime.now(UTC))
+    addressing = Addressing(sender, entry.recipients, entry.message_id, datetime.now(UTC))
     try:
         with metrics.rendering():
             mail = compose(digest, addressing, renderer)

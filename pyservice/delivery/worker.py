@@ -11,20 +11,20 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.delivery.digest import with_others
 from pyservice.delivery.retry import retry_delay
-from pyservice.description.updater import Callback
+from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import GroupChangedError, LostLeaseError, RenderError
 from pyservice.mail.composer import Composer
 from pyservice.mail.message import Addressing
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox.engines import cause
-from pyservice.outbox.models import Entry
+from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.policy.rate_limits import Gathering
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.rate_limits import DigestGroup
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 from pyservice.smtp import Connection, Outcome
 
@@ -40,23 +40,23 @@ GRACE = 5.0
 _log = structlog.get_logger()
 
 
-class Courier:
+class DeliveryWorker:
     """Sends in the background between `start` and `stop`."""
 
     def __init__(
         self,
         outbox: Outbox,
         renderer: Renderer,
-        current: Current,
+        current: LiveSettings,
         metrics: Metrics,
-        callback: Callback,
+        callback: DescriptionUpdater,
     ) -> None:
         self._outbox, self._renderer, self._current = outbox, renderer, current
         self._metrics, self._callback = metrics, callback
         self._news = threading.Condition()
         self._count = 0
         self._composer = Composer(renderer, current)
-        self._held: deque[Entry] = deque()
+        self._held: deque[QueuedReport] = deque()
         """Taken from the outbox, and nobody's yet."""
         self._stopping = False
         settings = current.settings
@@ -101,12 +101,12 @@ class Courier:
     def collect(
         self,
         report: Report,
-        people: Envelope,
+        people: Recipients,
         *,
         owner: str,
         key: str | None = None,
-        storm: Callable[[], Gathering | None] = lambda: None,
-    ) -> Future[tuple[Entry, bool]]:
+        storm: Callable[[], DigestGroup | None] = lambda: None,
+    ) -> Future[tuple[QueuedReport, bool]]:
         """Accept a report, as `Outbox.accept` does, and send its mail as soon as may be."""
         # A new one is held and handed over in memory, unless there are many: they wait there.
         hold = len(self._held) < BACKLOG and not self._stopping
@@ -114,11 +114,11 @@ class Courier:
         accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
         return accepted
 
-    def _accepted(self, accepted: Future[tuple[Entry, bool]]) -> None:
+    def _accepted(self, accepted: Future[tuple[QueuedReport, bool]]) -> None:
         if accepted.cancelled() or accepted.exception():
             return
         entry, is_new = accepted.result()
-        if is_new and entry.storm is None:
+        if is_new and entry.digest_group is None:
             with self._news:
                 self._held.append(entry)
                 self._news.notify()
@@ -144,7 +144,7 @@ class Courier:
                 time.sleep(1)
         connection.close()
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> QueuedReport | None:
         with self._news:
             if self._held:
                 return self._held.popleft()
@@ -163,8 +163,8 @@ class Courier:
             if is_quiet and not self._news.wait(wait):
                 connection.close()
 
-    def _deliver(self, entry: Entry, connection: Connection) -> None:
-        if entry.storm is not None and entry.mail is None:
+    def _deliver(self, entry: QueuedReport, connection: Connection) -> None:
+        if entry.digest_group is not None and entry.mail is None:
             try:
                 entry = with_others(
                     entry,
@@ -196,7 +196,9 @@ class Courier:
         settings = self._current.settings
         if settings.dry_run:
             told = "DRY_RUN is set: Postfix was not asked"
-            self._settle(entry, state="skipped", note=told, mail=mail, pending=entry.pending)
+            self._settle(
+                entry, state="skipped", note=told, mail=mail, pending=entry.pending_recipients
+            )
             _log.info("mail.skipped", id=entry.id, job=entry.report.build.job)
             return
         to = settings.reroute_to
@@ -212,44 +214,44 @@ class Courier:
         began = time.perf_counter()
         try:
             if to is None:
-                outcome = connection.send(sender, entry.pending, mail)
+                outcome = connection.send(sender, entry.pending_recipients, mail)
             else:
-                outcome = connection.send(sender, (to,), mail).shared_by(entry.pending)
+                outcome = connection.send(sender, (to,), mail).shared_by(entry.pending_recipients)
         except Exception as error:
             _log.exception("smtp.error", id=entry.id)
             connection.close()
             reply = f"the service failed while sending: {error}"
-            deferred = dict.fromkeys(entry.pending, reply)
+            deferred = dict.fromkeys(entry.pending_recipients, reply)
             outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
         self._metrics.attempted(outcome, time.perf_counter() - began)
         self._conclude(entry, outcome)
 
-    def _put_back(self, entry: Entry) -> None:
+    def _put_back(self, entry: QueuedReport) -> None:
         with self._news:
             self._held.append(entry)
 
-    def _rendered(self, entry: Entry) -> bytes:
+    def _rendered(self, entry: QueuedReport) -> bytes:
         addressing = Addressing(
-            self._current.settings.sender_mailbox, entry.people, entry.message_id, entry.date
+            self._current.settings.sender_mailbox, entry.recipients, entry.message_id, entry.date
         )
         with self._metrics.rendering():
             return self._composer.compose(entry.report, addressing, others_wait=bool(self._held))
 
-    def _conclude(self, entry: Entry, outcome: Outcome) -> None:
+    def _conclude(self, entry: QueuedReport, outcome: Outcome) -> None:
         """Settle an attempt. Recipients who were deferred are tried again, and they alone."""
         now = time.time()
         log = _log.bind(id=entry.id, job=entry.report.build.job, attempt=entry.attempts + 1)
-        uncertain = entry.uncertain + outcome.uncertain
+        uncertain = entry.unconfirmed_attempts + outcome.uncertain
         delay = retry_delay(
             outcome.deferred.values(),
             attempt=entry.attempts + 1,
-            age=now - entry.created,
+            age=now - entry.created_at,
             uncertain=uncertain,
             fraction=random.random(),  # noqa: S311 - not to retry all at once
         )
-        is_taken = entry.taken or bool(outcome.accepted)
-        if outcome.accepted and not entry.taken:
-            self._metrics.handed_over(now - entry.created)
+        is_taken = entry.accepted_by_postfix or bool(outcome.accepted)
+        if outcome.accepted and not entry.accepted_by_postfix:
+            self._metrics.handed_over(now - entry.created_at)
         note = _note(outcome)
         settled: dict[str, Any] = {
             "error": note if outcome.deferred or outcome.refused else None,
@@ -274,7 +276,7 @@ class Courier:
         else:
             log.info("mail.accepted", queue_id=outcome.queue_id)
 
-    def _settle(self, entry: Entry, *, state: str, **settlement: Any) -> None:
+    def _settle(self, entry: QueuedReport, *, state: str, **settlement: Any) -> None:
         """Until it is committed the entry stays taken: else a full disk would double the mail."""
         while True:
             try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote, unquote, urlsplit
 
-from pyservice.outbox.models import Entry, Receipt
+from pyservice.outbox.models import QueuedReport, Receipt
 from pyservice.outbox.states import PASSED
 from pyservice.report.schema import Build
 from pyservice.text import one_line, shorten
@@ -23,7 +23,7 @@ _OTHERS = re.compile(rf"(?:\r?\n|(?<=>)){re.escape(MARK)}[^\r\n<]*")
 _BRACKETS = str.maketrans("<>", "‹›")
 
 
-def line(entry: Entry, receipts: Sequence[Receipt]) -> str | None:
+def line(entry: QueuedReport, receipts: Sequence[Receipt]) -> str | None:
     """How a report's mail stands, for everybody who may see the build.
 
     It has no line break, and no angle bracket: so it is the same text to a markup formatter that
@@ -83,7 +83,7 @@ def page(build: Build, root: str) -> str | None:
     return "/".join([root, *(quote(part, safe="") for part in parts)])
 
 
-def _told(entry: Entry, receipts: Sequence[Receipt]) -> str | None:
+def _told(entry: QueuedReport, receipts: Sequence[Receipt]) -> str | None:
     if entry.state in PASSED:
         return _passed(entry, receipts)
     if entry.state == "digested":
@@ -97,9 +97,9 @@ def _told(entry: Entry, receipts: Sequence[Receipt]) -> str | None:
     return None
 
 
-def _passed(entry: Entry, receipts: Sequence[Receipt]) -> str:
+def _passed(entry: QueuedReport, receipts: Sequence[Receipt]) -> str:
     """What is worst comes first: a line is cut at its end."""
-    count = 1 if entry.rerouted_to else len(entry.people.recipients)
+    count = 1 if entry.rerouted_to else len(entry.recipients.addresses)
     parts = []
     for state in ("bounced", "deferred"):
         some = [one for one in receipts if one.state == state]
@@ -119,21 +119,21 @@ def _passed(entry: Entry, receipts: Sequence[Receipt]) -> str:
         parts.append(f"an attempt failed, perhaps for some only{_why(entry)}")
     if entry.rerouted_to:
         parts.append("rerouted by REROUTE_TO, so its recipients haven't got it")
-    if entry.in_digest:
+    if entry.digest_id:
         parts.append("in one mail with other builds")
     return "; ".join(parts)
 
 
-def _of(entry: Entry, receipt: Receipt) -> str:
-    seen = {box.address.lower() for box in (*entry.people.to, *entry.people.cc)}
+def _of(entry: QueuedReport, receipt: Receipt) -> str:
+    seen = {box.address.lower() for box in (*entry.recipients.to, *entry.recipients.cc)}
     if receipt.recipient.lower() in seen:
         return f"{receipt.recipient}: {receipt.reply}"
     return "a recipient who isn't named here"
 
 
-def _why(entry: Entry) -> str:
+def _why(entry: QueuedReport) -> str:
     """The words of Postfix, which name recipients."""
-    if entry.people.bcc or not entry.error:
+    if entry.recipients.bcc or not entry.error:
         return ""
     # Of an attempt that some were accepted in, the first part is the reply to these.
     first, _, rest = entry.error.partition("; ")

@@ -1,6 +1,7 @@
 """Tells in Jenkins what became of a report's mail, in a line of its build's description.
 
-Courier and receipts tell it of changes; it waits a moment for the next one, reads how the mail
+The delivery worker and the log watcher announce changes. The updater waits a moment for more, reads
+how the mail
 stands, and renews the line. All that is in memory and in one thread: neither acceptance nor sending
 ever waits for Jenkins, and what Jenkins doesn't take is logged and left.
 """
@@ -11,7 +12,7 @@ import time
 import sqlalchemy as sa
 import structlog
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings, read_secret
 from pyservice.description.text import line, page, renewed
 from pyservice.errors import ConfigurationError, SetupError
@@ -19,8 +20,8 @@ from pyservice.jenkins.build_page import BuildPage
 from pyservice.jenkins.errors import AwayError
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
-from pyservice.outbox.models import Entry
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.tables import reports
 
 MOST = 1000
@@ -45,10 +46,10 @@ def check(settings: Settings) -> None:
         read_secret(settings.jenkins_token_file)
 
 
-class Callback:
+class DescriptionUpdater:
     """Writes in the background between `start` and `stop`, while BUILD_DESCRIPTION is set."""
 
-    def __init__(self, current: Current, database: Database, ledger: Ledger) -> None:
+    def __init__(self, current: LiveSettings, database: Database, ledger: ReceiptStore) -> None:
         """Nothing is asked yet.
 
         Args:
@@ -140,7 +141,7 @@ class Callback:
             row = read.execute(query).mappings().one_or_none()
         if row is None or not settings.build_description or settings.jenkins_url is None:
             return
-        entry = Entry.of(row)
+        entry = QueuedReport.of(row)
         told = line(entry, self._ledger.receipts(entry))
         if told is None:
             return

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.report.schema import Report
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 class Composer:
     """Makes mails. Thread-safe; `close` it."""
 
-    def __init__(self, renderer: Renderer, current: Current) -> None:
+    def __init__(self, renderer: Renderer, current: LiveSettings) -> None:
         """No process is begun yet.
 
         Args:

@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from pyservice.addresses import Mailbox
 from pyservice.errors import RenderError
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.digest import Digest
 from pyservice.report.schema import Report
 from pyservice.text import one_line, shorten
@@ -50,7 +50,7 @@ class Addressing:
 
     sender: Mailbox
     """From and envelope sender: always the service's own."""
-    people: Envelope
+    people: Recipients
     message_id: str
     """With its angle brackets."""
     date: datetime

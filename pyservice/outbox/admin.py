@@ -25,13 +25,13 @@ _SUMMARY = (
     "id",
     "owner",
     "state",
-    "created",
+    "created_at",
     "attempts",
-    "due",
-    "holder",
+    "next_attempt_at",
+    "locked_by",
     "error",
     "report",
-    "people",
+    "recipients",
 )
 
 
@@ -59,16 +59,16 @@ class Summary:
     number: int
     result: str
     recipients: int
-    created: float
+    created_at: float
     attempts: int
-    due: float | None
+    next_attempt_at: float | None
     """When it is tried next; None: it is held, or has ended."""
-    is_held: bool
+    is_locked: bool
     """A service is sending it, or is about to."""
     error: str | None
 
 
-class Desk:
+class OutboxAdmin:
     """Reports, for people. Thread-safe."""
 
     def __init__(self, database: Database, by: str) -> None:
@@ -82,7 +82,7 @@ class Desk:
 
     def waiting(self) -> int:
         """How many mails Postfix has not got yet."""
-        query = sa.select(sa.func.count()).where(reports.c.due.is_not(None))
+        query = sa.select(sa.func.count()).where(reports.c.next_attempt_at.is_not(None))
         with self._database.read() as read:
             return int(read.execute(query).scalar_one())
 
@@ -98,16 +98,16 @@ class Desk:
             InvalidError: there is no report `after`.
         """
         query = sa.select(*(reports.c[name] for name in _SUMMARY)).where(*self._where(wanted))
-        key = sa.tuple_(reports.c.created, reports.c.id)
+        key = sa.tuple_(reports.c.created_at, reports.c.id)
         with self._database.read() as read:
             if after is not None:
                 last = read.execute(
-                    sa.select(reports.c.created).where(*self._one(after, wanted.owner))
+                    sa.select(reports.c.created_at).where(*self._one(after, wanted.owner))
                 ).scalar()
                 if last is None:
                     raise InvalidError("`after` is no report's ID. Begin with the first page.")
                 query = query.where(key < sa.tuple_(sa.literal(last), sa.literal(after)))
-            newest = query.order_by(reports.c.created.desc(), reports.c.id.desc()).limit(limit)
+            newest = query.order_by(reports.c.created_at.desc(), reports.c.id.desc()).limit(limit)
             return [_summary(row) for row in read.execute(newest).mappings()]
 
     def knows(self, report: Report, owner: str, key: str | None) -> bool:
@@ -137,7 +137,7 @@ class Desk:
         """The IDs of all that have failed, the oldest first."""
         query = sa.select(reports.c.id).where(reports.c.state == "failed")
         with self._database.read() as read:
-            return list(read.execute(query.order_by(reports.c.created)).scalars())
+            return list(read.execute(query.order_by(reports.c.created_at)).scalars())
 
     def retry(self, entry_id: str, *, owner: str | None = None) -> Summary:
         """Let a mail be tried at once; one that has failed goes to all its recipients.
@@ -156,15 +156,15 @@ class Desk:
         """
 
         def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
-            alone = ALONE if row["in_digest"] is None else {}
-            if row["due"] is not None:
-                return {"due": now} | alone
+            alone = ALONE if row["digest_id"] is None else {}
+            if row["next_attempt_at"] is not None:
+                return {"next_attempt_at": now} | alone
             if row["state"] not in {"failed", "skipped"}:
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
             values = {"state": "received" if row["mail"] is None else "queued"}
             if row["state"] == "failed":
-                values["pending"] = json.dumps(everybody(row["people"]))
-            return values | {"due": now, "ended": None} | alone
+                values["pending_recipients"] = json.dumps(everybody(row["recipients"]))
+            return values | {"next_attempt_at": now, "ended_at": None} | alone
 
         return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
 
@@ -183,15 +183,20 @@ class Desk:
         """
 
         def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
-            if row["due"] is None:
+            if row["next_attempt_at"] is None:
                 raise ConflictError(f"{_ended(row)}: there is nothing to cancel.")
-            return {"state": "cancelled", "due": None, "ended": now, "pending": "[]"}
+            return {
+                "state": "cancelled",
+                "next_attempt_at": None,
+                "ended_at": now,
+                "pending_recipients": "[]",
+            }
 
         return self._change(entry_id, owner, work, f"says {self._by}")
 
     def ended_before(self, days: float) -> int:
         """How many reports ended before so many days."""
-        old = sa.select(sa.func.count()).where(reports.c.ended < time.time() - days * DAY)
+        old = sa.select(sa.func.count()).where(reports.c.ended_at < time.time() - days * DAY)
         with self._database.read() as read:
             return int(read.execute(old).scalar_one())
 
@@ -217,10 +222,14 @@ class Desk:
             row = write.execute(query).mappings().first()
             if row is None:
                 raise NotFoundError("There is no such report.")
-            if row["due"] is not None and row["holder"] is not None:
+            if row["next_attempt_at"] is not None and row["locked_by"] is not None:
                 raise ConflictError("It is being sent right now: look again in a minute.")
             values = work(row, now)
-            if values["due"] is None and row["in_digest"] == entry_id and not row["taken"]:
+            if (
+                values["next_attempt_at"] is None
+                and row["digest_id"] == entry_id
+                and not row["accepted_by_postfix"]
+            ):
                 set_free(write, row, now)
             write.execute(reports.update().where(reports.c.id == entry_id).values(values))
             changed = {**row, **values}
@@ -241,9 +250,9 @@ class Desk:
         if wanted.state is not None:
             yield reports.c.state == wanted.state
         if wanted.state in WAITING:
-            yield reports.c.due.is_not(None)  # an index has these alone
+            yield reports.c.next_attempt_at.is_not(None)  # an index has these alone
         if wanted.older_than is not None:
-            yield reports.c.created <= time.time() - wanted.older_than
+            yield reports.c.created_at <= time.time() - wanted.older_than
         if wanted.jobs:
             as_json = sa.cast if self._database.is_shared else sa.type_coerce
             job = as_json(reports.c.report, sa.JSON)[("build", "job")].as_string()
@@ -253,17 +262,17 @@ class Desk:
 
 def _ended(row: sa.RowMapping) -> str:
     if row["state"] == "digested":
-        return f"Its build is in the mail of {row['in_digest']}"
+        return f"Its build is in the mail of {row['digest_id']}"
     return "Postfix has it" if row["state"] in PASSED else f"It is {row['state']}"
 
 
 def _summary(row: Any) -> Summary:
     build = json.loads(row["report"])["build"]
-    is_held = row["due"] is not None and row["holder"] is not None
+    is_held = row["next_attempt_at"] is not None and row["locked_by"] is not None
     return Summary(
-        **{name: row[name] for name in ("id", "owner", "state", "created", "attempts", "error")},
+        **{name: row[name] for name in ("id", "owner", "state", "created_at", "attempts", "error")},
         **{name: build[name] for name in ("job", "number", "result")},
-        recipients=len(everybody(row["people"])),
-        due=None if is_held else row["due"],
-        is_held=is_held,
+        recipients=len(everybody(row["recipients"])),
+        next_attempt_at=None if is_held else row["next_attempt_at"],
+        is_locked=is_held,
     )

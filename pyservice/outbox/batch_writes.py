@@ -11,29 +11,29 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, FullError, RequestError
-from pyservice.outbox.capacity import Room
+from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.groups import gather
 from pyservice.outbox.history import steps
-from pyservice.outbox.models import Entry
+from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.receipts import settle_if_logged, states_of
 from pyservice.outbox.tables import THIS, UPDATE, events, reports
-from pyservice.policy.rate_limits import Gathering
+from pyservice.policy.rate_limits import DigestGroup
 
 _MORE = "more_bytes"
-_STORE = UPDATE.values(size=reports.c.size + sa.bindparam(_MORE))
+_STORE = UPDATE.values(size_bytes=reports.c.size_bytes + sa.bindparam(_MORE))
 
 
 @dataclass(frozen=True)
-class Offer:
+class NewReport:
     """A report to accept."""
 
-    entry: Entry
+    entry: QueuedReport
     key: str
     """With what kind it is: `key:…` or `report:…`."""
     hold: bool
     """It is held by who accepts it, unless it is gathered."""
-    storm: Callable[[], Gathering | None]
+    storm: Callable[[], DigestGroup | None]
     """Whether it waits for others: the same answer each time, for a write may be done again."""
 
     def row(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Offer:
 class Change:
     """What becomes of a row that this process holds, and its history."""
 
-    entry: Entry
+    entry: QueuedReport
     at: float
     values: dict[str, Any]
     history: tuple[tuple[str, str], ...]
@@ -62,7 +62,7 @@ class Change:
         """Attempts and pending recipients of a row that is as it was when it was taken."""
         before = self.entry.attempts
         begins = "attempts" in self.values  # else it may be what came of an attempt
-        pending = json.dumps(self.entry.pending)
+        pending = json.dumps(self.entry.pending_recipients)
         return {(before, pending), (before + (not begins), pending)}
 
     def into(self, states: Mapping[str, str]) -> Self:
@@ -76,7 +76,7 @@ class Change:
         return replace(self, history=(*before, (state, f"{told}; {more}, so it may be doubled")))
 
 
-class Batches:
+class BatchWrites:
     """The writes of one holder of rows."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Batches:
         database: Database,
         holder: str,
         lease: Callable[[], dict[str, Any]],
-        room: Room | None,
+        room: Capacity | None,
     ) -> None:
         """Nothing is written yet.
 
@@ -98,15 +98,15 @@ class Batches:
         self._add = database.insert_if_new(reports).returning(reports.c.id)
 
     def accept(
-        self, write: sa.Connection, offers: Sequence[Offer]
-    ) -> list[tuple[Entry, bool] | RequestError]:
+        self, write: sa.Connection, offers: Sequence[NewReport]
+    ) -> list[tuple[QueuedReport, bool] | RequestError]:
         """Add each; the entry that there is for it, and whether it is new.
 
         A ConflictError stands for a key that was used for another report, a FullError for one
         that is new and has no room.
         """
         rows = [offer.row() for offer in offers]
-        reasons = [self._room.ask(write, row["size"]) if self._room else "" for row in rows]
+        reasons = [self._room.ask(write, row["size_bytes"]) if self._room else "" for row in rows]
         fit = [
             (offer, row) for offer, row, full in zip(offers, rows, reasons, strict=True) if not full
         ]
@@ -121,7 +121,7 @@ class Batches:
                 step
                 for offer in offers
                 if (entry := offer.entry).id in new
-                for step in steps(entry.id, entry.created, ("received", entry.people.remark))
+                for step in steps(entry.id, entry.created_at, ("received", entry.recipients.remark))
             ]
             write.execute(events.insert(), history)
         return [
@@ -179,30 +179,32 @@ class Batches:
         The log may have settled one meanwhile. A service that lost its lease and took the row
         again may still have the entry of the first time in its hands.
         """
-        columns = (reports.c.id, reports.c.attempts, reports.c.pending)
+        columns = (reports.c.id, reports.c.attempts, reports.c.pending_recipients)
         ids = [change.entry.id for change in changes]
-        mine = sa.and_(reports.c.id.in_(ids), reports.c.holder == self._holder)
+        mine = sa.and_(reports.c.id.in_(ids), reports.c.locked_by == self._holder)
         rows = write.execute(sa.select(*columns).where(mine).with_for_update()).all()
-        found = {row.id: (row.attempts, row.pending) for row in rows}
+        found = {row.id: (row.attempts, row.pending_recipients) for row in rows}
         return {
             change.entry.id for change in changes if found.get(change.entry.id) in change.expected()
         }
 
 
-def _new(write: sa.Connection, offer: Offer) -> Entry:
+def _new(write: sa.Connection, offer: NewReport) -> QueuedReport:
     found = offer.storm()
     return gather(write, offer.entry, found) if found else offer.entry
 
 
-def _known(write: sa.Connection, offer: Offer, full: str) -> tuple[Entry, bool] | RequestError:
+def _known(
+    write: sa.Connection, offer: NewReport, full: str
+) -> tuple[QueuedReport, bool] | RequestError:
     """The entry that was there before, or why it can't be given."""
     is_same = sa.and_(reports.c.owner == offer.entry.owner, reports.c.idempotency_key == offer.key)
     row = write.execute(sa.select(reports).where(is_same)).mappings().one_or_none()
     if row is None:
         return FullError(full)
-    if row["digest"] != offer.entry.digest:
+    if row["report_hash"] != offer.entry.report_hash:
         return ConflictError()
-    return Entry.of(row), False
+    return QueuedReport.of(row), False
 
 
 def _tell(write: sa.Connection, changes: Sequence[Change]) -> None:

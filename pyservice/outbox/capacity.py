@@ -4,21 +4,21 @@ import time
 
 import sqlalchemy as sa
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.outbox.tables import reports
 
 FRESH = 1.0
 """Seconds between two looks into the database."""
 
 
-class Room:
+class Capacity:
     """The limits of what waits for Postfix. Not thread-safe: who writes to the outbox asks.
 
     They are the database's, which several services may share; each of them looks once a second,
     and adds what it accepts meanwhile.
     """
 
-    def __init__(self, current: Current) -> None:
+    def __init__(self, current: LiveSettings) -> None:
         """Nothing is looked at yet.
 
         Args:
@@ -53,8 +53,8 @@ class Room:
 
     def _look(self, read: sa.Connection) -> None:
         # From an index alone, which has only what waits: 100,000 of them take some milliseconds.
-        sums = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(reports.c.size), 0))
-        rows, size = read.execute(sums.where(reports.c.due.is_not(None))).one()
+        sums = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(reports.c.size_bytes), 0))
+        rows, size = read.execute(sums.where(reports.c.next_attempt_at.is_not(None))).one()
         self._rows, self._bytes = int(rows), int(size)
 
     @staticmethod

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -19,11 +20,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.outbox.engines import WRITING, cause, connect, own
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata
-from pyservice.outbox.write_queue import Work, Writer
+from pyservice.outbox.write_queue import Work, WriteQueue
 
 _I = TypeVar("_I")
 _T = TypeVar("_T")
 _versions = sa.table("alembic_version", sa.column("version_num", sa.String))
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A version of the tables."""
+
+    version: str
+    versions: Path
+    """A folder with a migration for each version."""
+
+
+CURRENT = Schema(SCHEMA_VERSION, Path(__file__).with_name("migrations") / "versions")
 
 
 class Database:
@@ -33,16 +46,17 @@ class Database:
     _lock: int | None = None
     """A file's, of its service."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: Schema = CURRENT) -> None:
         """Open it as its service: make or change its tables where they are not this version's.
 
         Args:
             url: `sqlite:///` and a path, whose folder is made, or `postgresql+psycopg://…`.
+            schema: the tables' version, and how older ones become it.
 
         Raises:
             ConfigurationError: it can't be used, or another process has the file.
         """
-        self._begin(url)
+        self._begin(url, schema)
         if not self.is_shared:
             self._lock = own(self._file)
         try:
@@ -58,11 +72,12 @@ class Database:
             raise
 
     @classmethod
-    def guest(cls, url: str) -> Self | None:
+    def guest(cls, url: str, schema: Schema = CURRENT) -> Self | None:
         """Open it beside its service, which may be running: nothing is locked, made or migrated.
 
         Args:
             url: as the service's.
+            schema: as the service's.
 
         Returns:
             None: there is none yet.
@@ -71,7 +86,7 @@ class Database:
             SetupError: it can't be used, or its tables are another version's.
         """
         one = cls.__new__(cls)
-        one._begin(url)
+        one._begin(url, schema)
         try:
             if not one.is_shared and not one._file.exists():
                 return None
@@ -81,17 +96,19 @@ class Database:
         except (OSError, sa.exc.SQLAlchemyError) as error:
             one.close()
             raise SetupError(f"The outbox {one.name} can't be used: {cause(error)}.") from None
-        if version == _HEAD:
+        if version == schema.version:
             return one
         one.close()
         if version is None:
             return None
         raise SetupError(
             f"The outbox {one.name} is another notify-email's (its tables are version {version}, "
-            f"this one's {_HEAD}): use that service's command, or start this one's service first."
+            f"this one's {schema.version}): use that service's command, or start this one's "
+            "service first."
         )
 
-    def _begin(self, url: str) -> None:
+    def _begin(self, url: str, schema: Schema) -> None:
+        self._schema = schema
         self._url = sa.make_url(url)
         self.name = self._url.render_as_string(hide_password=True)
         """For a person: without its password."""
@@ -174,7 +191,8 @@ class Database:
         if self._damage:
             raise OSError(self._damage)
         try:
-            self.write(lambda write: write.execute(_versions.update().values(version_num=_HEAD)))
+            version = _versions.update().values(version_num=self._schema.version)
+            self.write(lambda write: write.execute(version))
         except sa.exc.SQLAlchemyError as error:
             raise OSError(cause(error)) from None
 
@@ -216,8 +234,8 @@ class Database:
         return self.write(vacuum)
 
     @cached_property
-    def _writer(self) -> Writer:
-        return Writer(self._writing.connect, keep=not self.is_shared)
+    def _writer(self) -> WriteQueue:
+        return WriteQueue(self._writing.connect, keep=not self.is_shared)
 
     @property
     def _writing(self) -> sa.Engine:
@@ -228,7 +246,7 @@ class Database:
         found = sa.inspect(connection).get_table_names()
         if "alembic_version" in found:
             return str(connection.execute(sa.select(_versions.c.version_num)).scalar_one())
-        return "0001" if found else None  # what there was before there were migrations
+        return "" if {"reports", "events"} & set(found) else None  # before the first release
 
     def _migrate(self) -> None:
         with self._writing.begin() as connection:
@@ -238,24 +256,29 @@ class Database:
             if version is None:
                 metadata.create_all(connection)
                 connection.exec_driver_sql(_VERSION_TABLE)
-                connection.execute(_versions.insert().values(version_num=_HEAD))
+                connection.execute(_versions.insert().values(version_num=self._schema.version))
                 return
-            if version > _HEAD:
+            if not version:
+                raise ConfigurationError(
+                    f"The outbox {self.name} is that of an unreleased notify-email, or of another "
+                    "program: move it away, or give a fresh DATABASE_URL."
+                )
+            if version > self._schema.version:
                 raise ConfigurationError(
                     f"The outbox {self.name} is a newer notify-email's (its tables are version "
-                    f"{version}, this one's {_HEAD}): install that one, or a fresh DATABASE_URL."
+                    f"{version}, this one's {self._schema.version}): install that one, or a fresh "
+                    "DATABASE_URL."
                 )
-            if version != _HEAD:
+            if version != self._schema.version:
                 # Late: importing it takes as long as all the rest of the start.
                 from pyservice.outbox.migrations import upgrade  # noqa: PLC0415
 
-                upgrade(connection, version)
+                upgrade(connection, version, self._schema.versions)
 
 
 def _each(write: sa.Connection, works: Sequence[Callable[[sa.Connection], _T]]) -> list[_T]:
     return [work(write) for work in works]
 
 
-_HEAD = SCHEMA_VERSION
 _MIGRATION_LOCK = 0x6E6F746966  # any number that is ours
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"

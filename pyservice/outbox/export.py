@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from pyservice.errors import NotFoundError
 from pyservice.outbox.database import Database
-from pyservice.outbox.tables import deliveries, events, reports
+from pyservice.outbox.tables import events, receipts_table, reports
 
-_TIMES = ("at", "next_after", "next_before")
+_TIMES = ("at", "next_attempt_after", "next_attempt_before")
 PORTION = 200
 """Reports that are read at once."""
 
@@ -45,11 +45,16 @@ def _portion(database: Database, which: sa.ColumnElement[bool]) -> list[Dossier]
         rows = read.execute(query).mappings().all()
         ids = [row["id"] for row in rows]
         history = sa.select(events).where(events.c.report_id.in_(ids)).order_by("number")
-        receipts = sa.select(deliveries).where(deliveries.c.report_id.in_(ids))
+        receipts = sa.select(receipts_table).where(receipts_table.c.report_id.in_(ids))
         told = _grouped(read.execute(history), "state", "note")
-        by_id = receipts.order_by(deliveries.c.recipient)
+        by_id = receipts.order_by(receipts_table.c.recipient)
         received = _grouped(
-            read.execute(by_id), "recipient", "state", "reply", "next_after", "next_before"
+            read.execute(by_id),
+            "recipient",
+            "state",
+            "reply",
+            "next_attempt_after",
+            "next_attempt_before",
         )
     return [
         _columns(row)
@@ -71,8 +76,11 @@ def _columns(row: sa.RowMapping) -> Dossier:
     mail = row["mail"]
     return {
         **row,
-        **{name: json.loads(row[name]) for name in ("report", "people", "pending")},
-        **{name: when(row[name]) for name in ("created", "due", "held_until", "ended")},
+        **{name: json.loads(row[name]) for name in ("report", "recipients", "pending_recipients")},
+        **{
+            name: when(row[name])
+            for name in ("created_at", "next_attempt_at", "locked_until", "ended_at")
+        },
         "mail": None if mail is None else base64.b64encode(mail).decode(),
     }
 

@@ -17,19 +17,19 @@ import sqlalchemy as sa
 from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, steps
-from pyservice.outbox.models import Entry, everybody
+from pyservice.outbox.models import QueuedReport, everybody
 from pyservice.outbox.tables import FREE, events, reports
-from pyservice.policy.rate_limits import Gathering
+from pyservice.policy.rate_limits import DigestGroup
 from pyservice.report.digest import Member
 from pyservice.report.schema import Report
 
 MOST = 500
 """Builds in one digest; those beyond it have the next one."""
-ALONE: dict[str, Any] = {"storm": None}
+ALONE: dict[str, Any] = {"digest_group": None}
 """Of a row that waits for nobody."""
 
 
-class Groups:
+class DigestGroups:
     """What a service does with the groups that it has the first of. Thread-safe."""
 
     def __init__(self, database: Database, holder: str) -> None:
@@ -41,12 +41,12 @@ class Groups:
         """
         self._database, self._holder = database, holder
 
-    def others(self, first: Entry) -> list[Member]:
+    def others(self, first: QueuedReport) -> list[Member]:
         """The builds that wait with that of an entry which was taken, the oldest first."""
         query = (
             sa.select(reports.c.id, reports.c.report)
             .where(*_waiting(first))
-            .order_by(reports.c.due, reports.c.id)
+            .order_by(reports.c.next_attempt_at, reports.c.id)
             .limit(MOST - 1)
             .execution_options(yield_per=20)  # each may have a megabyte
         )
@@ -54,7 +54,7 @@ class Groups:
             rows = read.execute(query)
             return [Member.of(row.id, Report.parse(row.report.encode())) for row in rows]
 
-    def left(self, first: Entry) -> Entry:
+    def left(self, first: QueuedReport) -> QueuedReport:
         """Commit that an entry which was taken is a mail of its own; the others wait on.
 
         Raises:
@@ -67,7 +67,7 @@ class Groups:
         self._database.write(commit)
         return replace(first, **ALONE)
 
-    def made(self, first: Entry, mail: bytes, others: Sequence[str]) -> Entry:
+    def made(self, first: QueuedReport, mail: bytes, others: Sequence[str]) -> QueuedReport:
         """Commit a digest's bytes and the ends of those it shows: from now on it is like any mail.
 
         Args:
@@ -84,76 +84,80 @@ class Groups:
         """
         now = time.time()
         note = f"{len(mail)} bytes, with the builds of {len(others)} other reports"
-        values: dict[str, Any] = {"state": "queued", "mail": mail, "in_digest": first.id}
+        values: dict[str, Any] = {"state": "queued", "mail": mail, "digest_id": first.id}
 
         def commit(write: sa.Connection) -> None:
-            self._change(write, first, values | {"size": reports.c.size + len(mail)})
+            self._change(write, first, values | {"size_bytes": reports.c.size_bytes + len(mail)})
             add_history(write, first.id, now, ("queued", note))
             _end(write, first, others, now)
 
         self._database.write(commit)
         return replace(first, **values)
 
-    def _change(self, write: sa.Connection, first: Entry, values: dict[str, Any]) -> None:
-        mine = sa.and_(reports.c.id == first.id, reports.c.holder == self._holder)
+    def _change(self, write: sa.Connection, first: QueuedReport, values: dict[str, Any]) -> None:
+        mine = sa.and_(reports.c.id == first.id, reports.c.locked_by == self._holder)
         if not write.execute(reports.update().where(mine).values(values)).rowcount:
             raise LostLeaseError
 
 
-def gather(write: sa.Connection, entry: Entry, found: Gathering) -> Entry:
+def gather(write: sa.Connection, entry: QueuedReport, found: DigestGroup) -> QueuedReport:
     """Let a report that was just accepted wait for others; it comes back as it is then."""
-    values: dict[str, Any] = {"storm": found.group, "due": found.due}
+    values: dict[str, Any] = {"digest_group": found.name, "next_attempt_at": found.next_attempt_at}
     write.execute(reports.update().where(reports.c.id == entry.id).values(FREE | values))
-    wait = found.due - entry.created
-    note = f"over {found.why}: it waits up to {wait:.0f} s for others like it"
-    add_history(write, entry.id, entry.created, ("received", note))
+    wait = found.next_attempt_at - entry.created_at
+    note = f"over {found.limit}: it waits up to {wait:.0f} s for others like it"
+    add_history(write, entry.id, entry.created_at, ("received", note))
     return replace(entry, **values)
 
 
 def may_be_taken() -> sa.ColumnElement[bool]:
     """Not those that wait for the first of their group."""
     first = reports.alias("first")
-    is_waiting = sa.and_(first.c.in_digest.is_(None), first.c.due.is_not(None))
-    is_before = sa.tuple_(first.c.due, first.c.id) < sa.tuple_(reports.c.due, reports.c.id)
-    has_first = sa.exists().where(first.c.storm == reports.c.storm, is_waiting, is_before)
-    return sa.or_(reports.c.storm.is_(None), reports.c.in_digest.is_not(None), ~has_first)
+    is_waiting = sa.and_(first.c.digest_id.is_(None), first.c.next_attempt_at.is_not(None))
+    is_before = sa.tuple_(first.c.next_attempt_at, first.c.id) < sa.tuple_(
+        reports.c.next_attempt_at, reports.c.id
+    )
+    has_first = sa.exists().where(
+        first.c.digest_group == reports.c.digest_group, is_waiting, is_before
+    )
+    return sa.or_(reports.c.digest_group.is_(None), reports.c.digest_id.is_not(None), ~has_first)
 
 
 def set_free(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
     """Let those that a digest shows wait again, since it won't be sent, for one without its own."""
     waiting = {
         "state": "received",
-        "in_digest": None,
-        "due": now,
-        "ended": None,
-        "pending": json.dumps(everybody(digest["people"])),
+        "digest_id": None,
+        "next_attempt_at": now,
+        "ended_at": None,
+        "pending_recipients": json.dumps(everybody(digest["recipients"])),
     }
-    others = sa.and_(reports.c.in_digest == digest["id"], reports.c.id != digest["id"])
+    others = sa.and_(reports.c.digest_id == digest["id"], reports.c.id != digest["id"])
     freed = reports.update().where(others).values(waiting).returning(reports.c.id)
     note = f"the mail of {digest['id']} was cancelled: it waits for another one"
     for entry_id in write.execute(freed).scalars().all():
         add_history(write, entry_id, now, ("received", note))
 
 
-def _waiting(first: Entry) -> tuple[sa.ColumnElement[bool], ...]:
+def _waiting(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
     """The others of its group that nobody holds."""
     return (
-        reports.c.storm == first.storm,
-        reports.c.in_digest.is_(None),
-        reports.c.due.is_not(None),
-        reports.c.holder.is_(None),
+        reports.c.digest_group == first.digest_group,
+        reports.c.digest_id.is_(None),
+        reports.c.next_attempt_at.is_not(None),
+        reports.c.locked_by.is_(None),
         reports.c.id != first.id,
     )
 
 
-def _end(write: sa.Connection, first: Entry, ids: Sequence[str], now: float) -> None:
+def _end(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: float) -> None:
     ended = reports.update().where(reports.c.id.in_(ids), *_waiting(first))
     values = {
         "state": "digested",
-        "in_digest": first.id,
-        "due": None,
-        "ended": now,
-        "pending": "[]",
+        "digest_id": first.id,
+        "next_attempt_at": None,
+        "ended_at": now,
+        "pending_recipients": "[]",
     }
     if write.execute(ended.values(values)).rowcount != len(ids):
         raise GroupChangedError

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from pyservice.addresses import Mailbox
-from pyservice.policy.recipients import KINDS, Envelope
+from pyservice.policy.recipients import KINDS, Recipients
 from pyservice.report.schema import Report
 
 
@@ -19,23 +19,23 @@ def call_name(digest: str, key: str | None) -> str:
 _PLAIN_COLUMNS = (
     "id",
     "owner",
-    "digest",
+    "report_hash",
     "message_id",
-    "created",
+    "created_at",
     "state",
     "mail",
     "attempts",
-    "due",
-    "taken",
-    "uncertain",
+    "next_attempt_at",
+    "accepted_by_postfix",
+    "unconfirmed_attempts",
     "queue_id",
     "error",
     "node",
     "rerouted_to",
-    "storm",
-    "in_digest",
+    "digest_group",
+    "digest_id",
 )
-"""Those that an `Entry` has as they are."""
+"""Those that an `QueuedReport` has as they are."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Receipt:
     reply: str
     """In the words of the relay host, or of Postfix."""
     at: float
-    next_after: float | None = None
+    next_attempt_after: float | None = None
     """Deferred: Postfix tries again between this time and `next_before`, where that is known."""
-    next_before: float | None = None
+    next_attempt_before: float | None = None
 
 
 @dataclass(frozen=True)
-class Trace:
+class LogEvent:
     """What a line of Postfix' log tells of one of our mails: it is in the queue, or a receipt."""
 
     report_id: str | None
@@ -75,26 +75,26 @@ class Trace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class QueuedReport:
     """One report and how far its mail has come."""
 
     id: str
     owner: str
-    digest: str
+    report_hash: str
     message_id: str
     report: Report
-    people: Envelope
-    created: float
+    recipients: Recipients
+    created_at: float
     state: str
     mail: bytes | None = None
-    pending: tuple[str, ...]
+    pending_recipients: tuple[str, ...]
     """Recipients that have neither been accepted nor refused yet."""
     attempts: int = 0
-    due: float | None
+    next_attempt_at: float | None
     """When the next attempt is due; None: there is none."""
-    taken: bool = False
+    accepted_by_postfix: bool = False
     """Whether Postfix has the mail for at least one recipient."""
-    uncertain: int = 0
+    unconfirmed_attempts: int = 0
     """How many attempts ended after the final dot without a reply: each may have been taken."""
     queue_id: str | None = None
     error: str | None = None
@@ -102,15 +102,15 @@ class Entry:
     """Whose service took it."""
     rerouted_to: str | None = None
     """Who was asked in the recipients' place by the last attempt; None: they were."""
-    storm: str | None = None
+    digest_group: str | None = None
     """The group of a report that was over a rate: it waits with others of it."""
-    in_digest: str | None = None
+    digest_id: str | None = None
     """The ID of the report whose mail shows this build with others: its own, where it does."""
 
     @property
     def date(self) -> datetime:
         """When it was accepted: the date of its mail."""
-        return datetime.fromtimestamp(self.created, UTC)
+        return datetime.fromtimestamp(self.created_at, UTC)
 
     def with_bytes(self, mail: bytes | None) -> tuple[list[tuple[str, str]], dict[str, Any]]:
         """The history and the columns of storing a mail's bytes, unless they are stored."""
@@ -121,14 +121,17 @@ class Entry:
     @classmethod
     def of(cls, row: Mapping[Any, Any]) -> Self:
         """The entry of a row of `reports`."""
-        people = json.loads(row["people"])
+        recipients = json.loads(row["recipients"])
         return cls(
             **{name: row[name] for name in _PLAIN_COLUMNS},
             report=Report.parse(row["report"].encode()),
-            people=Envelope(
-                **{kind: tuple(Mailbox(**box) for box in boxes) for kind, boxes in people.items()}
+            recipients=Recipients(
+                **{
+                    kind: tuple(Mailbox(**box) for box in boxes)
+                    for kind, boxes in recipients.items()
+                }
             ),
-            pending=tuple(json.loads(row["pending"])),
+            pending_recipients=tuple(json.loads(row["pending_recipients"])),
         )
 
     def columns(self) -> dict[str, Any]:
@@ -136,14 +139,14 @@ class Entry:
         report = self.report.model_dump_json()
         return {name: getattr(self, name) for name in _PLAIN_COLUMNS} | {
             "report": report,
-            "size": len(report.encode()) + len(self.mail or b""),
-            "people": json.dumps(asdict(self.people)),
-            "pending": json.dumps(self.pending),
+            "size_bytes": len(report.encode()) + len(self.mail or b""),
+            "recipients": json.dumps(asdict(self.recipients)),
+            "pending_recipients": json.dumps(self.pending_recipients),
         }
 
 
-def everybody(people: str) -> tuple[str, ...]:
+def everybody(recipients: str) -> tuple[str, ...]:
     """The addresses of all recipients in a row's `people`, each once."""
-    kinds = json.loads(people)
+    kinds = json.loads(recipients)
     boxes = (box for kind in KINDS for box in kinds[kind])
     return tuple(dict.fromkeys(box["address"] for box in boxes))

@@ -25,17 +25,17 @@ import structlog
 
 from pyservice.errors import LostLeaseError, NotFoundError
 from pyservice.identity import message_id
-from pyservice.outbox.batch_writes import Batches, Change, Offer
-from pyservice.outbox.capacity import Room
+from pyservice.outbox.batch_writes import BatchWrites, Change, NewReport
+from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
-from pyservice.outbox.groups import Groups, may_be_taken
+from pyservice.outbox.groups import DigestGroups, may_be_taken
 from pyservice.outbox.history import history_of
-from pyservice.outbox.models import Entry, Event, call_name
+from pyservice.outbox.models import Event, QueuedReport, call_name
 from pyservice.outbox.receipts import doubted, free_all
 from pyservice.outbox.tables import FREE, reports
-from pyservice.policy.rate_limits import Gathering
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.rate_limits import DigestGroup
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
 LEASE = 60.0
@@ -50,7 +50,7 @@ class Outbox:
     """The queue. Thread-safe; `close` it."""
 
     def __init__(
-        self, database: Database, *, host: str, node: str, room: Room | None = None
+        self, database: Database, *, host: str, node: str, room: Capacity | None = None
     ) -> None:
         """Take back what a crash left behind.
 
@@ -62,8 +62,8 @@ class Outbox:
         """
         self._database, self._host, self._node = database, host, node
         self._holder = f"{node}/{uuid.uuid4().hex}"
-        self._batches = Batches(database, self._holder, self._lease, room)
-        self.groups = Groups(database, self._holder)
+        self._batches = BatchWrites(database, self._holder, self._lease, room)
+        self.groups = DigestGroups(database, self._holder)
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         if database.is_shared:
@@ -80,13 +80,13 @@ class Outbox:
     def accept(
         self,
         report: Report,
-        people: Envelope,
+        people: Recipients,
         *,
         owner: str,
         key: str | None = None,
         hold: bool = False,
-        storm: Callable[[], Gathering | None] = lambda: None,
-    ) -> Future[tuple[Entry, bool]]:
+        storm: Callable[[], DigestGroup | None] = lambda: None,
+    ) -> Future[tuple[QueuedReport, bool]]:
         """Commit a report; the same one a second time is the first.
 
         Args:
@@ -102,23 +102,23 @@ class Outbox:
             key was used for another report, a FullError where it is new and there is no room.
         """
         now, entry_id = time.time(), str(uuid.uuid4())
-        entry = Entry(
+        entry = QueuedReport(
             id=entry_id,
             owner=owner,
-            digest=report.digest(),
+            report_hash=report.digest(),
             message_id=message_id(entry_id, self._host),
             report=report,
-            people=people,
-            created=now,
+            recipients=people,
+            created_at=now,
             state="received",
-            pending=people.recipients,
-            due=now,
+            pending_recipients=people.addresses,
+            next_attempt_at=now,
             node=self._node,
         )
-        offer = Offer(entry, call_name(entry.digest, key), hold, cache(storm))
+        offer = NewReport(entry, call_name(entry.report_hash, key), hold, cache(storm))
         return self._database.submit(self._batches.accept, offer)
 
-    def get(self, entry_id: str, *, owner: str) -> tuple[Entry, tuple[Event, ...]]:
+    def get(self, entry_id: str, *, owner: str) -> tuple[QueuedReport, tuple[Event, ...]]:
         """One entry with its history.
 
         Raises:
@@ -129,49 +129,51 @@ class Outbox:
             row = read.execute(sa.select(reports).where(is_meant)).mappings().one_or_none()
             if row is None or owner != row["owner"]:
                 raise NotFoundError("There is no such report.")
-            return Entry.of(row), history_of(read, entry_id)
+            return QueuedReport.of(row), history_of(read, entry_id)
 
-    def take(self, limit: int = 1) -> list[Entry]:
+    def take(self, limit: int = 1) -> list[QueuedReport]:
         """Entries that are due, for this process alone until `settle` or `release`.
 
         Args:
             limit: how many at most.
         """
         now = time.time()
-        is_due = sa.or_(reports.c.due <= now, reports.c.due > now + FARTHEST)
+        is_due = sa.or_(
+            reports.c.next_attempt_at <= now, reports.c.next_attempt_at > now + FARTHEST
+        )
         due = sa.and_(is_due, self._is_free())
         with self._database.read() as read:
             if read.execute(sa.select(reports.c.id).where(due).limit(1)).first() is None:
                 return []
 
-        def take(write: sa.Connection) -> list[Entry]:
-            query = sa.select(reports).where(due).order_by("due").limit(limit)
+        def take(write: sa.Connection) -> list[QueuedReport]:
+            query = sa.select(reports).where(due).order_by("next_attempt_at").limit(limit)
             rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
             taken = [self._taken(write, row) for row in rows]
-            return [entry for entry in taken if entry.due is not None]
+            return [entry for entry in taken if entry.next_attempt_at is not None]
 
         return self._database.write(take)
 
-    def _taken(self, write: sa.Connection, row: sa.RowMapping) -> Entry:
+    def _taken(self, write: sa.Connection, row: sa.RowMapping) -> QueuedReport:
         values: dict[str, Any] = {"node": self._node} | self._lease() | doubted(write, row)
         write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
-        return Entry.of({**row, **values})
+        return QueuedReport.of({**row, **values})
 
-    def release(self, *entries: Entry) -> None:
+    def release(self, *entries: QueuedReport) -> None:
         """Give entries back as they were."""
         ids = reports.c.id.in_([entry.id for entry in entries])
-        free = reports.update().where(ids, reports.c.holder == self._holder).values(FREE)
+        free = reports.update().where(ids, reports.c.locked_by == self._holder).values(FREE)
         self._database.write(lambda write: write.execute(free))
 
     def next_due(self) -> float | None:
         """When the next entry that nobody has is due."""
         with self._database.read() as read:
-            query = sa.select(sa.func.min(reports.c.due)).where(
-                reports.c.due.is_not(None), self._is_free()
+            query = sa.select(sa.func.min(reports.c.next_attempt_at)).where(
+                reports.c.next_attempt_at.is_not(None), self._is_free()
             )
             return read.execute(query).scalar()
 
-    def sending(self, entry: Entry, mail: bytes, to: str | None = None) -> None:
+    def sending(self, entry: QueuedReport, mail: bytes, to: str | None = None) -> None:
         """Commit the mail's bytes and that it is on its way, before the first octet is sent.
 
         Args:
@@ -182,13 +184,17 @@ class Outbox:
         Raises:
             LostLeaseError: somebody else has taken it meanwhile.
         """
-        instead = f", rerouted to {to} instead of {len(entry.pending)} recipients" if to else ""
+        instead = (
+            f", rerouted to {to} instead of {len(entry.pending_recipients)} recipients"
+            if to
+            else ""
+        )
         history, values = entry.with_bytes(mail)
         history.append(("sending", f"attempt {entry.attempts + 1}{instead}"))
         values |= {
             "state": "sending",
             "attempts": entry.attempts + 1,
-            "logged_as": None,
+            "logged_queue_id": None,
             "rerouted_to": to,
         }
         change = Change(entry, time.time(), values, tuple(history))
@@ -197,7 +203,7 @@ class Outbox:
 
     def settle(
         self,
-        entry: Entry,
+        entry: QueuedReport,
         *,
         state: str,
         note: str,
@@ -227,23 +233,23 @@ class Outbox:
         history, values = entry.with_bytes(mail)
         values |= FREE | {
             "state": state,
-            "pending": json.dumps(pending),
-            "due": due,
-            "taken": entry.taken or taken,
-            "uncertain": entry.uncertain + uncertain,
+            "pending_recipients": json.dumps(pending),
+            "next_attempt_at": due,
+            "accepted_by_postfix": entry.accepted_by_postfix or taken,
+            "unconfirmed_attempts": entry.unconfirmed_attempts + uncertain,
             "queue_id": queue_id or entry.queue_id,
             "error": error or entry.error,
-            "ended": now if due is None else None,
+            "ended_at": now if due is None else None,
         }
 
         # The log may have told of an earlier attempt while this one was under way.
-        in_doubt = uncertain or (entry.uncertain > 0 and state != "accepted")
+        in_doubt = uncertain or (entry.unconfirmed_attempts > 0 and state != "accepted")
         change = Change(entry, now, values, (*history, (state, note)), in_doubt)
         return self._database.submit(self._batches.settle, change).result()
 
     def _keep(self) -> None:
         """Renew the leases, until `close`."""
-        mine = sa.and_(reports.c.holder == self._holder, reports.c.due.is_not(None))
+        mine = sa.and_(reports.c.locked_by == self._holder, reports.c.next_attempt_at.is_not(None))
 
         def renew(write: sa.Connection) -> None:
             write.execute(reports.update().where(mine).values(self._lease()))
@@ -256,10 +262,10 @@ class Outbox:
                 _log.error("outbox.error", reason=cause(error))
 
     def _lease(self) -> dict[str, Any]:
-        return {"holder": self._holder, "held_until": self._database.now() + LEASE}
+        return {"locked_by": self._holder, "locked_until": self._database.now() + LEASE}
 
     def _is_free(self) -> sa.ColumnElement[bool]:
         """Nobody has it, or not any more; what this process has it keeps, whatever the clock."""
-        held = reports.c.holder
-        ran_out = sa.and_(held != self._holder, reports.c.held_until < self._database.now())
+        held = reports.c.locked_by
+        ran_out = sa.and_(held != self._holder, reports.c.locked_until < self._database.now())
         return sa.and_(sa.or_(held.is_(None), ran_out), may_be_taken())

@@ -10,14 +10,22 @@ import sqlalchemy as sa
 
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, steps
-from pyservice.outbox.models import Entry, Receipt, Trace, everybody
+from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, everybody
 from pyservice.outbox.states import PASSED
-from pyservice.outbox.tables import FREE, THIS, UPDATE, deliveries, events, positions, reports
+from pyservice.outbox.tables import (
+    FREE,
+    THIS,
+    UPDATE,
+    events,
+    log_positions,
+    receipts_table,
+    reports,
+)
 from pyservice.outbox.write_queue import MAX_GROUP
 
 
 @dataclass(frozen=True)
-class News:
+class NewReceipts:
     """What Postfix' log told that wasn't known."""
 
     receipts: tuple[Receipt, ...]
@@ -34,19 +42,27 @@ Position = Mapping[str, Any]
 _Row = dict[str, Any]
 _NEEDED = tuple(
     reports.c[name]
-    for name in ("id", "state", "people", "pending", "uncertain", "queue_id", "rerouted_to")
+    for name in (
+        "id",
+        "state",
+        "recipients",
+        "pending_recipients",
+        "unconfirmed_attempts",
+        "queue_id",
+        "rerouted_to",
+    )
 )
 """Of a report's row, which is large with its mail."""
 
 
-class Ledger:
+class ReceiptStore:
     """The receipts of one node's mails. Thread-safe."""
 
     def __init__(self, database: Database, node: str) -> None:
         self._database, self._node = database, node
-        self._put_receipts, self._put_position = map(database.put, (deliveries, positions))
+        self._put_receipts, self._put_position = map(database.put, (receipts_table, log_positions))
 
-    def receipts(self, entry: Entry) -> tuple[Receipt, ...]:
+    def receipts(self, entry: QueuedReport) -> tuple[Receipt, ...]:
         """What Postfix' log told last of each recipient of a mail."""
         with self._database.read() as read:
             found = _receipts(read, [entry.id]).get(entry.id, {})
@@ -54,15 +70,15 @@ class Ledger:
 
     def position(self) -> Position | None:
         """How far this node's log of Postfix was read; None: not yet."""
-        query = sa.select(positions.c.mark).where(positions.c.node == self._node)
+        query = sa.select(log_positions.c.position).where(log_positions.c.node == self._node)
         with self._database.read() as read:
             kept = read.execute(query).scalar()
             return None if kept is None else dict(json.loads(kept))
 
-    def record(self, traces: Sequence[Trace], position: Position) -> News:
+    def record(self, traces: Sequence[LogEvent], position: Position) -> NewReceipts:
         """Commit what Postfix' log told, and that it was read so far."""
 
-        def commit(write: sa.Connection) -> News:
+        def commit(write: sa.Connection) -> NewReceipts:
             receipts: list[Receipt] = []
             settled = 0
             told: set[str] = set()
@@ -73,13 +89,13 @@ class Ledger:
                 told.update(row["id"] for row, _ in some)
                 settled += sum(self._queued(write, row, trace) for row, trace in some)
                 receipts += self._receive(write, some)
-            kept = {"node": self._node, "mark": json.dumps(position)}
+            kept = {"node": self._node, "position": json.dumps(position)}
             write.execute(self._put_position, kept)
-            return News(tuple(receipts), settled, frozenset(told))
+            return NewReceipts(tuple(receipts), settled, frozenset(told))
 
         return self._database.write(commit)
 
-    def _traced(self, write: sa.Connection, traces: Sequence[Trace]) -> dict[Trace, _Row]:
+    def _traced(self, write: sa.Connection, traces: Sequence[LogEvent]) -> dict[LogEvent, _Row]:
         """The rows that they are about, one for all that tell of the same."""
         ids = [trace.report_id for trace in traces if trace.report_id]
         queue_ids = [trace.queue_id for trace in traces if not trace.report_id]
@@ -94,7 +110,9 @@ class Ledger:
             if (row := by_id.get(trace.report_id or "") or by_queue_id.get(trace.queue_id))
         }
 
-    def _receive(self, write: sa.Connection, some: Sequence[tuple[_Row, Trace]]) -> list[Receipt]:
+    def _receive(
+        self, write: sa.Connection, some: Sequence[tuple[_Row, LogEvent]]
+    ) -> list[Receipt]:
         """Keep what is told last, and return what is new."""
         known = _receipts(write, [row["id"] for row, trace in some if trace.receipt])
         new: dict[tuple[str, str], dict[str, Any]] = {}
@@ -122,20 +140,20 @@ class Ledger:
             write.execute(UPDATE, changes)
         return receipts
 
-    def _queued(self, write: sa.Connection, row: _Row, trace: Trace) -> bool:
+    def _queued(self, write: sa.Connection, row: _Row, trace: LogEvent) -> bool:
         """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
         if trace.receipt is not None or row["state"] not in {"sending", "queued", "skipped"}:
             return False
         # The log tells how many recipients it was, and not who. Were they not all there are, it
         # might be about an earlier attempt for others, and some would never get the mail.
-        pending = json.loads(row["pending"])
-        is_for_all = set(pending) == set(everybody(row["people"]))
+        pending = json.loads(row["pending_recipients"])
+        is_for_all = set(pending) == set(everybody(row["recipients"]))
         if trace.recipients != (1 if row["rerouted_to"] else len(pending)) or not is_for_all:
             return False
         values: dict[str, Any] = {}
         if row["state"] == "sending":  # until its reply is there, or lost
-            values = {"logged_as": trace.queue_id}
-        elif row["uncertain"]:
+            values = {"logged_queue_id": trace.queue_id}
+        elif row["unconfirmed_attempts"]:
             values = _settled_by_log(write, row["id"], trace.queue_id)
         if values:
             write.execute(UPDATE, {THIS: row["id"], **values})
@@ -147,16 +165,16 @@ def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
     """What becomes of a row that its dead holder may have been sending."""
     if row["state"] != "sending":
         return {}
-    if row["logged_as"]:
-        return _settled_by_log(write, row["id"], row["logged_as"])
+    if row["logged_queue_id"]:
+        return _settled_by_log(write, row["id"], row["logged_queue_id"])
     note = "the service stopped while sending: it may be doubled"
     add_history(write, row["id"], time.time(), ("queued", note))
-    return {"state": "queued", "uncertain": row["uncertain"] + 1}
+    return {"state": "queued", "unconfirmed_attempts": row["unconfirmed_attempts"] + 1}
 
 
 def free_all(write: sa.Connection) -> None:
     """Take back what is held: nobody else has the file, so whoever held it is dead."""
-    held = reports.c.holder.is_not(None)
+    held = reports.c.locked_by.is_not(None)
     for row in write.execute(sa.select(reports).where(held)).mappings().all():
         free = reports.update().where(reports.c.id == row["id"])
         write.execute(free.values(FREE | doubted(write, row)))
@@ -165,7 +183,7 @@ def free_all(write: sa.Connection) -> None:
 def settle_if_logged(write: sa.Connection, entry_id: str) -> bool:
     """After a lost reply: whether what the log told while the mail was sent settles it."""
     row = reports.c.id == entry_id
-    queue_id = write.execute(sa.select(reports.c.logged_as).where(row)).scalar()
+    queue_id = write.execute(sa.select(reports.c.logged_queue_id).where(row)).scalar()
     if queue_id is None:
         return False
     values = _settled_by_log(write, entry_id, queue_id)
@@ -180,12 +198,12 @@ def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[
     add_history(write, entry_id, now, ("accepted", note))
     return FREE | {
         "state": states_of(write, [entry_id]).get(entry_id, PASSED[0]),
-        "pending": "[]",
-        "due": None,
-        "taken": True,
+        "pending_recipients": "[]",
+        "next_attempt_at": None,
+        "accepted_by_postfix": True,
         "queue_id": queue_id,
         "error": None,
-        "ended": now,
+        "ended_at": now,
     }
 
 
@@ -200,7 +218,7 @@ def _receipts(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, dict[s
     """For each that there are some of: by recipient."""
     found: dict[str, dict[str, Receipt]] = {}
     if entry_ids:
-        query = sa.select(deliveries).where(deliveries.c.report_id.in_(entry_ids))
+        query = sa.select(receipts_table).where(receipts_table.c.report_id.in_(entry_ids))
         for row in read.execute(query).mappings():
             found.setdefault(row["report_id"], {})[row["recipient"]] = _receipt(row)
     return found

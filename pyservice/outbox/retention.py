@@ -8,10 +8,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
-from pyservice.outbox.tables import deliveries, events, reports
+from pyservice.outbox.tables import events, receipts_table, reports
 
 DAY = 24 * 3600.0
 ROUND = 3600.0
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 class Retention:
     """Works between `start` and `stop`."""
 
-    def __init__(self, database: Database, current: Current) -> None:
+    def __init__(self, database: Database, current: LiveSettings) -> None:
         """Nothing is done yet.
 
         Args:
@@ -96,8 +96,8 @@ def sweep(database: Database, before: float, wait: Callable[[float], object]) ->
 
 def _remove(write: sa.Connection, before: float) -> int:
     """Remove a chunk; what another service is removing is left to it."""
-    old = sa.select(reports.c.id).where(reports.c.ended < before).order_by(reports.c.ended)
+    old = sa.select(reports.c.id).where(reports.c.ended_at < before).order_by(reports.c.ended_at)
     ids = write.execute(old.limit(CHUNK).with_for_update(skip_locked=True)).scalars().all()
-    for column in (events.c.report_id, deliveries.c.report_id, reports.c.id):
+    for column in (events.c.report_id, receipts_table.c.report_id, reports.c.id):
         write.execute(sa.delete(column.table).where(column.in_(ids)))
     return len(ids)

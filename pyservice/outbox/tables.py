@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0001"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -15,52 +15,57 @@ reports = sa.Table(
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("owner", sa.String, nullable=False),
     sa.Column("idempotency_key", sa.String, nullable=False),
-    sa.Column("digest", sa.String, nullable=False),
+    sa.Column("report_hash", sa.String, nullable=False),
     sa.Column("message_id", sa.String, nullable=False),
     sa.Column("report", sa.Text, nullable=False),
-    sa.Column("people", sa.Text, nullable=False),
-    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("recipients", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("mail", sa.LargeBinary),
-    sa.Column("pending", sa.Text, nullable=False),
+    sa.Column("pending_recipients", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("due", sa.Float),
-    sa.Column("taken", sa.Boolean, nullable=False, default=False),
-    sa.Column("uncertain", sa.Integer, nullable=False, default=0),
+    sa.Column("next_attempt_at", sa.Float),
+    sa.Column("accepted_by_postfix", sa.Boolean, nullable=False, default=False),
+    sa.Column("unconfirmed_attempts", sa.Integer, nullable=False, default=0),
     sa.Column("queue_id", sa.String),
     sa.Column("error", sa.Text),
     sa.Column("node", sa.String, nullable=False, server_default=""),
-    sa.Column("holder", sa.String),
-    sa.Column("held_until", sa.Float),
-    sa.Column("ended", sa.Float),
-    sa.Column("size", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("logged_as", sa.String),  # the queue ID that Postfix' log told while it was sent
+    sa.Column("locked_by", sa.String),
+    sa.Column("locked_until", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("size_bytes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "logged_queue_id", sa.String
+    ),  # the queue ID that Postfix' log told while it was sent
     sa.Column("rerouted_to", sa.String),
-    sa.Column("storm", sa.String),  # the group of a report that was over a rate
-    sa.Column("in_digest", sa.String),  # the report whose mail shows this one; its own, if it does
+    sa.Column("digest_group", sa.String),  # the group of a report that was over a rate
+    sa.Column("digest_id", sa.String),  # the report whose mail shows this one; its own, if it does
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
-for _name, *_columns in (("due", reports.c.due, reports.c.size), ("queue_id", reports.c.queue_id)):
+for _name, *_columns in (
+    ("next_attempt_at", reports.c.next_attempt_at, reports.c.size_bytes),
+    ("queue_id", reports.c.queue_id),
+):
     # Without those that have ended, which are nearly all.
     _condition = _columns[0].is_not(None)
     sa.Index(f"reports_{_name}", *_columns, sqlite_where=_condition, postgresql_where=_condition)
-_gathered = sa.and_(reports.c.storm.is_not(None), reports.c.in_digest.is_(None))
+_gathered = sa.and_(reports.c.digest_group.is_not(None), reports.c.digest_id.is_(None))
 sa.Index(
-    "reports_storm",
-    *(reports.c.storm, reports.c.due, reports.c.id),
+    "reports_digest_group",
+    *(reports.c.digest_group, reports.c.next_attempt_at, reports.c.id),
     sqlite_where=_gathered,
     postgresql_where=_gathered,
 )
-_digested = reports.c.in_digest.is_not(None)
+_digested = reports.c.digest_id.is_not(None)
 sa.Index(
-    "reports_in_digest",
-    reports.c.in_digest,
+    "reports_digest_id",
+    reports.c.digest_id,
     sqlite_where=_digested,
     postgresql_where=_digested,
 )
-sa.Index("reports_ended", reports.c.ended)
+sa.Index("reports_ended_at", reports.c.ended_at)
 # What is asked of many reports at once is in an index: rows are large, and slow to read through.
-sa.Index("reports_created", reports.c.created, reports.c.id, reports.c.owner, reports.c.state)
+sa.Index("reports_created_at", reports.c.created_at, reports.c.id, reports.c.owner, reports.c.state)
 
 events = sa.Table(
     "events",
@@ -72,29 +77,29 @@ events = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
 )
 
-deliveries = sa.Table(
-    "deliveries",
+receipts_table = sa.Table(
+    "receipts",
     metadata,
     sa.Column("report_id", sa.ForeignKey("reports.id"), primary_key=True),
     sa.Column("recipient", sa.String, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("reply", sa.Text, nullable=False),
-    sa.Column("next_after", sa.Float),
-    sa.Column("next_before", sa.Float),
+    sa.Column("next_attempt_after", sa.Float),
+    sa.Column("next_attempt_before", sa.Float),
 )
 """What Postfix' log told last of each recipient."""
 
-positions = sa.Table(
-    "positions",
+log_positions = sa.Table(
+    "log_positions",
     metadata,
     sa.Column("node", sa.String, primary_key=True),
-    sa.Column("mark", sa.Text, nullable=False),
+    sa.Column("position", sa.Text, nullable=False),
 )
 """How far each node's log of Postfix was read."""
 
 THIS = "this_report"
 UPDATE = reports.update().where(reports.c.id == sa.bindparam(THIS))
 """Of many rows at once: each by its ID, `THIS`, and its columns."""
-FREE: dict[str, Any] = {"holder": None, "held_until": None}
+FREE: dict[str, Any] = {"locked_by": None, "locked_until": None}
 """Of a row that nobody holds."""

@@ -33,7 +33,7 @@ class _Write(Generic[_I, _T]):
         self.done: Future[_T] = Future()
 
 
-class Writer:
+class WriteQueue:
     """The one who writes. Thread-safe; `close` it."""
 
     def __init__(self, connect: Callable[[], sa.Connection], *, keep: bool) -> None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.fingerprint import fingerprint
 from pyservice.report.schema import Report
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gathering:
+class DigestGroup:
     """Where a report over a rate waits for others of its kind."""
 
-    group: str
+    name: str
     """All of one group may be in one mail: they have the same owner, readers and cause."""
-    due: float
+    next_attempt_at: float
     """Seconds since the epoch: it is sent by then, alone or with others."""
-    why: str
+    limit: str
     """The rate that it is over, as the setting has it."""
 
 
-class Storms:
+class MailRateLimiter:
     """Counts what is mailed. Thread-safe."""
 
     def __init__(self, rates: tuple[str, ...], digest_after: float) -> None:
@@ -66,7 +66,7 @@ class Storms:
                 found.append((rate, scope, parse(limit)))
         self._rates, self._after = found, digest_after
 
-    def decide(self, report: Report, people: Envelope, *, owner: str) -> Gathering | None:
+    def decide(self, report: Report, people: Recipients, *, owner: str) -> DigestGroup | None:
         """Count a new report, unless it is too many; call it once for each.
 
         A report that is gathered uses up no rate, for it is no mail of its own.
@@ -93,10 +93,10 @@ class Storms:
                 for _, item, key in asked:
                     counts.hit(item, *key)
                 return None
-        return Gathering(group(report, people, owner=owner), time.time() + self._after, over)
+        return DigestGroup(group(report, people, owner=owner), time.time() + self._after, over)
 
 
-def group(report: Report, people: Envelope, *, owner: str) -> str:
+def group(report: Report, people: Recipients, *, owner: str) -> str:
     """The name of the group of a report: SHA-256 in hex.
 
     No mail shows a build to anybody whom its own mail would not have reached, so all readers are
@@ -111,8 +111,8 @@ def group(report: Report, people: Envelope, *, owner: str) -> str:
     return hashlib.sha256(json.dumps([owner, readers, kind]).encode()).hexdigest()
 
 
-def _keys(scope: str, report: Report, people: Envelope, owner: str) -> tuple[str, ...]:
+def _keys(scope: str, report: Report, people: Recipients, owner: str) -> tuple[str, ...]:
     """Whose counts a report goes by."""
     if scope == "job":  # two controllers may have jobs of one name
         return (json.dumps([owner, report.build.job]),)
-    return people.recipients if scope == "recipient" else ("",)
+    return people.addresses if scope == "recipient" else ("",)

@@ -8,11 +8,11 @@ from pyservice.errors import InvalidError, PolicyError
 from pyservice.report.schema import Mail
 
 KINDS = ("to", "cc", "bcc")
-"""Of those who get the mail, in an `Envelope`."""
+"""Of those who get the mail, in an `Recipients`."""
 
 
 @dataclass(frozen=True)
-class Envelope:
+class Recipients:
     """The people of one mail, no address twice within a kind."""
 
     to: tuple[Mailbox, ...] = ()
@@ -23,7 +23,7 @@ class Envelope:
     """Whom the report names and DENIED_RECIPIENTS denies: they get no mail."""
 
     @property
-    def recipients(self) -> tuple[str, ...]:
+    def addresses(self) -> tuple[str, ...]:
         """The addresses that Postfix is given, each once."""
         return tuple(dict.fromkeys(box.address for box in (*self.to, *self.cc, *self.bcc)))
 
@@ -34,7 +34,7 @@ class Envelope:
         return names and f"not to {names}: denied by DENIED_RECIPIENTS"
 
 
-def envelope(mail: Mail, settings: Settings) -> Envelope:
+def envelope(mail: Mail, settings: Settings) -> Recipients:
     """The people that a report goes to: those it names, else the service's default.
 
     Who is denied is left out: a build's culprit is often an address that nobody reads, and the
@@ -46,23 +46,23 @@ def envelope(mail: Mail, settings: Settings) -> Envelope:
     """
     errors: list[tuple[str, str]] = []
     most = settings.max_recipients
-    people = Envelope(
+    people = Recipients(
         to=_mailboxes("to", mail.to, most, errors),
         cc=_mailboxes("cc", mail.cc, most, errors),
         bcc=_mailboxes("bcc", mail.bcc, most, errors),
         reply_to=_mailboxes("reply_to", mail.reply_to, most, errors),
     )
-    if not people.recipients and not errors and settings.default_to:
-        people = Envelope(
+    if not people.addresses and not errors and settings.default_to:
+        people = Recipients(
             to=_mailboxes("to", [settings.default_to], most, errors), reply_to=people.reply_to
         )
-    if not people.recipients and not errors:
+    if not people.addresses and not errors:
         sentence = (
             "no recipient: give `to`, set NOTIFY_EMAIL_TO in Jenkins, "
             "or DEFAULT_TO in the service's settings"
         )
         errors.append(("/mail/to", sentence))
-    if len(people.recipients) > most:
+    if len(people.addresses) > most:
         errors.append(("/mail/to", _too_many(most)))
     if errors:
         raise InvalidError(f"The recipients are not valid: {errors[0][1]}.", tuple(errors))
@@ -71,7 +71,7 @@ def envelope(mail: Mail, settings: Settings) -> Envelope:
     return people
 
 
-def _without_denied(people: Envelope, patterns: tuple[str, ...]) -> Envelope:
+def _without_denied(people: Recipients, patterns: tuple[str, ...]) -> Recipients:
     denied: dict[str, Mailbox] = {}
     errors: list[tuple[str, str]] = []
     kept: dict[str, tuple[Mailbox, ...]] = {}
@@ -94,7 +94,7 @@ def _without_denied(people: Envelope, patterns: tuple[str, ...]) -> Envelope:
     return replace(people, **kept, left_out=tuple(denied.values()))
 
 
-def _check_domains(people: Envelope, domains: tuple[str, ...]) -> None:
+def _check_domains(people: Recipients, domains: tuple[str, ...]) -> None:
     """Names the members, since an address may stand in several of them."""
     forbidden = [
         (f"/mail/{kind}", f"{box.address} is outside of them")

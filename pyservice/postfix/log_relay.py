@@ -19,7 +19,7 @@ MAX_BYTES = 8 << 20
 """The file is renamed to postfix.log.1 when it is longer, and the one before that is gone."""
 
 
-class Sharing:
+class LogRelay:
     """Passes on; how far it came is in a file beside, so that it can be stopped at any moment."""
 
     def __init__(self, source: Path | None, out: Path = FILE) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.description.updater import Callback
+from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import SetupError
 from pyservice.identity import report_id_of
 from pyservice.metrics import Metrics
 from pyservice.outbox.engines import cause
-from pyservice.outbox.models import Receipt, Trace
-from pyservice.outbox.receipts import Ledger, News
+from pyservice.outbox.models import LogEvent, Receipt
+from pyservice.outbox.receipts import NewReceipts, ReceiptStore
 from pyservice.postfix import log_relay
 from pyservice.postfix.backoff import Backoff
 from pyservice.postfix.log import CHUNK, Delivery, FileLog, JournalLog, Line, Log
@@ -38,11 +38,15 @@ _STATES = {"sent": "relayed", "deferred": "deferred"}
 _log = structlog.get_logger()
 
 
-class Receipts:
+class LogWatcher:
     """Reads on in the background between `start` and `stop`."""
 
     def __init__(
-        self, ledger: Ledger, source: str | None, metrics: Metrics, callback: Callback
+        self,
+        ledger: ReceiptStore,
+        source: str | None,
+        metrics: Metrics,
+        callback: DescriptionUpdater,
     ) -> None:
         """Nothing is read yet.
 
@@ -59,7 +63,7 @@ class Receipts:
         self._log: Log | None = None
         self._report_ids: dict[str, str] = {}
         """Of the mails in Postfix' queue, by their queue ID."""
-        self._unwritten: list[Trace] = []
+        self._unwritten: list[LogEvent] = []
         self._backoff = Backoff()
         self._looked = 0.0
         """Before this time was written what was read before; 0: nobody knows."""
@@ -135,7 +139,7 @@ class Receipts:
         """Whether the last look worked; None: there is no log to look at."""
         return None if self._source is None else not self._troubled
 
-    def _count(self, news: News) -> None:
+    def _count(self, news: NewReceipts) -> None:
         for receipt in news.receipts:
             self._metrics.receipt(receipt.state)
         for _ in range(news.settled):
@@ -151,7 +155,7 @@ class Receipts:
                 self._troubled = str(error) or repr(error)
                 _log.exception("receipts.error")
 
-    def _read(self, text: str) -> Trace | None:
+    def _read(self, text: str) -> LogEvent | None:
         line = Line.of(text)
         if line is None:
             return None
@@ -163,9 +167,9 @@ class Receipts:
         if line.is_end:
             self._report_ids.pop(line.queue_id, None)
         elif (delivery := line.delivery) is not None:
-            return Trace(report_id, line.queue_id, receipt=self._receipt(delivery))
+            return LogEvent(report_id, line.queue_id, receipt=self._receipt(delivery))
         elif report_id and (queued := _QUEUED.fullmatch(line.told)):
-            return Trace(report_id, line.queue_id, recipients=int(queued["count"]))
+            return LogEvent(report_id, line.queue_id, recipients=int(queued["count"]))
         return None
 
     def _receipt(self, delivery: Delivery) -> Receipt:

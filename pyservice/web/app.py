@@ -11,24 +11,24 @@ from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 
 from pyservice import __version__
-from pyservice.auth.authenticator import Access
-from pyservice.config.live import Current
+from pyservice.auth.authenticator import Authenticator
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.delivery.worker import Courier
+from pyservice.delivery.worker import DeliveryWorker
 from pyservice.description import updater
-from pyservice.description.updater import Callback
+from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import ConfigurationError, RequestError
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
-from pyservice.outbox.admin import Desk
-from pyservice.outbox.capacity import Room
+from pyservice.outbox.admin import OutboxAdmin
+from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.retention import Retention
 from pyservice.policy import recipients
-from pyservice.policy.rate_limits import Storms
-from pyservice.postfix.log_watcher import Receipts
+from pyservice.policy.rate_limits import MailRateLimiter
+from pyservice.postfix.log_watcher import LogWatcher
 from pyservice.report.schema import Mail, Report
 from pyservice.web import dependencies, problems
 from pyservice.web.readiness import Readiness
@@ -46,21 +46,21 @@ def create_app(settings: Settings) -> FastAPI:
     """
     _check_default(settings)
     updater.check(settings)
-    current = Current(settings)
+    current = LiveSettings(settings)
     _warn(settings)
-    access = Access(settings)
+    access = Authenticator(settings)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
     database = Database(settings.outbox_url)
-    room = Room(current)
+    room = Capacity(current)
     outbox = Outbox(database, host=host, node=node, room=room)
     retention = Retention(database, current)
-    ledger = Ledger(database, node)
+    ledger = ReceiptStore(database, node)
     metrics = Metrics()
-    jenkins = Callback(current, database, ledger)
-    courier = Courier(outbox, renderer, current, metrics, jenkins)
-    receipts = Receipts(ledger, settings.postfix_log, metrics, jenkins)
+    jenkins = DescriptionUpdater(current, database, ledger)
+    courier = DeliveryWorker(outbox, renderer, current, metrics, jenkins)
+    receipts = LogWatcher(ledger, settings.postfix_log, metrics, jenkins)
     metrics.watch(database, receipts.is_log_readable, current)
 
     @asynccontextmanager
@@ -92,16 +92,16 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = dependencies.Service(
-        current=current,
-        access=access,
+        live=current,
+        authenticator=access,
         renderer=renderer,
         outbox=outbox,
-        desk=Desk(database, "the API"),
-        ledger=ledger,
-        courier=courier,
+        admin=OutboxAdmin(database, "the API"),
+        receipts=ledger,
+        worker=courier,
         readiness=Readiness(database, settings),
         metrics=metrics,
-        storms=Storms(settings.rate_limits, settings.digest_after),
+        rate_limiter=MailRateLimiter(settings.rate_limits, settings.digest_after),
     )
     for router in (reports.router, health.router, preview.router):
         app.include_router(
@@ -136,8 +136,8 @@ def reload(app: FastAPI, load: Callable[[], Settings]) -> Settings:
         _log.exception("settings.kept")
         return service.settings
     service.renderer.use(settings.templates_dir)
-    service.storms.use(settings.rate_limits, settings.digest_after)
-    changed, fixed = service.current.replace(settings)
+    service.rate_limiter.use(settings.rate_limits, settings.digest_after)
+    changed, fixed = service.live.replace(settings)
     _warn(settings)
     _log.info("settings.reloaded", changed=changed)
     if fixed:

@@ -8,17 +8,17 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBase
 from fastapi.security.base import SecurityBase
 
-from pyservice.auth.authenticator import Access, Caller
-from pyservice.config.live import Current
+from pyservice.auth.authenticator import Authenticator, Caller
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.delivery.worker import Courier
+from pyservice.delivery.worker import DeliveryWorker
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
-from pyservice.outbox.admin import Desk
-from pyservice.outbox.models import Entry, Event
+from pyservice.outbox.admin import OutboxAdmin
+from pyservice.outbox.models import Event, QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import Ledger
-from pyservice.policy.rate_limits import Storms
+from pyservice.outbox.receipts import ReceiptStore
+from pyservice.policy.rate_limits import MailRateLimiter
 from pyservice.web import problems
 from pyservice.web.readiness import Readiness
 
@@ -27,21 +27,21 @@ from pyservice.web.readiness import Readiness
 class Service:
     """What the routes work with."""
 
-    current: Current
-    access: Access
+    live: LiveSettings
+    authenticator: Authenticator
     renderer: Renderer
     outbox: Outbox
-    desk: Desk
-    ledger: Ledger
-    courier: Courier
+    admin: OutboxAdmin
+    receipts: ReceiptStore
+    worker: DeliveryWorker
     readiness: Readiness
     metrics: Metrics
-    storms: Storms
+    rate_limiter: MailRateLimiter
 
     @property
     def settings(self) -> Settings:
         """Those in force now."""
-        return self.current.settings
+        return self.live.settings
 
     def link(self, path: str) -> str:
         """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
@@ -61,7 +61,7 @@ ServiceDep = Annotated[Service, Depends(get_service)]
 async def check_host(request: Request, service: ServiceDep) -> None:
     """Refuse a foreign Host header where there is no token to tell friends by."""
     authorization = request.headers.get("authorization")
-    if not service.access.is_by_token(authorization, _peer(request)):
+    if not service.authenticator.is_by_token(authorization, _peer(request)):
         public = urlsplit(service.settings.public_url or "").hostname
         known = frozenset({public} if public else ())
         problems.check_host(request.headers.get("host", ""), known)
@@ -88,7 +88,7 @@ async def get_caller(
     _basic: Annotated[None, Depends(_Scheme("basic"))],
 ) -> Caller:
     """Who sent this request."""
-    caller = service.access.caller(request.headers.get("authorization"), _peer(request))
+    caller = service.authenticator.caller(request.headers.get("authorization"), _peer(request))
     request.state.owner = caller.name  # for the log, if it is refused
     return caller
 
@@ -122,7 +122,9 @@ Sender = Annotated[Caller, Depends(get_sender)]
 Viewer = Annotated[Caller, Depends(get_viewer)]
 
 
-def own_report(report_id: str, service: Service, caller: Caller) -> tuple[Entry, tuple[Event, ...]]:
+def own_report(
+    report_id: str, service: Service, caller: Caller
+) -> tuple[QueuedReport, tuple[Event, ...]]:
     """A report of the caller's, with its history.
 
     Raises:
@@ -130,5 +132,5 @@ def own_report(report_id: str, service: Service, caller: Caller) -> tuple[Entry,
         PolicyError: it is of a job that the caller's token was for, and is no longer.
     """
     entry, history = service.outbox.get(report_id, owner=caller.name)
-    caller.rights.check_job(entry.report.build.job)
+    caller.permissions.check_job(entry.report.build.job)
     return entry, history

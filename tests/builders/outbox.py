@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.outbox.database import Database
-from pyservice.outbox.models import Entry
+from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.policy.rate_limits import Gathering
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.rate_limits import DigestGroup
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
-PEOPLE = Envelope(to=(Mailbox("Ada Éxample", "ada@example.com"),), bcc=(Mailbox("", "b@x.org"),))
+PEOPLE = Recipients(to=(Mailbox("Ada Éxample", "ada@example.com"),), bcc=(Mailbox("", "b@x.org"),))
 REPORT = samples.load("2-failure")
 
 
@@ -33,18 +33,18 @@ def opened(url: str, node: str) -> Iterator[Outbox]:
 
 def accept(
     outbox: Outbox, report: Report = REPORT, *, key: str | None = None, hold: bool = False
-) -> Entry:
+) -> QueuedReport:
     return outbox.accept(report, PEOPLE, owner="ci", key=key, hold=hold).result()[0]
 
 
-def taken(outbox: Outbox) -> Entry:
+def taken(outbox: Outbox) -> QueuedReport:
     [entry] = outbox.take()
     return entry
 
 
-def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> Entry:
+def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> QueuedReport:
     """Accept a report that is over a rate."""
-    found = Gathering(group, time.time() + wait, "job=1/hour")
+    found = DigestGroup(group, time.time() + wait, "job=1/hour")
     accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, storm=lambda: found)
     entry, is_new = accepted.result()
     assert is_new

@@ -38,6 +38,7 @@ ON_A_NODE = re.findall(
 """The commands for systemd: to take there, to install or upgrade, once, and to remove."""
 OURS = r"\b" + PREFIX + r"(\w+)"
 BRIDGE = "172.22.91.1"
+JOURNAL = "/run/systemd/journal/dev-log"
 LOG = "/var/log/mail.log"
 SHARED = "/var/lib/notify-email-log/postfix.log"
 
@@ -216,9 +217,9 @@ def shares_from_the_journal(machine: Machine, log: Path) -> None:
         "install -d -g systemd-journal -m 2755 /run/log/journal; rm -rf /var/log/journal"
     )
     machine.start("/lib/systemd/systemd-journald", log=log)
-    wait_for(lambda: machine.run("test", "-S", "/run/systemd/journal/dev-log").returncode == 0)
+    wait_for(lambda: machine.run("test", "-S", JOURNAL).returncode == 0)
     for told in ("4Xc: message-id=<notify-email.1@ci.example.com>", "4Xd: message-id=<1@b>"):
-        sent = ("logger", "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", told)
+        sent = ("logger", "-u", JOURNAL, "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", told)
         assert machine.run(*sent).returncode == 0
     machine.script(f"rm {LOG} {SHARED}*\nsystemctl restart notify-email-log")
     ours = "message-id=<notify-email.1@ci.example.com>"

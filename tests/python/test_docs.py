@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from pyservice.auth.permissions import Rights
+from pyservice.auth.permissions import Permissions
 from pyservice.auth.tokens import read
 from pyservice.cli import app
 from pyservice.config.settings import Settings
@@ -49,9 +49,9 @@ def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(example)
     known = read(file)
-    assert known["team-a"].rights().keys() == Rights.model_fields.keys()
+    assert known["team-a"].rights().keys() == Permissions.model_fields.keys()
     assert known["ci"].rights() == {}
-    for name in Rights.model_fields:
+    for name in Permissions.model_fields:
         assert f"| `{name}` |" in page
 
 

@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP
 from starlette.testclient import TestClient
 
 from pyservice.auth import tokens
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.delivery import retry
 from pyservice.mail import composer
@@ -181,7 +181,7 @@ def test_settled_by_what_the_log_told_before(
 
     def is_known() -> bool:
         with engine.connect() as read:
-            return bool(read.execute(sa.text("SELECT logged_as FROM reports")).scalar())
+            return bool(read.execute(sa.text("SELECT logged_queue_id FROM reports")).scalar())
 
     def log_and_hang_up(server: SMTP) -> None:
         wait_for(lambda: bool(answers))
@@ -236,7 +236,7 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
     database, metrics = Database(database_url), Metrics()
     outbox = Outbox(database, host="ci.example.com", node="node1")
     try:
-        metrics.watch(database, lambda: None, Current(Settings()))
+        metrics.watch(database, lambda: None, LiveSettings(Settings()))
         accept(outbox)
         ended = accept(outbox, other(3), hold=True)
         outbox.sending(ended, b"bytes")
@@ -253,7 +253,7 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
             if not database.is_shared:
                 [(statement, parameters)] = [s for s in statements if "GROUP BY" in s[0]]
                 plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-                assert "USING INDEX reports_due" in str(plan)
+                assert "USING INDEX reports_next_attempt_at" in str(plan)
         assert told.counts("outbox_waiting") == {"received": 1}
     finally:
         outbox.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 from pyservice import cli
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.write_queue import Writer
+from pyservice.outbox.write_queue import WriteQueue
 
 _counted = itertools.count(1)
 _begun = False
@@ -27,7 +27,7 @@ def main() -> None:
     del sys.argv[1:3]
     when, _, what = point.partition("-")
     owner, name = {
-        "commit": (Writer, "_commit"),
+        "commit": (WriteQueue, "_commit"),
         "send": (smtplib.SMTP, "send"),
         "reply": (smtplib.SMTP, "getreply"),
     }[what]

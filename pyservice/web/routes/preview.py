@@ -11,7 +11,7 @@ from pyservice.addresses import Mailbox
 from pyservice.errors import NotFoundError
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import DIGEST
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.digest import Digest
 from pyservice.report.schema import Report
 from pyservice.samples import storms
@@ -20,7 +20,7 @@ from pyservice.web.pages import Part, View, list_page, mail_page, mail_part
 
 router = APIRouter(tags=["preview"], include_in_schema=True)
 
-_READER = Envelope(to=(Mailbox("Reader", "reader@example.com"),))
+_READER = Recipients(to=(Mailbox("Reader", "reader@example.com"),))
 
 PartQuery = Annotated[Part | None, Query(description="One part alone, without the page around it")]
 ViewQuery = Annotated[View, Query(description="How wide the page shows it")]
@@ -92,10 +92,10 @@ def get_report_preview(
 ) -> Response:
     """The bytes that were sent, or those that will be; of the digest that shows it, if one does."""
     entry, _ = own_report(report_id, service, caller)
-    if entry.in_digest not in {None, entry.id}:
-        entry, _ = own_report(str(entry.in_digest), service, caller)
+    if entry.digest_id not in {None, entry.id}:
+        entry, _ = own_report(str(entry.digest_id), service, caller)
     sender = service.settings.sender_mailbox
-    addressing = Addressing(sender, entry.people, entry.message_id, entry.date)
+    addressing = Addressing(sender, entry.recipients, entry.message_id, entry.date)
     mail = entry.mail or compose(entry.report, addressing, service.renderer)
     if part is not None:
         return mail_part(mail, part)

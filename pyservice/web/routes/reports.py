@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from pyservice.auth.authenticator import Caller
 from pyservice.outbox.admin import Filter, Summary
-from pyservice.outbox.models import Entry, Event
+from pyservice.outbox.models import Event, QueuedReport
 from pyservice.policy import recipients
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 from pyservice.web import problems
 from pyservice.web.dependencies import Sender, Service, ServiceDep, Viewer, own_report
@@ -167,15 +167,15 @@ async def post_report(
     # To read a usual one costs less than a thread; a large one must not keep others waiting.
     read = partial(_read, service, caller, body)
     report, people = read() if len(body) <= USUAL_BODY else await run_in_threadpool(read)
-    if caller.rights.rate:
+    if caller.permissions.rate:
         await run_in_threadpool(_count, service, caller, report, idempotency_key)
     entry, is_new = await asyncio.wrap_future(
-        service.courier.collect(
+        service.worker.collect(
             report,
             people,
             owner=caller.name,
             key=idempotency_key,
-            storm=lambda: service.storms.decide(report, people, owner=caller.name),
+            storm=lambda: service.rate_limiter.decide(report, people, owner=caller.name),
         )
     )
     if is_new:
@@ -187,29 +187,29 @@ async def post_report(
         job=report.build.job,
         number=report.build.number,
         result=report.build.result,
-        recipients=len(people.recipients),
+        recipients=len(people.addresses),
         left_out=len(people.left_out),
-        gathered=entry.storm is not None,
+        gathered=entry.digest_group is not None,
     )
     answer = Accepted(**_accepted(entry, service, state="received"))
     # As it is: FastAPI would validate it once more.
     return Response(answer.model_dump_json(), 202 if is_new else 200, media_type="application/json")
 
 
-def _read(service: Service, caller: Caller, body: bytes) -> tuple[Report, Envelope]:
+def _read(service: Service, caller: Caller, body: bytes) -> tuple[Report, Recipients]:
     """The report and whom it goes to, if this caller may send it."""
     report = Report.parse(body)
     service.renderer.require(report.mail.template)
     settings = service.settings
     people = recipients.envelope(report.mail, settings)
-    caller.rights.check(report, people, settings.sender_mailbox)
+    caller.permissions.check(report, people, settings.sender_mailbox)
     return report, people
 
 
 def _count(service: Service, caller: Caller, report: Report, key: str | None) -> None:
     """Against the caller's rate, unless it is a repeated call."""
-    if not service.desk.knows(report, caller.name, key):
-        service.access.count(caller)
+    if not service.admin.knows(report, caller.name, key):
+        service.authenticator.count(caller)
 
 
 @router.get(
@@ -226,24 +226,30 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
         job=build.job,
         number=build.number,
         result=build.result,
-        created_at=when(entry.created),
+        created_at=when(entry.created_at),
         attempts=entry.attempts,
         queue_id=entry.queue_id,
         error=entry.error,
         rerouted_to=entry.rerouted_to,
-        next_attempt_at=when(entry.due) if entry.due and entry.state == "queued" else None,
-        digest=entry.in_digest
-        and Shown(id=entry.in_digest, status_url=service.link(f"/v1/reports/{entry.in_digest}")),
+        next_attempt_at=when(entry.next_attempt_at)
+        if entry.next_attempt_at and entry.state == "queued"
+        else None,
+        digest=entry.digest_id
+        and Shown(id=entry.digest_id, status_url=service.link(f"/v1/reports/{entry.digest_id}")),
         receipts=[
             Received(
                 recipient=one.recipient,
                 state=one.state,
                 reply=one.reply,
                 at=when(one.at),
-                next_try_after=None if one.next_after is None else when(one.next_after),
-                next_try_before=None if one.next_before is None else when(one.next_before),
+                next_try_after=None
+                if one.next_attempt_after is None
+                else when(one.next_attempt_after),
+                next_try_before=None
+                if one.next_attempt_before is None
+                else when(one.next_attempt_before),
             )
-            for one in service.ledger.receipts(entry)
+            for one in service.receipts.receipts(entry)
         ],
         history=[_told(event) for event in history],
     )
@@ -264,8 +270,8 @@ def list_reports(
     ] = None,
 ) -> Page:
     """A page of them, by the time of acceptance."""
-    wanted = Filter(owner=caller.name, state=state, jobs=caller.rights.jobs)
-    found = service.desk.page(wanted, limit + 1, after)
+    wanted = Filter(owner=caller.name, state=state, jobs=caller.permissions.jobs)
+    found = service.admin.page(wanted, limit + 1, after)
     briefs = [_brief(one, service) for one in found[:limit]]
     return Page(reports=briefs, next=briefs[-1].id if len(found) > limit else None)
 
@@ -278,8 +284,8 @@ def list_reports(
 def retry_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> Brief:
     """One that waits, or one that has failed; else 409."""
     own_report(report_id, service, caller)
-    one = service.desk.retry(report_id, owner=caller.name)
-    service.courier.wake()
+    one = service.admin.retry(report_id, owner=caller.name)
+    service.worker.wake()
     return _brief(one, service)
 
 
@@ -291,17 +297,17 @@ def retry_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender)
 def cancel_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> Brief:
     """One that waits; else 409."""
     own_report(report_id, service, caller)
-    return _brief(service.desk.cancel(report_id, owner=caller.name), service)
+    return _brief(service.admin.cancel(report_id, owner=caller.name), service)
 
 
-def _accepted(entry: Entry, service: Service, *, state: str) -> dict[str, Any]:
+def _accepted(entry: QueuedReport, service: Service, *, state: str) -> dict[str, Any]:
     path = f"/v1/reports/{entry.id}"
     return {
         "id": entry.id,
         "state": state,
         "message_id": entry.message_id,
-        "recipients": list(entry.people.recipients),
-        "left_out": [box.address for box in entry.people.left_out],
+        "recipients": list(entry.recipients.addresses),
+        "left_out": [box.address for box in entry.recipients.left_out],
         "status_url": service.link(path),
         "preview_url": service.link(f"{path}/preview"),
     }
@@ -313,9 +319,15 @@ def _told(event: Event) -> HistoryEntry:
 
 def _brief(one: Summary, service: ServiceDep) -> Brief:
     return Brief(
-        **{name: getattr(one, name) for name in Brief.model_fields if hasattr(one, name)},
-        created_at=when(one.created),
-        next_attempt_at=None if one.due is None else when(one.due),
+        id=one.id,
+        state=one.state,
+        job=one.job,
+        number=one.number,
+        result=one.result,
+        attempts=one.attempts,
+        error=one.error,
+        created_at=when(one.created_at),
+        next_attempt_at=None if one.next_attempt_at is None else when(one.next_attempt_at),
         status_url=service.link(f"/v1/reports/{one.id}"),
     )
 

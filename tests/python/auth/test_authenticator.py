@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice.auth import tokens
-from pyservice.auth.authenticator import Access
-from pyservice.auth.permissions import Rights
+from pyservice.auth.authenticator import Authenticator
+from pyservice.auth.permissions import Permissions
 from pyservice.config.settings import Settings
 from pyservice.errors import PolicyError, UnauthorizedError
 from pyservice.web.app import create_app
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 def bearer(file: Path, name: str = "ci", **rights: typing.Any) -> dict[str, str]:
     """The headers of a new token's caller."""
-    return {"authorization": f"Bearer {tokens.new(file, name, Rights.model_validate(rights))}"}
+    return {"authorization": f"Bearer {tokens.new(file, name, Permissions.model_validate(rights))}"}
 
 
 def serve_to(peer: str, settings: Settings) -> TestClient:
@@ -265,10 +265,12 @@ class TestTrustedNetworks:
     def test_odd_peers(self, trusting: Settings, peer: str | None) -> None:
         """An address that is none is in no network."""
         with pytest.raises(PolicyError):
-            Access(trusting).caller(None, peer)
+            Authenticator(trusting).caller(None, peer)
 
     def test_no_networks(self, settings: Settings, file: Path) -> None:
         """Without them a token is needed as ever."""
         tokens.new(file, "ci")
         with pytest.raises(UnauthorizedError):
-            Access(settings.model_copy(update={"tokens_file": file})).caller(None, "127.0.0.1")
+            Authenticator(settings.model_copy(update={"tokens_file": file})).caller(
+                None, "127.0.0.1"
+            )

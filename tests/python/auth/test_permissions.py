@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from pyservice.addresses import Mailbox
-from pyservice.auth.permissions import Rights
+from pyservice.auth.permissions import Permissions
 from pyservice.errors import PolicyError
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
 SENDER = Mailbox("Jenkins", "jenkins@ci.example.com")
@@ -19,15 +19,15 @@ def report(**build: Any) -> Report:
     return Report.model_validate({"build": BUILD | build})
 
 
-def people(**addresses: str) -> Envelope:
+def people(**addresses: str) -> Recipients:
     """One address of each kind that is named."""
-    return Envelope(**{kind: (Mailbox("", address),) for kind, address in addresses.items()})
+    return Recipients(**{kind: (Mailbox("", address),) for kind, address in addresses.items()})
 
 
-def refused(rights: dict[str, Any], build: Report, envelope: Envelope) -> PolicyError | None:
+def refused(rights: dict[str, Any], build: Report, envelope: Recipients) -> PolicyError | None:
     """Why these rights forbid a report; None: they don't."""
     try:
-        Rights.model_validate(rights).check(build, envelope, SENDER)
+        Permissions.model_validate(rights).check(build, envelope, SENDER)
     except PolicyError as error:
         return error
     return None
@@ -35,7 +35,7 @@ def refused(rights: dict[str, Any], build: Report, envelope: Envelope) -> Policy
 
 def test_no_bounds() -> None:
     """A token without members may do all that the settings allow."""
-    rights = Rights()
+    rights = Permissions()
     for act in ("send", "see", "scrape"):
         rights.require(act)
     assert refused({}, report(), people(to="ada@elsewhere.example", reply_to="x@y.example")) is None
@@ -149,10 +149,10 @@ def test_all_that_is_wrong_is_named() -> None:
 def test_acts() -> None:
     """What it may not do is told with what it may."""
     with pytest.raises(PolicyError, match=r"may read /metrics, and not send reports\."):
-        Rights(may=("scrape",)).require("send")
+        Permissions(may=("scrape",)).require("send")
 
 
 @pytest.mark.parametrize("rate", ["100/hour", "10 per 5 minutes", "1/second"])
 def test_rates(rate: str) -> None:
     """They are written as `limits` reads them."""
-    assert Rights(rate=rate).limit is not None
+    assert Permissions(rate=rate).limit is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyservice.auth import tokens
-from pyservice.auth.permissions import Rights
+from pyservice.auth.permissions import Permissions
 from pyservice.auth.tokens import Tokens
 from pyservice.errors import ConfigurationError
 
@@ -115,7 +115,7 @@ def test_rights_are_written_and_read(tmp_path: Path) -> None:
         "rate": "100/hour",
         "may": ["send"],
     }
-    tokens.new(file, "ci", Rights.model_validate(given))
+    tokens.new(file, "ci", Permissions.model_validate(given))
     tokens.new(file, "other")
     assert tokens.read(file)["ci"].rights() == given
     assert tokens.read(file)["other"].rights() == {}

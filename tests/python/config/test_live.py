@@ -10,7 +10,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from pyservice.config.live import LIVE, Current
+from pyservice.config.live import LIVE, LiveSettings
 from pyservice.config.settings import Settings
 from tests.builders.command import http, is_up, serving
 from tests.python.conftest import Json, PostfixStandIn, free_port, wait_for
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_what_can_change_does() -> None:
     """The others keep their values, and are told."""
-    current = Current(Settings(port=1, sender="a@x.org", default_to="b@x.org"))
+    current = LiveSettings(Settings(port=1, sender="a@x.org", default_to="b@x.org"))
     changed, fixed = current.replace(
         Settings(port=2, smtp_port=3, sender="c@x.org", default_to="b@x.org")
     )

@@ -1,4 +1,4 @@
-"""Storms from end to end: many reports, few mails, and each build in one of them."""
+"""MailRateLimiter from end to end: many reports, few mails, and each build in one of them."""
 
 import email
 import email.policy

@@ -4,14 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
 from pyservice.delivery import retry
-from pyservice.outbox.migrations import downgrade
 from pyservice.postfix import log_watcher
 from pyservice.web.app import reload
 from tests.builders.answers import scrape_when
@@ -160,14 +158,14 @@ def test_what_was_skipped_can_be_sent(
         before = client.get(f"{answer['preview_url']}?part=source").content
         done = run("outbox", "retry", answer["id"], NOTIFY_EMAIL_DATABASE_URL=dry.outbox_url)
         assert done.returncode == 0, done.stderr
-        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        client.app.state.service.worker.wake()  # type: ignore[attr-defined]
         wait_for(lambda: notes(client.get(answer["status_url"]).json())[-1].startswith("DRY_RUN"))
         change(client, settings)
-        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        client.app.state.service.worker.wake()  # type: ignore[attr-defined]
         assert client.get(answer["status_url"]).json()["state"] == "skipped"
         done = run("outbox", "retry", answer["id"], NOTIFY_EMAIL_DATABASE_URL=dry.outbox_url)
         assert done.returncode == 0, done.stderr
-        client.app.state.service.courier.wake()  # type: ignore[attr-defined]
+        client.app.state.service.worker.wake()  # type: ignore[attr-defined]
         settled(client, answer)
         assert client.get(f"{answer['preview_url']}?part=source").content == before
     assert [mail.recipients for mail in postfix.mails] == [["a@x.org", "b@x.org"]]
@@ -211,17 +209,3 @@ def test_it_is_told_after_a_change(settings: Settings, rerouted: Settings) -> No
             change(client, rerouted)
         scrape_when(client, "diverted", reroute_to=1)
     assert [log["to"] for log in logs if log["event"] == "mail.goes_elsewhere"] == [OPS]
-
-
-def test_an_older_service_has_what_was_skipped_as_failed(
-    dry: Settings, report: Json, database_url: str
-) -> None:
-    """It knows no such state, and can send it."""
-    with serve(dry.model_copy(update={"database_url": database_url})) as client:
-        settled(client, post(client, report).json(), state="skipped")
-    engine = sa.create_engine(database_url)
-    with engine.begin() as connection:
-        downgrade(connection, "0003")
-        states = connection.exec_driver_sql("SELECT state FROM reports").scalars().all()
-    engine.dispose()
-    assert states == ["failed"]

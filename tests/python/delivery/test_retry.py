@@ -116,7 +116,7 @@ def test_a_day_of_temporary_replies(
 
     postfix.data_hook = answer
     with time_machine.travel(start) as clock, serve(settings) as client:
-        courier = client.app.state.service.courier  # type: ignore[attr-defined]
+        courier = client.app.state.service.worker  # type: ignore[attr-defined]
         accepted = post(client, report).json()
         status: Json = {"state": "", "attempts": 0}
 

@@ -9,31 +9,31 @@ from hypothesis import strategies as st
 from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.description.text import LONGEST, MARK, line, page, renewed
-from pyservice.outbox.models import Entry, Receipt
-from pyservice.policy.recipients import Envelope
+from pyservice.outbox.models import QueuedReport, Receipt
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Build
 
 ROOT = "https://ci.example.com/jenkins"
-PEOPLE = Envelope(
+PEOPLE = Recipients(
     to=(Mailbox("", "ada@example.com"), Mailbox("Bob", "bob@example.com")),
     cc=(Mailbox("", "cora@example.com"),),
 )
-WITH_BCC = Envelope(to=PEOPLE.to, bcc=(Mailbox("", "eve@example.com"),))
+WITH_BCC = Recipients(to=PEOPLE.to, bcc=(Mailbox("", "eve@example.com"),))
 
 
-def entry(state: str, people: Envelope = PEOPLE, **changed: Any) -> Entry:
+def entry(state: str, people: Recipients = PEOPLE, **changed: Any) -> QueuedReport:
     """A report to some people whose mail is in a state."""
-    return Entry(
+    return QueuedReport(
         id="1",
         owner="ci",
-        digest="d",
+        report_hash="d",
         message_id="<m@x>",
         report=samples.load("2-failure"),
-        people=people,
-        created=0,
+        recipients=people,
+        created_at=0,
         state=state,
-        pending=(),
-        due=None,
+        pending_recipients=(),
+        next_attempt_at=None,
         node="n",
         **changed,
     )
@@ -43,7 +43,7 @@ def receipt(name: str, state: str = "relayed", reply: str = "250 2.0.0 Ok") -> R
     return Receipt(f"{name}@example.com", state, reply, 0)
 
 
-def told(entry: Entry, *receipts: Receipt) -> str:
+def told(entry: QueuedReport, *receipts: Receipt) -> str:
     """The line, without what it begins with."""
     found = line(entry, receipts)
     assert found is not None
@@ -71,19 +71,21 @@ def test_what_is_known() -> None:
     )
     assert told(entry("failed", error="550 no")) == "failed: 550 no"
     assert told(entry("queued", error="451 x")) == "not sent to all yet, and tried again: 451 x"
-    assert told(entry("digested", in_digest="2")) == "in one mail with other builds"
+    assert told(entry("digested", digest_id="2")) == "in one mail with other builds"
     assert told(entry("skipped")) == "made, and not sent, since DRY_RUN is set"
-    partly = entry("accepted", taken=True, error="250 Ok; refused bob@example.com: 550 no")
+    partly = entry(
+        "accepted", accepted_by_postfix=True, error="250 Ok; refused bob@example.com: 550 no"
+    )
     assert told(partly) == (
         "accepted by Postfix; an attempt failed, perhaps for some only: "
         "refused bob@example.com: 550 no"
     )
-    later = entry("relayed", taken=True, error="451 later")
+    later = entry("relayed", accepted_by_postfix=True, error="451 later")
     assert told(later, *three[:2]) == (
         "relayed to 2 of 3 recipients; an attempt failed, perhaps for some only: 451 later"
     )
     assert told(later, *three) == "relayed to 3 recipients"
-    alone = Envelope(to=PEOPLE.to[:1])
+    alone = Recipients(to=PEOPLE.to[:1])
     assert told(entry("accepted", alone)) == "accepted by Postfix for 1 recipient"
     assert told(entry("relayed", alone), three[0]) == "relayed to 1 recipient"
     rerouted = entry("relayed", rerouted_to="ops@example.com")
@@ -96,7 +98,7 @@ def test_many() -> None:
     """Three are named, the others counted; the line has its length."""
     boxes = tuple(Mailbox("", f"a{n}@example.com") for n in range(9))
     some = [receipt(f"a{n}", "bounced", "550 no") for n in range(9)]
-    assert told(entry("bounced", Envelope(to=boxes)), *some).endswith(
+    assert told(entry("bounced", Recipients(to=boxes)), *some).endswith(
         "a2@example.com: 550 no, 6 more"
     )
     long = receipt("ada", "bounced", "x" * 2000)
@@ -109,7 +111,14 @@ def test_nobody_of_bcc_is_told() -> None:
     secret = [
         told(entry("bounced", WITH_BCC), bounced),
         told(entry("failed", WITH_BCC, error="refused eve@example.com: 550")),
-        told(entry("accepted", WITH_BCC, taken=True, error="250; refused eve@example.com: 550")),
+        told(
+            entry(
+                "accepted",
+                WITH_BCC,
+                accepted_by_postfix=True,
+                error="250; refused eve@example.com: 550",
+            )
+        ),
         told(entry("queued", WITH_BCC, error="deferred eve@example.com: 450")),
         told(entry("relayed", rerouted_to="ops@example.com"), receipt("ops", "bounced", "550 ops")),
     ]
@@ -120,7 +129,7 @@ def test_nobody_of_bcc_is_told() -> None:
 @given(st.text(), st.text(max_size=60))
 def test_harmless(reply: str, address: str) -> None:
     """Whatever a relay host says is one line without a tag, and is found again."""
-    people = Envelope(to=(Mailbox("", address),))
+    people = Recipients(to=(Mailbox("", address),))
     found = line(entry("bounced", people), [Receipt(address, "bounced", reply, 0)])
     assert found is not None
     assert not set(found) & set("<>\r\n\0\u202e")

@@ -11,26 +11,28 @@ import pytest
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.mail import composer as composer_module
 from pyservice.mail.composer import Composer
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from tests.python.conftest import wait_for
 
 REPORT = samples.load("2-failure")
 ADDRESSING = Addressing(
     Mailbox("Jenkins", "ci@x.org"),
-    Envelope(to=(Mailbox("", "ada@x.org"),)),
+    Recipients(to=(Mailbox("", "ada@x.org"),)),
     "<notify-email.1@x.org>",
     datetime(2026, 1, 1, tzinfo=UTC),
 )
 
 
 def made(folder: Path | None = None) -> Composer:
-    return Composer(Renderer(folder), Current(Settings(sender="ci@x.org", templates_dir=folder)))
+    return Composer(
+        Renderer(folder), LiveSettings(Settings(sender="ci@x.org", templates_dir=folder))
+    )
 
 
 @pytest.fixture

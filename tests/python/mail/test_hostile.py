@@ -24,7 +24,7 @@ from pyservice.errors import InvalidError, MalformedError, RenderError
 from pyservice.mail import message as mail_module
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Envelope, envelope
+from pyservice.policy.recipients import Recipients, envelope
 from pyservice.report.schema import Report
 from pyservice.web.problems import MAX_BODY
 from tests.builders.answers import problem
@@ -60,7 +60,7 @@ def body_of(name: str) -> bytes:
     return (CORPUS / name).read_bytes()
 
 
-def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, Envelope]:
+def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, Recipients]:
     """A body as its mail, without the service around it."""
     report = Report.parse(body)
     people = envelope(report.mail, SETTINGS)
@@ -68,7 +68,7 @@ def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, 
     return compose(report, addressing, RENDERER), report, people
 
 
-def is_as_meant(mail: bytes, report: Report, people: Envelope) -> None:
+def is_as_meant(mail: bytes, report: Report, people: Recipients) -> None:
     """By our own rules and by both of Python's parsers, which must see the same."""
     wanted = set(HEADERS)
     wanted |= {"Cc"} if people.cc else set()
@@ -168,7 +168,7 @@ def test_every_python_writes_it_so(name: str) -> None:
 
 def test_the_boundary_itself() -> None:
     """Who knows a mail's Message-ID knows its boundary, and still can't write it into a part."""
-    people = Envelope(to=(Mailbox("", "ada@example.com"),))
+    people = Recipients(to=(Mailbox("", "ada@example.com"),))
     addressing = Addressing(SETTINGS.sender_mailbox, people, MESSAGE_ID, WHEN)
     boundary = mail_module._boundary(addressing)
     evil = f"\r\n--{boundary}\r\nContent-Type: text/html\r\n\r\n<script>\r\n--{boundary}--\r\n"

@@ -15,7 +15,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.mail.message import MAX_HEADER_LINE, Addressing, compose, list_id
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Mail, Report
 
 RENDERER = Renderer()
@@ -37,8 +37,8 @@ HEADERS = [
 ]
 
 
-def composed(report: Report, people: Envelope | None = None) -> tuple[bytes, EmailMessage]:
-    people = people or Envelope(to=(Mailbox("", "ada@example.com"),))
+def composed(report: Report, people: Recipients | None = None) -> tuple[bytes, EmailMessage]:
+    people = people or Recipients(to=(Mailbox("", "ada@example.com"),))
     mail = compose(report, Addressing(SENDER, people, "<1@ci.example.com>", WHEN), RENDERER)
     message = email.message_from_bytes(mail, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
@@ -85,7 +85,7 @@ def test_the_headers_that_machines_read() -> None:
 
 def test_people() -> None:
     """Names of any script are readable; bcc is nowhere in the mail."""
-    people = Envelope(
+    people = Recipients(
         to=(Mailbox("Ada Éxample", "ada@example.com"), Mailbox('Doe, "J"', "j@example.com")),
         cc=tuple(Mailbox("漢字" * 20, f"c{n}@example.com") for n in range(30)),
         bcc=(Mailbox("", "secret@example.com"),),
@@ -109,7 +109,9 @@ def _raw(mail: bytes, name: str) -> str:
 
 def test_bcc_alone() -> None:
     """A mail to hidden recipients has a To that names none of them."""
-    _, message = composed(samples.load("2-failure"), Envelope(bcc=(Mailbox("", "s@example.com"),)))
+    _, message = composed(
+        samples.load("2-failure"), Recipients(bcc=(Mailbox("", "s@example.com"),))
+    )
     assert message["To"] == "undisclosed-recipients:;"
 
 
@@ -137,7 +139,7 @@ NASTY = [
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_becomes_a_header(text: str) -> None:
     """Job, subject and people's names of any content leave the headers as they were meant."""
-    people = Envelope(to=(Mailbox(text, "ada@example.com"),))
+    people = Recipients(to=(Mailbox(text, "ada@example.com"),))
     mail, message = composed(named(text, subject=text), people)
     _check(mail, message)
     assert [a.addr_spec for a in message["To"].addresses] == ["ada@example.com"]
@@ -150,7 +152,9 @@ any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 @given(any_text.filter(bool), any_text, any_text)
 def test_no_text_at_all_becomes_a_header(job: str, subject: str, name: str) -> None:
     """The same for texts that nobody thought of."""
-    mail, message = composed(named(job, subject=subject), Envelope(to=(Mailbox(name, "a@x.org"),)))
+    mail, message = composed(
+        named(job, subject=subject), Recipients(to=(Mailbox(name, "a@x.org"),))
+    )
     _check(mail, message)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
 from pyservice.outbox import retention
-from pyservice.outbox.admin import Desk, Filter
+from pyservice.outbox.admin import Filter, OutboxAdmin
 from pyservice.outbox.database import Database
 from pyservice.outbox.export import dossier, export
 from pyservice.outbox.queue import Outbox
@@ -40,9 +40,9 @@ def guest(outbox: Outbox, database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def desk(guest: Database) -> Desk:
+def desk(guest: Database) -> OutboxAdmin:
     """The guest's."""
-    return Desk(guest, "a test")
+    return OutboxAdmin(guest, "a test")
 
 
 def settle(outbox: Outbox, report: Report = REPORT, *, state: str, **settlement: object) -> str:
@@ -57,7 +57,7 @@ def job(name: str) -> Report:
     return REPORT.model_copy(update={"build": REPORT.build.model_copy(update={"job": name})})
 
 
-def test_pages(outbox: Outbox, desk: Desk) -> None:
+def test_pages(outbox: Outbox, desk: OutboxAdmin) -> None:
     """The newest come first, each once, page after page."""
     ids = [accept(outbox, other(number)).id for number in range(1, 8)]
     found: list[str] = []
@@ -78,7 +78,7 @@ def test_pages(outbox: Outbox, desk: Desk) -> None:
         desk.page(Filter(), 3, "none\0")
 
 
-def test_filters(outbox: Outbox, desk: Desk) -> None:
+def test_filters(outbox: Outbox, desk: OutboxAdmin) -> None:
     """By state, by owner, by age, by job; a folder's name stands for all that is in it."""
     failed = settle(outbox, other(3), state="failed")
     lib = accept(outbox, job("lib_a")).id
@@ -108,15 +108,15 @@ def test_no_row_is_read_that_is_not_shown(tmp_path: Path) -> None:
             statements.append((arguments[2], arguments[3]))
 
         sa.event.listen(database._engine, "before_cursor_execute", note)
-        Desk(database, "a test").page(Filter(owner="ci", state="failed"), 9)
+        OutboxAdmin(database, "a test").page(Filter(owner="ci", state="failed"), 9)
         [(query, parameters)] = [one for one in statements if one[0].startswith("SELECT")]
         with database.read() as read:
             plan = str(read.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", parameters).all())
-    assert "USING INDEX reports_created" in plan
+    assert "USING INDEX reports_created_at" in plan
     assert "TEMP B-TREE" not in plan
 
 
-def test_an_id_may_be_shortened(outbox: Outbox, desk: Desk) -> None:
+def test_an_id_may_be_shortened(outbox: Outbox, desk: OutboxAdmin) -> None:
     """To what is one report's only."""
     ids = [accept(outbox, other(number)).id for number in range(1, 30)]
     assert desk.find(ids[0]) == ids[0]
@@ -127,32 +127,32 @@ def test_an_id_may_be_shortened(outbox: Outbox, desk: Desk) -> None:
         desk.find("%")
 
 
-def test_what_waits_is_tried_at_once(outbox: Outbox, desk: Desk) -> None:
+def test_what_waits_is_tried_at_once(outbox: Outbox, desk: OutboxAdmin) -> None:
     """However long its next try was off."""
     entry_id = settle(outbox, state="queued", pending=("b@x.org",), due=time.time() + 900)
     assert outbox.take() == []
     assert desk.retry(entry_id).state == "queued"
     entry = taken(outbox)
-    assert (entry.id, entry.pending) == (entry_id, ("b@x.org",))
+    assert (entry.id, entry.pending_recipients) == (entry_id, ("b@x.org",))
     note = outbox.get(entry_id, owner="ci")[1][-1].note
     assert note == "to be tried at once, says a test"
 
 
-def test_what_failed_goes_to_all(outbox: Outbox, desk: Desk) -> None:
+def test_what_failed_goes_to_all(outbox: Outbox, desk: OutboxAdmin) -> None:
     """With the same bytes, and the same Message-ID; nobody has got it."""
     entry_id = settle(outbox, state="failed", error="550 no")
     assert desk.failed() == [entry_id]
     assert desk.retry(entry_id).state == "queued"
     assert desk.failed() == []
     entry = taken(outbox)
-    assert entry.pending == PEOPLE.recipients
+    assert entry.pending_recipients == PEOPLE.addresses
     assert entry.mail == b"From: x\r\n\r\nbytes\xff"
     outbox.sending(entry, entry.mail)
     outbox.settle(entry, state="accepted", note="250 ok")
     assert outbox.get(entry_id, owner="ci")[0].state == "accepted"
 
 
-def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: Desk) -> None:
+def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: OutboxAdmin) -> None:
     """It has no bytes yet."""
     entry = accept(outbox, hold=True)
     outbox.settle(entry, state="failed", note="It could not be rendered")
@@ -160,33 +160,33 @@ def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: Desk)
     assert taken(outbox).mail is None
 
 
-def test_what_waits_is_cancelled(outbox: Outbox, desk: Desk) -> None:
+def test_what_waits_is_cancelled(outbox: Outbox, desk: OutboxAdmin) -> None:
     """It has ended, is never sent, and the same report again is still that one."""
     entry_id = accept(outbox).id
     assert desk.cancel(entry_id).state == "cancelled"
     assert outbox.take() == []
     assert desk.waiting() == 0
     entry, history = outbox.get(entry_id, owner="ci")
-    assert (entry.state, entry.due) == ("cancelled", None)
+    assert (entry.state, entry.next_attempt_at) == ("cancelled", None)
     assert (history[-1].state, history[-1].note) == ("cancelled", "says a test")
     assert outbox.accept(REPORT, PEOPLE, owner="ci").result() == (entry, False)
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_what_is_held_is_left_alone(outbox: Outbox, desk: Desk, action: str) -> None:
+def test_what_is_held_is_left_alone(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
     """It is being sent, and that is said."""
     accept(outbox)
     entry = taken(outbox)
     with pytest.raises(ConflictError, match="being sent"):
         getattr(desk, action)(entry.id)
-    assert desk.page(Filter(), 1)[0].is_held
+    assert desk.page(Filter(), 1)[0].is_locked
     outbox.sending(entry, b"bytes")
     outbox.settle(entry, state="accepted", note="250 ok")
     assert outbox.get(entry.id, owner="ci")[0].state == "accepted"
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_what_has_ended_stays_so(outbox: Outbox, desk: Desk, action: str) -> None:
+def test_what_has_ended_stays_so(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
     """Postfix has it, or it was cancelled."""
     accepted = settle(outbox, state="accepted")
     with pytest.raises(ConflictError, match="Postfix has it"):
@@ -199,7 +199,7 @@ def test_what_has_ended_stays_so(outbox: Outbox, desk: Desk, action: str) -> Non
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_whose_it_is(outbox: Outbox, desk: Desk, action: str) -> None:
+def test_whose_it_is(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
     """Another token's report is not there."""
     entry_id = accept(outbox).id
     for wrong, owner in ((entry_id, "another"), ("none", "ci"), ("no\0ne", "ci")):
@@ -208,7 +208,7 @@ def test_whose_it_is(outbox: Outbox, desk: Desk, action: str) -> None:
     assert getattr(desk, action)(entry_id, owner="ci").id == entry_id
 
 
-def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: Desk) -> None:
+def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: OutboxAdmin) -> None:
     """What is cancelled while it is being taken is either sent or cancelled, never both."""
     ids = [accept(outbox, other(number)).id for number in range(1, 61)]
     sent: set[str] = set()
@@ -236,7 +236,7 @@ def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: Desk) -> None:
 
 
 def test_purge(
-    outbox: Outbox, desk: Desk, guest: Database, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, desk: OutboxAdmin, guest: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ended is removed with all that belongs to it, in chunks; what waits stays."""
     monkeypatch.setattr(retention, "CHUNK", 2)
@@ -267,7 +267,7 @@ def test_a_dossier(outbox: Outbox, guest: Database) -> None:
         "sending",
         "failed",
     ]
-    assert found["ended"].endswith("+00:00")
+    assert found["ended_at"].endswith("+00:00")
     with pytest.raises(NotFoundError):
         dossier(guest, "none")
 

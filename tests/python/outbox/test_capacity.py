@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.errors import FullError
 from pyservice.outbox import capacity
-from pyservice.outbox.capacity import Room
+from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
 from tests.builders.outbox import PEOPLE, REPORT, accept, other, taken
@@ -23,9 +23,9 @@ def database(database_url: str) -> Iterator[Database]:
     one.close()
 
 
-def room_for(*, rows: int, size: int) -> Room:
+def room_for(*, rows: int, size: int) -> Capacity:
     """One with these limits."""
-    return Room(Current(Settings(outbox_max_waiting=rows, outbox_max_bytes=size)))
+    return Capacity(LiveSettings(Settings(outbox_max_waiting=rows, outbox_max_bytes=size)))
 
 
 def limited(database: Database, *, rows: int = 1000, size: int = 10**9) -> Outbox:
@@ -81,8 +81,11 @@ def test_it_is_asked_once_a_second(database: Database) -> None:
 def test_it_is_answered_by_an_index(tmp_path: object) -> None:
     """No row is read for it: rows are large."""
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
-    query = "EXPLAIN QUERY PLAN SELECT count(*), sum(size) FROM reports WHERE due IS NOT NULL"
+    query = (
+        "EXPLAIN QUERY PLAN SELECT count(*), sum(size_bytes) FROM reports "
+        "WHERE next_attempt_at IS NOT NULL"
+    )
     with database.read() as read:
         plan = str(read.exec_driver_sql(query).all())
     database.close()
-    assert "COVERING INDEX reports_due" in plan
+    assert "COVERING INDEX reports_next_attempt_at" in plan

@@ -1,6 +1,7 @@
 """database.py and migrations/: every older outbox becomes this version's, and can go back."""
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -15,23 +16,30 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pyservice.errors import ConfigurationError, SetupError
-from pyservice.outbox.database import Database
-from pyservice.outbox.migrations import configuration, downgrade, upgrade
+from pyservice.outbox.database import Database, Schema
+from pyservice.outbox.migrations import VERSIONS, configuration, downgrade, upgrade
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata, reports
-from tests.builders.outbox import accept, gathered, opened, other
+from tests.builders.outbox import accept, opened, other
 from tests.python.conftest import wait_for
+
+NEXT = "0002"
+
+
+@pytest.fixture
+def next_schema(tmp_path: Path) -> Schema:
+    """The schema of a version after this one, which the tests bring."""
+    versions = tmp_path / "versions"
+    shutil.copytree(VERSIONS, versions, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).parent / "migrations" / f"{NEXT}_priority.py", versions)
+    return Schema(NEXT, versions)
 
 
 def filled(url: str) -> tuple[str, str]:
-    """An outbox of the version before with two reports: one waits, one has ended; their IDs."""
+    """An outbox with two reports: one waits, one has ended; their IDs."""
     with opened(url, "node1") as outbox:
         waits, ended = accept(outbox), accept(outbox, other(3), hold=True)
         outbox.sending(ended, b"bytes")
         outbox.settle(ended, state="accepted", note="250 ok", queue_id="4Q1")
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        downgrade(connection, "0001")
-    engine.dispose()
     return waits.id, ended.id
 
 
@@ -43,40 +51,54 @@ def columns(url: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("has_version", [True, False])
-def test_an_older_outbox_goes_on(database_url: str, has_version: bool) -> None:
-    """Nothing is lost on the way here; the first one had no version's table."""
-    waits, ended = filled(database_url)
-    assert not columns(database_url) & {"holder", "node"}
-    if not has_version:
-        engine = sa.create_engine(database_url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("DROP TABLE alembic_version")
-        engine.dispose()
-    with opened(database_url, "node1") as outbox:
-        assert [entry.id for entry in outbox.take(5)] == [waits]
+def check_filled(url: str, waits: str, ended: str) -> None:
+    """Nothing of `filled` is lost, and what waits is still to be sent."""
+    with opened(url, "node1") as outbox:
+        taken = outbox.take(5)
+        assert [entry.id for entry in taken] == [waits]
+        outbox.release(*taken)
         entry, history = outbox.get(ended, owner="ci")
         assert (entry.state, entry.queue_id, entry.mail) == ("accepted", "4Q1", b"bytes")
         assert [event.state for event in history] == ["received", "queued", "sending", "accepted"]
-    assert columns(database_url) >= {"holder", "node", "ended"}
 
 
-def test_digests_and_an_older_outbox(database_url: str) -> None:
-    """There, what waits for others is sent alone, and what a mail showed is not sent again."""
-    with opened(database_url, "node1") as outbox:
-        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2, 3)]
-        first = outbox.take()[0]
-        outbox.groups.made(first, b"digest", [entries[1].id])
-        outbox.release(first)
+def test_an_older_outbox_goes_on(database_url: str, next_schema: Schema) -> None:
+    """A newer service upgrades the tables at its start, and an older one gets them back."""
+    waits, ended = filled(database_url)
+    Database(database_url, next_schema).close()
+    assert "priority" in columns(database_url)
+    Database(database_url, next_schema).close()  # there is nothing left to upgrade
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
-        downgrade(connection, "0005")
+        assert set(connection.execute(sa.text("SELECT priority FROM reports")).scalars()) == {7}
+        downgrade(connection, SCHEMA_VERSION, next_schema.versions)
     engine.dispose()
-    assert not columns(database_url) & {"storm", "in_digest"}
-    with opened(database_url, "node1") as outbox:
-        assert [entry.id for entry in outbox.take(9)] == [entries[0].id, entries[2].id]
-        assert outbox.get(first.id, owner="ci")[0].mail == b"digest"
-        assert outbox.get(entries[1].id, owner="ci")[0].state == "accepted"
+    assert "priority" not in columns(database_url)
+    check_filled(database_url, waits, ended)
+
+
+def test_an_upgrade_that_fails_changes_nothing(database_url: str, next_schema: Schema) -> None:
+    """The tables stay at their version, and the service of that version goes on."""
+    waits, ended = filled(database_url)
+    file = next(next_schema.versions.glob(f"{NEXT}_*"))
+    file.write_text(
+        file.read_text().replace('op.drop_index("reports_ended_at"', "op.drop_index('no'")
+    )
+    with pytest.raises(ConfigurationError, match="can't be used"):
+        Database(database_url, next_schema)
+    assert "priority" not in columns(database_url)
+    check_filled(database_url, waits, ended)
+
+
+def test_an_outbox_of_no_release(database_url: str) -> None:
+    """Tables without a version are left alone, and the error says what to do."""
+    filled(database_url)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    engine.dispose()
+    with pytest.raises(ConfigurationError, match=r"unreleased notify-email.*move it away"):
+        Database(database_url)
 
 
 def test_migrated_and_new_are_the_same(database_url: str) -> None:
@@ -150,8 +172,8 @@ def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
     failed: list[BaseException] = []
 
     def work(number: int) -> None:
-        row = {"node": None if number == 7 else str(number), "mark": ""}
-        statement = metadata.tables["positions"].insert().values(row)
+        row = {"node": None if number == 7 else str(number), "position": ""}
+        statement = metadata.tables["log_positions"].insert().values(row)
         try:
             database.write(lambda write: write.execute(statement))
         except sa.exc.IntegrityError as error:
@@ -159,7 +181,7 @@ def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
 
     while_the_disk_is_busy(database, [partial(work, number) for number in range(20)])
     with database.read() as read:
-        count = read.execute(sa.text("SELECT count(*) FROM positions")).scalar()
+        count = read.execute(sa.text("SELECT count(*) FROM log_positions")).scalar()
     database.close()
     assert (count, len(failed)) == (19, 1)
 
@@ -236,12 +258,12 @@ def test_a_guest_makes_nothing(database_url: str, tmp_path: Path) -> None:
             Database.guest(database_url)
 
 
-def test_a_guest_of_another_version(database_url: str) -> None:
+def test_a_guest_of_another_version(database_url: str, next_schema: Schema) -> None:
     """It changes nothing, and says what to do."""
     filled(database_url)
     with pytest.raises(SetupError, match="start this one's service first"):
-        Database.guest(database_url)
-    assert "holder" not in columns(database_url)
+        Database.guest(database_url, next_schema)
+    assert "priority" not in columns(database_url)
 
 
 def test_what_is_read_to_be_written_is_not_changed_in_between(database_url: str) -> None:
@@ -303,9 +325,11 @@ def test_a_sound_database_has_no_damage(database_url: str) -> None:
 def test_unused_pages_are_given_back(tmp_path: Path) -> None:
     """So many at once, until the file is small again."""
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
-    row = {"node": "n", "mark": "x" * 1_000_000}
-    database.write(lambda write: write.execute(metadata.tables["positions"].insert().values(row)))
-    database.write(lambda write: write.execute(metadata.tables["positions"].delete()))
+    row = {"node": "n", "position": "x" * 1_000_000}
+    database.write(
+        lambda write: write.execute(metadata.tables["log_positions"].insert().values(row))
+    )
+    database.write(lambda write: write.execute(metadata.tables["log_positions"].delete()))
     left = database.give_back(50)
     assert left > 100
     assert database.give_back(50) == left - 50

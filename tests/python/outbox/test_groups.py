@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.delivery.worker import Courier
-from pyservice.description.updater import Callback
+from pyservice.delivery.worker import DeliveryWorker
+from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import ConflictError, GroupChangedError, LostLeaseError
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
 from pyservice.outbox import groups
-from pyservice.outbox.admin import Desk
+from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
-from pyservice.outbox.models import Entry
+from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.retention import sweep
 from pyservice.outbox.tables import reports
 from tests.builders.outbox import PEOPLE, accept, gathered, opened, other, taken
@@ -36,12 +36,12 @@ def outbox(database_url: str) -> Iterator[Outbox]:
         yield one
 
 
-def states(outbox: Outbox, *entries: Entry) -> list[tuple[str, str | None]]:
+def states(outbox: Outbox, *entries: QueuedReport) -> list[tuple[str, str | None]]:
     found = [outbox.get(entry.id, owner="ci")[0] for entry in entries]
-    return [(entry.state, entry.in_digest) for entry in found]
+    return [(entry.state, entry.digest_id) for entry in found]
 
 
-def digested(outbox: Outbox) -> Entry:
+def digested(outbox: Outbox) -> QueuedReport:
     """Take the first of a group, and let the others end in its mail."""
     first = taken(outbox)
     others = [one.id for one in outbox.groups.others(first)]
@@ -52,9 +52,9 @@ def test_it_waits_for_its_time(outbox: Outbox) -> None:
     """Whoever accepted it doesn't hold it, and the history says what it waits for."""
     entry = gathered(outbox, 1, wait=60)
     assert outbox.take() == []
-    assert outbox.next_due() == entry.due
+    assert outbox.next_due() == entry.next_attempt_at
     found, history = outbox.get(entry.id, owner="ci")
-    assert (found.state, found.storm) == ("received", "g")
+    assert (found.state, found.digest_group) == ("received", "g")
     assert history[-1].note == "over job=1/hour: it waits up to 60 s for others like it"
 
 
@@ -90,7 +90,7 @@ def test_one_commit_ends_them_all(outbox: Outbox) -> None:
     outbox.sending(first, b"digest")
     outbox.settle(first, state="queued", note="451 later", pending=("a@x.org",), due=1.0)
     again = taken(outbox)
-    assert (again.mail, again.in_digest) == (b"digest", first.id)
+    assert (again.mail, again.digest_id) == (b"digest", first.id)
     outbox.settle(again, state="accepted", note="250 ok")
     assert outbox.take(9) == []
     history = outbox.get(entries[1].id, owner="ci")[1]
@@ -114,7 +114,7 @@ def test_alone(outbox: Outbox) -> None:
     first = taken(outbox)
     assert outbox.groups.others(first) == []
     left = outbox.groups.left(first)
-    assert left.storm is None
+    assert left.digest_group is None
     later = gathered(outbox, 2)
     assert taken(outbox).id == later.id
     outbox.sending(left, b"bytes")
@@ -127,7 +127,7 @@ def test_so_many_at_once(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(groups, "MOST", 4)
     entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 10)]
     made = [digested(outbox), digested(outbox)]
-    assert [in_digest for _, in_digest in states(outbox, *entries)] == [
+    assert [digest_id for _, digest_id in states(outbox, *entries)] == [
         *[made[0].id] * 4,
         *[made[1].id] * 4,
         None,
@@ -139,7 +139,7 @@ def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = taken(outbox)
     others = [one.id for one in outbox.groups.others(first)]
-    Desk(outbox._database, "a test").cancel(entries[1].id)
+    OutboxAdmin(outbox._database, "a test").cancel(entries[1].id)
     with pytest.raises(GroupChangedError):
         outbox.groups.made(first, b"digest", others)
     assert outbox.get(first.id, owner="ci")[0].mail is None
@@ -150,11 +150,11 @@ def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
 def test_the_first_one_leaves(outbox: Outbox, action: str) -> None:
     """Cancelled or sent by itself: the next one is the first."""
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
-    getattr(Desk(outbox._database, "a test"), action)(entries[0].id)
+    getattr(OutboxAdmin(outbox._database, "a test"), action)(entries[0].id)
     found = {entry.id: entry for entry in outbox.take(9)}
     alone = found.pop(entries[0].id, None)
     assert (alone is not None) == (action == "retry")
-    assert alone is None or alone.storm is None
+    assert alone is None or alone.digest_group is None
     assert list(found) == [entries[1].id]
     assert [one.id for one in outbox.groups.others(found[entries[1].id])] == [entries[2].id]
 
@@ -164,7 +164,7 @@ def test_a_digest_is_cancelled(outbox: Outbox) -> None:
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = digested(outbox)
     outbox.release(first)
-    desk = Desk(outbox._database, "a test")
+    desk = OutboxAdmin(outbox._database, "a test")
     desk.cancel(first.id)
     again = digested(outbox)
     assert states(outbox, *entries) == [
@@ -172,7 +172,7 @@ def test_a_digest_is_cancelled(outbox: Outbox) -> None:
         ("queued" if again.id == entries[1].id else "digested", again.id),
         ("queued" if again.id == entries[2].id else "digested", again.id),
     ]
-    assert set(again.pending) == set(PEOPLE.recipients)
+    assert set(again.pending_recipients) == set(PEOPLE.addresses)
 
 
 def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
@@ -181,7 +181,7 @@ def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
     first = digested(outbox)
     outbox.sending(first, b"digest")
     outbox.settle(first, state="queued", note="", pending=("b@x.org",), due=9e9, taken=True)
-    Desk(outbox._database, "a test").cancel(first.id)
+    OutboxAdmin(outbox._database, "a test").cancel(first.id)
     assert states(outbox, *entries) == [("cancelled", first.id), ("digested", first.id)]
 
 
@@ -191,10 +191,10 @@ def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
     first = digested(outbox)
     outbox.sending(first, b"digest")
     outbox.settle(first, state="failed", note="550 no")
-    desk = Desk(outbox._database, "a test")
+    desk = OutboxAdmin(outbox._database, "a test")
     desk.retry(first.id)
     again = taken(outbox)
-    assert (again.id, again.mail, again.in_digest) == (first.id, b"digest", first.id)
+    assert (again.id, again.mail, again.digest_id) == (first.id, b"digest", first.id)
     [member] = [entry for entry in entries if entry.id != first.id]
     with pytest.raises(ConflictError, match=f"Its build is in the mail of {first.id}"):
         desk.retry(member.id)
@@ -223,7 +223,7 @@ def test_neighbours(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(LostLeaseError):
             one.groups.made(first, b"digest", [])
         two.groups.made(found[0], b"digest", [one.id for one in two.groups.others(found[0])])
-        assert {in_digest for _, in_digest in states(two, *entries)} == {first.id}
+        assert {digest_id for _, digest_id in states(two, *entries)} == {first.id}
 
 
 def test_many_services_at_once(shared_url: str) -> None:
@@ -285,7 +285,7 @@ def test_a_crash_at_each_commit(
         wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))
         courier.stop()
         found = [outbox.get(entry_id, owner="ci")[0] for entry_id in ids]
-    [digest] = {entry.in_digest for entry in found}
+    [digest] = {entry.digest_id for entry in found}
     assert sorted(entry.state for entry in found) == ["accepted", *["digested"] * 6]
     if last < 4:  # before the reply to the dot nothing is doubled
         assert len(postfix.mails) == 1
@@ -293,15 +293,15 @@ def test_a_crash_at_each_commit(
     assert digest in ids
 
 
-def courier_of(outbox: Outbox, settings: Settings) -> Courier:
+def courier_of(outbox: Outbox, settings: Settings) -> DeliveryWorker:
     """One that sends what is in an outbox."""
-    current, database = Current(settings), outbox._database
-    callback = Callback(current, database, Ledger(database, "node1"))
-    return Courier(outbox, Renderer(), current, Metrics(), callback)
+    current, database = LiveSettings(settings), outbox._database
+    callback = DescriptionUpdater(current, database, ReceiptStore(database, "node1"))
+    return DeliveryWorker(outbox, Renderer(), current, Metrics(), callback)
 
 
 def ended(outbox: Outbox, entry_id: str) -> bool:
-    return outbox.get(entry_id, owner="ci")[0].due is None
+    return outbox.get(entry_id, owner="ci")[0].next_attempt_at is None
 
 
 def dying(
@@ -333,7 +333,7 @@ def test_what_waits_needs_no_look_at_the_table(outbox: Outbox) -> None:
     if outbox._database.is_shared:
         return
     with outbox._database.read() as read:
-        query = sa.select(reports.c.id).where(reports.c.due < 0, groups.may_be_taken())
+        query = sa.select(reports.c.id).where(reports.c.next_attempt_at < 0, groups.may_be_taken())
         sql = query.compile(outbox._database._engine, compile_kwargs={"literal_binds": True})
         plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
-    assert any("reports_storm" in str(row) for row in plan), plan
+    assert any("reports_digest_group" in str(row) for row in plan), plan

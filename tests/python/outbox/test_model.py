@@ -28,18 +28,18 @@ from hypothesis.stateful import (
 from pyservice.addresses import Mailbox
 from pyservice.errors import ConflictError, LostLeaseError
 from pyservice.outbox import queue, retention
-from pyservice.outbox.admin import Desk
+from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
-from pyservice.outbox.models import Entry, Receipt, Trace
+from pyservice.outbox.models import LogEvent, QueuedReport, Receipt
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.states import PASSED, WAITING
 from pyservice.outbox.tables import metadata, reports
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from tests.builders.outbox import other
 
 EVERYBODY = ("ada@example.com", "bo@example.com", "c@example.com")
-PEOPLE = Envelope(to=tuple(Mailbox("", address) for address in EVERYBODY))
+PEOPLE = Recipients(to=tuple(Mailbox("", address) for address in EVERYBODY))
 BYTES = b"From: x\r\n\r\nbytes\r\n"
 REPLIES = ("accepted", "deferred", "refused")
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ picks = st.integers(0, 7)
 class Attempt:
     """A mail on its way: what Postfix is about to do with it."""
 
-    entry: Entry
+    entry: QueuedReport
     replies: dict[str, str]
     """Of each recipient."""
     is_reply_lost: bool
@@ -101,9 +101,9 @@ class Known:
         """Nobody holds it any more."""
         self.holder, self.has_run_out = None, False
 
-    def is_still(self, entry: Entry, node: "Node") -> bool:
+    def is_still(self, entry: QueuedReport, node: "Node") -> bool:
         """Whether a node holds it, and as it was when it took it."""
-        return self.holder is node and self.pending == entry.pending
+        return self.holder is node and self.pending == entry.pending_recipients
 
     def end(self, state: str, now: float) -> None:
         """There is no further attempt."""
@@ -138,8 +138,8 @@ class Node:
     def __init__(self, url: str, name: str, database: Database) -> None:
         self.url, self.name, self.database = url, name, database
         self.outbox = Outbox(database, host="ci.example.com", node=name)
-        self.ledger = Ledger(database, name)
-        self.held: list[Entry] = []
+        self.ledger = ReceiptStore(database, name)
+        self.held: list[QueuedReport] = []
         """In its hands, not yet under way; one whose lease ran out may be there twice."""
         self.flying: list[Attempt] = []
 
@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
         self.nodes = [
             Node(self.url, f"node{n}", database) for n, database in enumerate(self.databases)
         ]
-        self.desk = Desk(self.nodes[0].database, "a test")
+        self.desk = OutboxAdmin(self.nodes[0].database, "a test")
         for number in (1, 2):
             self.accept(pick=0, number=number, key="", owner="ci", hold=True)
 
@@ -255,7 +255,7 @@ class Machine(RuleBasedStateMachine):
         assert {entry.id for entry in taken} == {one.id for one in wanted}
         for entry in taken:
             one = self.known[entry.id]
-            assert (entry.pending, entry.state) == (one.pending, one.state)
+            assert (entry.pending_recipients, entry.state) == (one.pending, one.state)
             node.held.append(entry)
 
     def holding(self) -> bool:
@@ -282,13 +282,13 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(LostLeaseError):
                 node.outbox.sending(entry, BYTES)
             return
-        assert not one.has & set(entry.pending)
+        assert not one.has & set(entry.pending_recipients)
         node.outbox.sending(entry, BYTES)
         one.state, one.attempts, one.has_mail, one.logged = "sending", one.attempts + 1, True, False
         told = replies[:1] * 3 if all_alike else replies
         queue_id = f"4Q{next(self.numbers)}"
         attempt = Attempt(
-            entry, dict(zip(entry.pending, told, strict=False)), is_reply_lost, queue_id
+            entry, dict(zip(entry.pending_recipients, told, strict=False)), is_reply_lost, queue_id
         )
         node.flying.append(attempt)
         one.copies |= set(attempt.copies)
@@ -316,7 +316,7 @@ class Machine(RuleBasedStateMachine):
         )
         refused = {who for who, reply in attempt.replies.items() if reply == "refused"}
         goes_on = bool(deferred) and not gives_up
-        state = "accepted" if entry.taken or accepted else "failed"
+        state = "accepted" if entry.accepted_by_postfix or accepted else "failed"
         told = node.outbox.settle(
             entry,
             state="queued" if goes_on else state,
@@ -327,7 +327,7 @@ class Machine(RuleBasedStateMachine):
             uncertain=is_lost,
             queue_id=attempt.queue_id if accepted else None,
         )
-        in_doubt = is_lost or (entry.uncertain > 0 and (goes_on or state == "failed"))
+        in_doubt = is_lost or (entry.unconfirmed_attempts > 0 and (goes_on or state == "failed"))
         if (
             one is None
             or not one.is_still(entry, node)
@@ -336,8 +336,8 @@ class Machine(RuleBasedStateMachine):
             if one and in_doubt and one.logged:
                 one.settle_by_log(self.now)
             return
-        one.taken = entry.taken or bool(accepted)
-        one.uncertain = entry.uncertain + is_lost
+        one.taken = entry.accepted_by_postfix or bool(accepted)
+        one.uncertain = entry.unconfirmed_attempts + is_lost
         one.has |= set(accepted)
         one.settled_without |= refused
         if one.logged and in_doubt:
@@ -366,7 +366,7 @@ class Machine(RuleBasedStateMachine):
         node = self.node(pick)
         born = node.die()
         self.nodes[self.nodes.index(node)] = born
-        self.desk = Desk(self.nodes[0].database, "a test")
+        self.desk = OutboxAdmin(self.nodes[0].database, "a test")
         self.lines = [(born if of is node else of, attempt) for of, attempt in self.lines]
         if born.database.is_shared:
             return
@@ -382,7 +382,7 @@ class Machine(RuleBasedStateMachine):
             return
         node = holders[pick % len(holders)]
         with self.nodes[0].database._engine.begin() as write:
-            held = reports.c.holder == node.outbox._holder
+            held = reports.c.locked_by == node.outbox._holder
             write.execute(reports.update().where(held).values(held_until=0))
         for one in self.known.values():
             if one.holder is node:
@@ -447,7 +447,7 @@ class Machine(RuleBasedStateMachine):
         """A mail is in the queue: it settles what was in doubt, if it is for everybody."""
         node, attempt = self.lines.pop(0)
         attempt.is_told = True
-        trace = Trace(attempt.entry.id, attempt.queue_id, recipients=len(attempt.copies))
+        trace = LogEvent(attempt.entry.id, attempt.queue_id, recipients=len(attempt.copies))
         node.ledger.record([trace], {})
         one = self.known.get(attempt.entry.id)
         if one is None or {len(one.pending), len(attempt.copies)} != {len(EVERYBODY)}:
@@ -465,7 +465,7 @@ class Machine(RuleBasedStateMachine):
         if not one.has_mail:
             return
         receipt = Receipt(who, state, "so it was", self.now)
-        news = self.nodes[0].ledger.record([Trace(one.id, "4Q", receipt=receipt)], {})
+        news = self.nodes[0].ledger.record([LogEvent(one.id, "4Q", receipt=receipt)], {})
         assert len(news.receipts) == (one.receipts.get(who) != state)
         one.receipts[who] = state
         if one.state in PASSED:
@@ -485,11 +485,15 @@ class Machine(RuleBasedStateMachine):
             row = rows[one.id]
             found = {name: row[name] for name in ("state", "due", "attempts", "taken", "uncertain")}
             assert found == {name: getattr(one, name) for name in found}
-            assert tuple(json.loads(row["pending"])) == one.pending
-            assert row["holder"] == (one.holder and one.holder.outbox._holder)
-            assert (row["state"] in WAITING) == (row["due"] is not None) == bool(one.pending)
-            assert (row["ended"] is None) == (row["due"] is not None)
-            assert row["size"] == len(row["report"].encode()) + len(row["mail"] or b"")
+            assert tuple(json.loads(row["pending_recipients"])) == one.pending
+            assert row["locked_by"] == (one.holder and one.holder.outbox._holder)
+            assert (
+                (row["state"] in WAITING)
+                == (row["next_attempt_at"] is not None)
+                == bool(one.pending)
+            )
+            assert (row["ended_at"] is None) == (row["next_attempt_at"] is not None)
+            assert row["size_bytes"] == len(row["report"].encode()) + len(row["mail"] or b"")
         waiting = [one.due for one in self.known.values() if one.due is not None]
         assert self.desk.waiting() == len(waiting)
         for node in self.nodes:

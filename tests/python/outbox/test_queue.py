@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
 from pyservice.outbox import queue
-from pyservice.outbox.admin import Desk
+from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.batch_writes import Change
 from pyservice.outbox.database import Database
-from pyservice.outbox.models import Entry, Trace
+from pyservice.outbox.models import LogEvent, QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.tables import reports
 from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
 from tests.python.conftest import wait_for
@@ -36,8 +36,8 @@ def test_an_entry_comes_back_as_it_was(outbox: Outbox) -> None:
     """The report, the people and the Message-ID are stored at acceptance."""
     entry, is_new = outbox.accept(REPORT, PEOPLE, owner="ci").result()
     assert is_new
-    assert (entry.report, entry.people, entry.state) == (REPORT, PEOPLE, "received")
-    assert entry.pending == ("ada@example.com", "b@x.org")
+    assert (entry.report, entry.recipients, entry.state) == (REPORT, PEOPLE, "received")
+    assert entry.pending_recipients == ("ada@example.com", "b@x.org")
     assert entry.message_id == f"<notify-email.{entry.id}@ci.example.com>"
     assert outbox.get(entry.id, owner="ci")[0] == entry
 
@@ -143,7 +143,7 @@ def test_what_a_dead_neighbour_was_sending_may_be_doubled(
     one.sending(entry, b"bytes")
     assert one.take() == []  # its own it keeps, whatever the clock says
     again = taken(two)
-    assert (again.id, again.uncertain, again.mail) == (entry.id, 1, b"bytes")
+    assert (again.id, again.unconfirmed_attempts, again.mail) == (entry.id, 1, b"bytes")
     with pytest.raises(LostLeaseError):
         one.sending(entry, b"bytes")
     one.settle(entry, state="accepted", note="250 ok")
@@ -161,7 +161,7 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
     """Of what is written at once each is told its own end, and none is written twice."""
     one, two = neighbours
     kept, lost = accept(one, hold=True), accept(one, other(3), hold=True)
-    ran_out = reports.update().where(reports.c.id == lost.id).values(held_until=0.0)
+    ran_out = reports.update().where(reports.c.id == lost.id).values(locked_until=0.0)
     two._database.write(lambda write: write.execute(ran_out))
     assert taken(two).id == lost.id
     values = {"state": "sending", "mail": b"bytes"}
@@ -171,7 +171,7 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
     changes = [Change(entry, 2.0, ended, (("accepted", "250 ok"),)) for entry in (lost, kept)]
     one._database.write(lambda write: one._batches.settle(write, changes))
     with one._database.read() as read:
-        size = read.execute(sa.select(reports.c.size).where(reports.c.id == kept.id)).scalar()
+        size = read.execute(sa.select(reports.c.size_bytes).where(reports.c.id == kept.id)).scalar()
     assert size == len(REPORT.model_dump_json().encode()) + len(b"bytes")
     notes = [one.get(entry.id, owner="ci")[1][-1].note for entry in (kept, lost)]
     assert notes[0] == "250 ok"
@@ -200,11 +200,16 @@ def test_the_way_of_a_mail(outbox: Outbox) -> None:
     outbox.sending(entry, b"bytes")
     outbox.settle(entry, state="queued", note="451 later", pending=("b@x.org",), due=1.0)
     entry = taken(outbox)
-    assert (entry.mail, entry.pending, entry.attempts) == (b"bytes", ("b@x.org",), 1)
+    assert (entry.mail, entry.pending_recipients, entry.attempts) == (b"bytes", ("b@x.org",), 1)
     outbox.sending(entry, b"bytes")
     outbox.settle(entry, state="accepted", note="250 ok", queue_id="4Q1")
     entry, history = outbox.get(entry.id, owner="ci")
-    assert (entry.state, entry.queue_id, entry.due, entry.attempts) == ("accepted", "4Q1", None, 2)
+    assert (entry.state, entry.queue_id, entry.next_attempt_at, entry.attempts) == (
+        "accepted",
+        "4Q1",
+        None,
+        2,
+    )
     assert [(event.state, event.note) for event in history] == [
         ("received", ""),
         ("queued", "5 bytes"),
@@ -244,7 +249,7 @@ from pyservice import samples
 from tests.builders.outbox import accept, other, taken
 from pyservice.outbox.batch_writes import Change
 from pyservice.outbox.database import Database
-from pyservice.outbox.receipts import Ledger
+from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.queue import Outbox
 outbox = Outbox(Database("sqlite:///" + sys.argv[1]), host="x", node="n")
 accept(outbox)
@@ -275,22 +280,27 @@ def test_after_a_crash(tmp_path: Path) -> None:
         assert "may be doubled" in outbox.get(again.id, owner="ci")[1][-1].note
 
 
-def taken_after_a_lost_reply(outbox: Outbox) -> Entry:
+def taken_after_a_lost_reply(outbox: Outbox) -> QueuedReport:
     """One whose first attempt Postfix may have taken, and whose second is due."""
     accept(outbox)
     entry = taken(outbox)
     outbox.sending(entry, b"bytes")
     outbox.settle(
-        entry, state="queued", note="lost", pending=entry.pending, due=1.0, uncertain=True
+        entry,
+        state="queued",
+        note="lost",
+        pending=entry.pending_recipients,
+        due=1.0,
+        uncertain=True,
     )
     return taken(outbox)
 
 
-def tell_by_log(database_url: str, entry: Entry, *, recipients: int) -> None:
+def tell_by_log(database_url: str, entry: QueuedReport, *, recipients: int) -> None:
     """Let Postfix' log say that it queued a mail for so many."""
     database = Database.guest(database_url)
     assert database is not None
-    Ledger(database, "node1").record([Trace(entry.id, "4Q1", recipients=recipients)], {})
+    ReceiptStore(database, "node1").record([LogEvent(entry.id, "4Q1", recipients=recipients)], {})
     database.close()
 
 
@@ -299,7 +309,9 @@ def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> N
     entry = taken_after_a_lost_reply(outbox)
     outbox.sending(entry, b"bytes")
     tell_by_log(database_url, entry, recipients=2)
-    told = outbox.settle(entry, state="queued", note="451", pending=entry.pending, due=1.0)
+    told = outbox.settle(
+        entry, state="queued", note="451", pending=entry.pending_recipients, due=1.0
+    )
     assert told == "accepted"
     assert outbox.take() == []
     assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
@@ -311,7 +323,7 @@ def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
     accept(one)
     stale = taken(one)
     with one._database._engine.begin() as write:
-        write.execute(reports.update().values(held_until=0))
+        write.execute(reports.update().values(locked_until=0))
     entry = taken(two)
     two.sending(entry, b"bytes")
     two.settle(entry, state="queued", note="451", pending=("b@x.org",), due=1.0, taken=True)
@@ -319,7 +331,7 @@ def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
     with pytest.raises(LostLeaseError):
         one.sending(stale, b"bytes")
     one.sending(fresh, b"bytes")
-    assert fresh.pending == ("b@x.org",)
+    assert fresh.pending_recipients == ("b@x.org",)
 
 
 def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
@@ -328,11 +340,11 @@ def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
     late = accept(one, hold=True)
     one.sending(late, b"bytes")
     with one._database._engine.begin() as write:
-        write.execute(reports.update().values(held_until=0))
+        write.execute(reports.update().values(locked_until=0))
     entry = taken(two)
     two.sending(entry, b"bytes")
     two.settle(entry, state="accepted", note="250 ok")
-    assert Desk(two._database, "a test").purge(0) == 1
+    assert OutboxAdmin(two._database, "a test").purge(0) == 1
     one.settle(late, state="accepted", note="250 ok")
     with pytest.raises(NotFoundError):
         one.get(late.id, owner="ci")
@@ -343,10 +355,10 @@ def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> No
     accept(outbox)
     entry = taken(outbox)
     outbox.sending(entry, b"bytes")
-    left = entry.pending[:1]
+    left = entry.pending_recipients[:1]
     outbox.settle(entry, state="queued", note="lost", pending=left, due=1.0, uncertain=True)
     tell_by_log(database_url, entry, recipients=1)
-    assert taken(outbox).pending == left
+    assert taken(outbox).pending_recipients == left
 
 
 def test_a_log_that_settles_what_is_held(outbox: Outbox, database_url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from pyservice.config.live import Current
+from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.outbox import retention
 from pyservice.outbox.database import Database
@@ -21,7 +21,7 @@ from tests.python.conftest import wait_for
 
 def age(database: Database, entry_id: str, ended: float) -> None:
     """Let a report have ended at a time."""
-    change = reports.update().where(reports.c.id == entry_id).values(ended=ended)
+    change = reports.update().where(reports.c.id == entry_id).values(ended_at=ended)
     database.write(lambda write: write.execute(change))
 
 
@@ -39,9 +39,9 @@ def outbox(database_url: str) -> Iterator[Outbox]:
         yield one
 
 
-def keeping(days: int) -> Current:
+def keeping(days: int) -> LiveSettings:
     """Settings with this RETENTION_DAYS."""
-    return Current(Settings(retention_days=days))
+    return LiveSettings(Settings(retention_days=days))
 
 
 def count(database: Database) -> int:

@@ -7,13 +7,13 @@ import time_machine
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.policy.rate_limits import Storms, group
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.rate_limits import MailRateLimiter, group
+from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Failure, Report
 
 REPORT = samples.load("2-failure")
 ADA, BOB = Mailbox("Ada", "ada@example.com"), Mailbox("", "bob@example.com")
-PEOPLE = Envelope(to=(ADA,))
+PEOPLE = Recipients(to=(ADA,))
 NOON = "2026-11-25T12:00:00Z"
 
 
@@ -22,31 +22,33 @@ def of(job: str = "shop/checkout", *, error: str | None = None) -> Report:
     return Report(build=build, error=Failure(message=error) if error else None)
 
 
-def passed(storms: Storms, times: int, report: Report = REPORT, people: Envelope = PEOPLE) -> int:
+def passed(
+    storms: MailRateLimiter, times: int, report: Report = REPORT, people: Recipients = PEOPLE
+) -> int:
     """How many of so many reports are sent one by one."""
     return sum(storms.decide(report, people, owner="ci") is None for _ in range(times))
 
 
 def test_off() -> None:
     """Without a rate nothing is too much."""
-    assert passed(Storms((), 300), 1000) == 1000
+    assert passed(MailRateLimiter((), 300), 1000) == 1000
 
 
 @pytest.mark.parametrize("rate", ["job=10/hour", "recipient=10/hour", "all=10/hour"])
 def test_a_rate(rate: str) -> None:
     """So many pass; the next one is gathered, and told which rate it is over."""
     with time_machine.travel(NOON, tick=False):
-        storms = Storms((rate,), 300)
+        storms = MailRateLimiter((rate,), 300)
         assert passed(storms, 50) == 10
         found = storms.decide(REPORT, PEOPLE, owner="ci")
     assert found is not None
-    assert found.why == rate
-    assert found.due == pytest.approx(1795608000 + 300)
+    assert found.limit == rate
+    assert found.next_attempt_at == pytest.approx(1795608000 + 300)
 
 
 def test_time_goes_by() -> None:
     """Later there is room again."""
-    storms = Storms(("job=10/hour",), 300)
+    storms = MailRateLimiter(("job=10/hour",), 300)
     with time_machine.travel(NOON, tick=False) as clock:
         assert passed(storms, 50) == 10
         clock.shift(7200)
@@ -56,18 +58,18 @@ def test_time_goes_by() -> None:
 def test_each_has_its_own() -> None:
     """Jobs, recipients and owners are counted apart."""
     with time_machine.travel(NOON, tick=False):
-        storms = Storms(("job=2/hour", "recipient=3/hour"), 300)
+        storms = MailRateLimiter(("job=2/hour", "recipient=3/hour"), 300)
         assert passed(storms, 5, of("a")) == 2
         assert passed(storms, 5, of("b")) == 1
-        assert passed(storms, 5, of("b"), Envelope(to=(BOB,))) == 1
-        assert passed(storms, 5, of("c"), Envelope(to=(BOB,), bcc=(ADA,))) == 0
-        assert storms.decide(of("a"), Envelope(to=(BOB,)), owner="other") is None
+        assert passed(storms, 5, of("b"), Recipients(to=(BOB,))) == 1
+        assert passed(storms, 5, of("c"), Recipients(to=(BOB,), bcc=(ADA,))) == 0
+        assert storms.decide(of("a"), Recipients(to=(BOB,)), owner="other") is None
 
 
 def test_what_is_gathered_uses_up_nothing() -> None:
     """One job's storm takes no other job's share of the whole."""
     with time_machine.travel(NOON, tick=False):
-        storms = Storms(("job=2/hour", "all=4/hour"), 300)
+        storms = MailRateLimiter(("job=2/hour", "all=4/hour"), 300)
         assert passed(storms, 100, of("a")) == 2
         assert passed(storms, 100, of("b")) == 2
 
@@ -83,21 +85,21 @@ def test_a_cause_across_jobs() -> None:
 @pytest.mark.parametrize(
     "people",
     [
-        Envelope(to=(BOB,)),
-        Envelope(to=(ADA, BOB)),
-        Envelope(cc=(ADA,)),
-        Envelope(to=(ADA,), bcc=(BOB,)),
-        Envelope(to=(ADA,), reply_to=(BOB,)),
+        Recipients(to=(BOB,)),
+        Recipients(to=(ADA, BOB)),
+        Recipients(cc=(ADA,)),
+        Recipients(to=(ADA,), bcc=(BOB,)),
+        Recipients(to=(ADA,), reply_to=(BOB,)),
     ],
 )
-def test_other_readers_are_another_group(people: Envelope) -> None:
+def test_other_readers_are_another_group(people: Recipients) -> None:
     """No digest shows one team's builds to another, nor a blind copy to the rest."""
     assert group(of(), people, owner="ci") != group(of(), PEOPLE, owner="ci")
 
 
 def test_the_same_readers() -> None:
     """Their names and their order make no difference; the owner does."""
-    one, two = Envelope(to=(ADA, BOB)), Envelope(to=(BOB, replace(ADA, name="A.")))
+    one, two = Recipients(to=(ADA, BOB)), Recipients(to=(BOB, replace(ADA, name="A.")))
     assert group(of(), one, owner="ci") == group(of(), two, owner="ci")
     assert group(of(), one, owner="ci") != group(of(), one, owner="other")
 
@@ -105,13 +107,13 @@ def test_the_same_readers() -> None:
 def test_other_rates() -> None:
     """They count from the change on; what was counted for a rate that stays is kept."""
     with time_machine.travel(NOON, tick=False):
-        storms = Storms((), 300)
+        storms = MailRateLimiter((), 300)
         assert passed(storms, 5) == 5
         storms.use(("job=2/hour",), 300)
         assert passed(storms, 5) == 2
         storms.use(("job=2/hour", "all=100/hour"), 60)
         found = storms.decide(REPORT, PEOPLE, owner="ci")
         assert found is not None
-        assert found.due == pytest.approx(1795608000 + 60)
+        assert found.next_attempt_at == pytest.approx(1795608000 + 60)
         storms.use((), 300)
         assert passed(storms, 5) == 5

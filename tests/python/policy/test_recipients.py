@@ -102,14 +102,14 @@ def test_nobody_is_told_what_to_do() -> None:
 def test_the_default_is_for_reports_without_recipients() -> None:
     """DEFAULT_TO steps in for nobody, and beside nobody."""
     settings = ANY.model_copy(update={"default_to": "team@example.com, lead@example.com"})
-    assert envelope(Mail(), settings).recipients == ("team@example.com", "lead@example.com")
-    assert envelope(Mail(cc=["a@x.org"]), settings).recipients == ("a@x.org",)
+    assert envelope(Mail(), settings).addresses == ("team@example.com", "lead@example.com")
+    assert envelope(Mail(cc=["a@x.org"]), settings).addresses == ("a@x.org",)
 
 
 def test_nobody_gets_a_mail_twice() -> None:
     """An address in `to` and `cc` is one recipient."""
     people = envelope(Mail(to=["a@x.org", "A <a@x.org>"], cc=["a@x.org"], bcc=["b@x.org"]), ANY)
-    assert people.recipients == ("a@x.org", "b@x.org")
+    assert people.addresses == ("a@x.org", "b@x.org")
     assert people.to == (Mailbox("", "a@x.org"),)
 
 
@@ -123,7 +123,7 @@ def test_allowed_domains() -> None:
     """A domain stands for its subdomains, in any case, and for nothing that merely ends alike."""
     settings = ANY.model_copy(update={"allowed_domains": ("example.com",)})
     allowed = Mail(to=["a@example.com", "b@EU.Example.com"])
-    assert len(envelope(allowed, settings).recipients) == 2
+    assert len(envelope(allowed, settings).addresses) == 2
     with pytest.raises(PolicyError, match=r"example\.com") as caught:
         envelope(Mail(to=["a@example.com"], bcc=["c@notexample.com"]), settings)
     assert caught.value.errors == (("/mail/bcc", "c@notexample.com is outside of them"),)
@@ -167,7 +167,7 @@ def test_nobody_reads_these(address: str) -> None:
         people = envelope(
             Mail.model_validate({"to": ["bo@x.org"]} | {kind: [address, "bo@x.org"]}), ANY
         )
-        assert people.recipients == ("bo@x.org",)
+        assert people.addresses == ("bo@x.org",)
         [left_out] = people.left_out
         assert people.remark == f"not to {left_out.address}: denied by DENIED_RECIPIENTS"
 
@@ -190,7 +190,7 @@ def test_a_deny_list_of_ones_own() -> None:
     everybody = ["BOSS@example.com", "Ops@a.org", "ada@mail.EXÄMPLE.com"]
     spared = ["boss+1@example.com", "boss@example.org", "ops2@a.org", "noreply@a.org"]
     people = envelope(Mail(to=everybody + spared), settings)
-    assert people.recipients == tuple(spared)
+    assert people.addresses == tuple(spared)
     assert len(people.left_out) == 3
 
 
@@ -208,13 +208,13 @@ def test_nobody_is_left() -> None:
 def test_the_denied_need_not_be_allowed() -> None:
     """Somebody who is left out anyway is no reason to refuse the others."""
     settings = ANY.model_copy(update={"allowed_domains": ("x.org",)})
-    assert envelope(Mail(to=["a@x.org", "noreply@y.org"]), settings).recipients == ("a@x.org",)
+    assert envelope(Mail(to=["a@x.org", "noreply@y.org"]), settings).addresses == ("a@x.org",)
 
 
 def test_nobody_is_denied() -> None:
     """An empty list spares everybody."""
     settings = ANY.model_copy(update={"denied_recipients": ()})
-    assert envelope(Mail(to=["noreply@x.org"]), settings).recipients == ("noreply@x.org",)
+    assert envelope(Mail(to=["noreply@x.org"]), settings).addresses == ("noreply@x.org",)
 
 
 def test_a_limit_of_ones_own() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pyservice.errors import SetupError
 from pyservice.postfix.log import FileLog, JournalLog, Line, opened, wait_for
-from pyservice.postfix.log_relay import Sharing
+from pyservice.postfix.log_relay import LogRelay
 
 SENT = (
     "Nov 25 12:40:03 node1 postfix/smtp[77]: 57B8298404C: to=<ada@example.com>, "
@@ -160,7 +160,7 @@ def _mail(queue_id: str, message_id: str, recipient: str) -> list[str]:
 def test_only_own_mails_are_shared(file: Path, tmp_path: Path) -> None:
     """Others' lines stay out, whatever they hold, and so does the next mail with an old ID."""
     out = tmp_path / "ours.log"
-    sharing = Sharing(file, out)
+    sharing = LogRelay(file, out)
     own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
     other = _mail("4Xb", "<1.notify-email.@evil.example>", "secret@example.com")
     write(file, *own, *other, *_mail("4Xa", "<next@example.com>", "secret@example.com"))
@@ -174,10 +174,10 @@ def test_sharing_goes_on_after_a_stop(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "ours.log"
     first, *rest = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
     write(file, first)
-    Sharing(file, out).step()
+    LogRelay(file, out).step()
     write(file, *rest)
-    assert Sharing(file, out).step() == 2
-    assert Sharing(file, out).step() == 0
+    assert LogRelay(file, out).step() == 2
+    assert LogRelay(file, out).step() == 0
     assert out.read_text().splitlines() == [first, *rest]
 
 
@@ -187,7 +187,7 @@ def test_what_is_shared_does_not_grow(
     """Beyond a size it is renamed; a reader of it misses nothing."""
     monkeypatch.setattr("pyservice.postfix.log_relay.MAX_BYTES", 300)
     out = tmp_path / "ours.log"
-    sharing = Sharing(file, out)
+    sharing = LogRelay(file, out)
     reader, seen = FileLog(out), []
     for number in range(4):
         write(file, *_mail(f"4X{number}", "<notify-email.1@ci.example.com>", "ada@example.com"))
@@ -200,7 +200,7 @@ def test_what_is_shared_does_not_grow(
 def test_a_full_disk_loses_nothing(file: Path, tmp_path: Path) -> None:
     """What could not be written comes with the next step, and no half line before it."""
     out = tmp_path / "ours.log"
-    sharing = Sharing(file, out)
+    sharing = LogRelay(file, out)
     own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
     write(file, *own)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -217,5 +217,5 @@ def test_a_full_disk_loses_nothing(file: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(file: Path, tmp_path: Path) -> None:
     """It is named."""
     with pytest.raises(SetupError, match=r"none/ours\.log can't be used: no such file"):
-        Sharing(file, tmp_path / "none" / "ours.log")
+        LogRelay(file, tmp_path / "none" / "ours.log")
     assert list(tmp_path.iterdir()) == [file]

@@ -9,14 +9,14 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import HTML_BUDGET, Renderer
-from pyservice.policy.recipients import Envelope
+from pyservice.policy.recipients import Recipients
 from pyservice.report.digest import Digest, Member
 from pyservice.report.schema import Failure, Report, Result
 from pyservice.report.schema import Tests as Counts
 from pyservice.samples import storms
 
 BUILT_IN = Renderer()
-PEOPLE = Envelope(to=(Mailbox("Ada", "ada@example.com"),))
+PEOPLE = Recipients(to=(Mailbox("Ada", "ada@example.com"),))
 REPORT = samples.load("2-failure")
 
 

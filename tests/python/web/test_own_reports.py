@@ -93,7 +93,7 @@ def test_retry_after_five_days(
     settled(held, answer, state="failed")
     guest = Database.guest(database_url)
     assert guest is not None
-    older = reports.update().values(created=reports.c.created - 6 * DAY)
+    older = reports.update().values(created_at=reports.c.created_at - 6 * DAY)
     guest.write(lambda write: write.execute(older))
     guest.close()
     held.post(f"{answer['status_url']}/retry")

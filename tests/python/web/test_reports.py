@@ -382,7 +382,7 @@ def test_a_damaged_outbox_is_not_ready(
     engine = sa.create_engine(settings.outbox_url)
     with engine.connect() as read:
         page = read.execute(
-            sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'reports_created'")
+            sa.text("SELECT rootpage FROM sqlite_master WHERE name = 'reports_created_at'")
         ).scalar_one()
         size = read.execute(sa.text("PRAGMA page_size")).scalar_one()
     engine.dispose()
