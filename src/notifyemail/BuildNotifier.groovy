@@ -48,7 +48,7 @@ final class BuildNotifier implements Serializable {
         }
     }
 
-    /** Report the body's exception. Only an interruption may replace it, and none replaces another interruption. */
+    /** Report the body's exception. An interruption of the report replaces it, unless it is an interruption itself. */
     private void sendError(Throwable error) {
         try {
             send(BuildError.from(error))

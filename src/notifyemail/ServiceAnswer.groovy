@@ -41,7 +41,7 @@ final class ServiceAnswer implements Serializable {
         this.logged = logged
     }
 
-    /** Return this answer as the one to a new report: it was this build's own first request that the service already had. */
+    /** Return this answer without `repeated`: the service had the report from this call's first request. */
     @NonCPS
     ServiceAnswer asNew() {
         return new ServiceAnswer(state, reason, members, doubtful, false, logged)

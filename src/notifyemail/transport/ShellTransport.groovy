@@ -92,9 +92,8 @@ final class ShellTransport implements Serializable {
     @NonCPS
     private static String curl(Options options, String json, String newText, String repeatedText) {
         String url = options.url
-        boolean hasToken = options.credentialsId ? true : false
-        String token = hasToken ? "printf 'header = \"Authorization: Bearer %s\"\\n' \"\$NOTIFY_EMAIL_TOKEN\" | " : ''
-        String config = hasToken ? '--config - ' : ''
+        String token = options.credentialsId ? "printf 'header = \"Authorization: Bearer %s\"\\n' \"\$NOTIFY_EMAIL_TOKEN\" | " : ''
+        String config = token ? '--config - ' : ''
         return """set +x
 code=0
 answer=\$(${token}curl --disable ${config}--silent --noproxy '*' --max-time ${options.timeout} \\

@@ -38,7 +38,7 @@ class Recording {
         ]
     }
 
-    Object of(String name) {
+    Object value(String name) {
         if (!values.containsKey(name)) {
             throw new MissingPropertyException(name, RunWrapper)
         }

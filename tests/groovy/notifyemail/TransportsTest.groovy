@@ -76,7 +76,7 @@ class TransportsTest extends PipelineTest {
             assert mail.to == 'team@example.com'
             assert mail.subject == 'FAILURE: shop » checkout #2'
             assert mail.body.contains('https://ci.example.com/job/shop/job/checkout/2/')
-            assert controller.build.of('result') == 'FAILURE'
+            assert controller.build.value('result') == 'FAILURE'
         }
     }
 

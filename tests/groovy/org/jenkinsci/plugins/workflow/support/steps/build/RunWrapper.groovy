@@ -14,7 +14,7 @@ class RunWrapper implements Serializable {
     }
 
     Object propertyMissing(String name) {
-        return Controller.current.build.of(name)
+        return Controller.current.build.value(name)
     }
 
     void propertyMissing(String name, Object value) {
@@ -22,11 +22,11 @@ class RunWrapper implements Serializable {
     }
 
     String getCurrentResult() {
-        return Controller.current.build.of('currentResult')
+        return Controller.current.build.value('currentResult')
     }
 
     String getResult() {
-        return Controller.current.build.of('result')
+        return Controller.current.build.value('result')
     }
 
     void setResult(String result) {
@@ -38,7 +38,7 @@ class RunWrapper implements Serializable {
     }
 
     JSONArray getBuildCauses() {
-        return Controller.current.build.of('buildCauses')
+        return Controller.current.build.value('buildCauses')
     }
 
     List getChangeSets() {
