@@ -53,7 +53,7 @@ class BenchNode:
 def made() -> Iterator[BenchNode]:
     """Make it; in the end all that runs in it is ended, and it is removed."""
     namespaces.clear_leftovers()
-    folder = namespaces.folder()
+    folder = namespaces.make_folder()
     namespace = Namespace("bench")
     try:
         postfix = Postfix(

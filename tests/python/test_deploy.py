@@ -73,7 +73,7 @@ def service_pod(manifest: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def dist() -> Iterator[Path]:
     """What `make dist` makes, in a folder that every user may enter."""
-    folder = namespaces.folder()
+    folder = namespaces.make_folder()
     made = folder / "dist"
     done = run(BIN / "hatchling", "build", "-t", "wheel", "-d", made)
     assert done.returncode == 0, done.stderr

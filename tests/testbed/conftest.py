@@ -1,4 +1,4 @@
-"""One testbed for all tests; each test finds it as new."""
+"""One testbed for all tests, reset before each."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def _network() -> Iterator[Testbed]:
 
 @pytest.fixture
 def testbed(_network: Testbed) -> Testbed:
-    """An empty sink, a running Postfix, no service and no outbox."""
+    """Return the testbed: an empty sink, a running Postfix, no service and no outbox."""
     _network.reset()
     _network.forget()
     return _network
@@ -24,6 +24,6 @@ def testbed(_network: Testbed) -> Testbed:
 
 @pytest.fixture
 def trial(testbed: Testbed) -> Iterator[Trial]:
-    """One with nothing started yet."""
-    with Trial(testbed) as one:
-        yield one
+    """Return a trial with nothing started yet."""
+    with Trial(testbed) as trial:
+        yield trial

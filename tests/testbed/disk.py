@@ -13,30 +13,30 @@ class SmallDisk:
     """A tmpfs in a mount namespace of its own; it goes with the first node's processes."""
 
     def __init__(self, testbed: Testbed, size: str = "8m") -> None:
-        """Make it.
+        """Make the disk.
 
         Args:
-            testbed: on its first node.
-            size: as mount has it.
+            testbed: its first node gets the disk.
+            size: as mount writes it.
         """
         self.folder = testbed.folder / "disk"
-        """Where those see it who are started by `by`."""
+        """Where the processes see it that `by` starts."""
         self.folder.mkdir(exist_ok=True)
         mount = f"mount -t tmpfs -o size={size} none {self.folder} && exec sleep infinity"
         holder = testbed.node.start("sh", "-c", mount, log=testbed.folder / "disk.log")
         self.by = ("nsenter", "-t", str(holder.pid), "-m", "--")
-        """A command that starts the one after it so that it sees the disk."""
+        """A command that starts another one, which sees the disk."""
         self.seen = Path(f"/proc/{holder.pid}/root{self.folder}")
-        """The folder, for everybody else."""
+        """Where all other processes see it."""
         self._filler = self.seen / "filler"
         until(self.seen.is_mount, "the disk is mounted")
 
     def fill(self) -> None:
-        """Leave no byte."""
+        """Fill the disk to the last byte."""
         with self._filler.open("ab", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(CHUNK))
 
     def clear(self) -> None:
-        """Let there be room again."""
+        """Make room again."""
         self._filler.unlink()

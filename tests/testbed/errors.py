@@ -1,4 +1,4 @@
-"""What can go wrong with the testbed itself."""
+"""The errors of the testbed itself."""
 
 
 class TestbedError(Exception):

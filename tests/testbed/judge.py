@@ -1,8 +1,8 @@
-"""`python -m tests.testbed.judge PORT FILE`: lets Postfix refuse, or think, when a test wants it.
+"""`python -m tests.testbed.judge PORT FILE`: a policy server, which lets Postfix refuse or hang.
 
-Postfix asks it at every step of an SMTP conversation (its policy protocol). FILE, where there is
-one, holds a step and what is done at it, such as `RCPT 450 4.2.0 later`. `RCPT hang 5` is done
-once, and then the file is gone: that conversation gets no answer for so many seconds.
+Postfix sends it a request at every step of an SMTP conversation (its policy protocol). FILE, where
+it exists, holds a step and the action at it, such as `RCPT 450 4.2.0 later`. `RCPT hang 5` happens
+once, and removes the file: that conversation gets no answer for so many seconds.
 """
 
 import socket
@@ -20,8 +20,8 @@ STEPS = {
     "DATA": "DATA",
     "dot": "END-OF-MESSAGE",
 }
-"""Postfix' names for them."""
-_taking = threading.Lock()
+"""The steps of a conversation, and Postfix' names for them."""
+_lock = threading.Lock()
 
 
 def main() -> None:
@@ -29,27 +29,27 @@ def main() -> None:
     port, file = int(sys.argv[1]), Path(sys.argv[2])
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
         while True:
-            asker, _ = listener.accept()
-            threading.Thread(target=answer, args=(asker, file), daemon=True).start()
+            client, _ = listener.accept()
+            threading.Thread(target=serve, args=(client, file), daemon=True).start()
 
 
-def answer(asker: socket.socket, file: Path) -> None:
-    """One of Postfix' processes, which asks again and again."""
-    told: dict[str, str] = {}
-    with suppress(OSError), asker, asker.makefile("r", encoding="utf-8") as lines:
+def serve(client: socket.socket, file: Path) -> None:
+    """Answer the requests of one of Postfix' processes."""
+    request: dict[str, str] = {}
+    with suppress(OSError), client, client.makefile("r", encoding="utf-8") as lines:
         for line in lines:
             name, _, value = line.rstrip("\n").partition("=")
             if name:
-                told[name] = value
+                request[name] = value
             else:
-                action = judged(told["protocol_state"], file)
-                asker.sendall(f"action={action}\n\n".encode())
-                told.clear()
+                action = decide(request["protocol_state"], file)
+                client.sendall(f"action={action}\n\n".encode())
+                request.clear()
 
 
-def judged(step: str, file: Path) -> str:
-    """What Postfix is to do."""
-    with _taking:
+def decide(step: str, file: Path) -> str:
+    """Return what Postfix should do at a step."""
+    with _lock:
         try:
             at, action = file.read_text(encoding="utf-8").split(maxsplit=1)
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""`python -m tests.testbed.lossy LISTEN TARGET FLAG`: a way to Postfix that loses replies.
+"""`python -m tests.testbed.lossy LISTEN TARGET FLAG`: a proxy to Postfix that loses replies.
 
-It passes on what both sides say. While the file FLAG exists, it hangs up on the client after the
+It passes on what both sides send. While the file FLAG exists, it hangs up on the client after the
 final dot of a mail, and Postfix' reply is lost.
 """
 
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def pass_on(client: socket.socket, server: socket.socket, flag: Path) -> None:
-    """Until one side hangs up, or the reply to a final dot is to be lost."""
+    """Pass data on until one side hangs up, or the reply to a final dot is to be lost."""
     end = b""
     with suppress(OSError), client, server, selectors.DefaultSelector() as either:
         either.register(client, selectors.EVENT_READ, server)

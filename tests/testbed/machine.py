@@ -1,4 +1,4 @@
-"""A machine to install on: what changes there, nobody else sees, and systemd runs its services."""
+"""A machine to install on: its changes are lost in the end, and systemd runs its services."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.testbed.namespaces import Completed, Namespace
 from tests.testbed.waiting import until
 
 FOLDER = "/usr/local/src"
-"""Where the machine has the folder that it was made with."""
+"""Where the machine sees the folder that it was made with."""
 
 _HERE = Path(__file__).parent
 # What is installed here is there already: the machine reaches no package index.
@@ -26,32 +26,32 @@ _ENVIRONMENT = {
 
 
 def throwaway(folder: Path, *command: str) -> list[str]:
-    """The command that runs another where its changes to /etc, /opt and the like are lost."""
+    """Return a command that runs another one, whose changes to /etc, /opt and the like are lost."""
     packages = sysconfig.get_path("purelib")
     return [str(_HERE / "throwaway.sh"), str(folder), sys.base_prefix, packages, *command]
 
 
 def run_throwaway(folder: Path, script: str) -> Completed:
-    """Run a shell script so, to its end."""
+    """Run a shell script to its end; its changes to /etc, /opt and the like are lost."""
     return subprocess.run(
         ["unshare", "--mount", *throwaway(folder, "bash", "-euxc", script)],
         capture_output=True,
         text=True,
         env=_ENVIRONMENT | {"HOME": "/root", "LANG": "C.UTF-8"},
         cwd=folder,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
 
 class Machine(Namespace):
-    """A node with docker0, and systemd as its first process: the real one, so units are real."""
+    """A node with docker0 and a real systemd as its first process, which runs real units."""
 
     def __init__(self, folder: Path, *, bridge: str) -> None:
-        """Boot it.
+        """Boot the machine.
 
         Args:
-            folder: it has it as FOLDER.
+            folder: the folder that it sees as FOLDER.
             bridge: docker0's address, in a /24.
         """
         super().__init__("machine")
@@ -70,7 +70,7 @@ class Machine(Namespace):
         enter = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
         apart = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup")
         boot = throwaway(folder, str(_HERE / "boot-systemd.sh"))
-        # The cgroup first: systemd takes over the one that it finds itself in.
+        # The cgroup first: systemd takes over the one that it is started in.
         process = self.start(
             *("bash", "-c", enter, str(self._cgroup), "unshare", *apart, *boot), log=log
         )
@@ -88,10 +88,10 @@ class Machine(Namespace):
 
     def script(self, text: str, *, folder: str = FOLDER) -> Completed:
         """Run a shell script as root would type it, and stop where it fails."""
-        return self.run("bash", "-euc", f"cd {folder}\n{text}", timeout=60)
+        return self.run("bash", "-euc", f"cd {folder}\n{text}", timeout=180)
 
     def systemctl(self, *arguments: str) -> str:
-        """What `systemctl` prints."""
+        """Run `systemctl`; return its output."""
         return self.run("systemctl", *arguments).stdout.strip()
 
     def run(
@@ -99,7 +99,7 @@ class Machine(Namespace):
         *command: str,
         text: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 30,
+        timeout: float = 120,
     ) -> Completed:
         """Run a command in here to its end."""
         return super().run(*command, text=text, env=_ENVIRONMENT | dict(env or {}), timeout=timeout)

@@ -1,8 +1,8 @@
-"""Network namespaces of our own, and what runs in them.
+"""Network namespaces, and the processes in them.
 
-A name tells its owner, `nemail-PID-STARTED-…`, so that what a killed run left behind can be told
-from what a living one uses. Links are made between two namespaces directly: the host's own
-namespace never sees one.
+A name has its owner, `nemail-PID-STARTED-…`, so that the next run removes what a killed run left,
+and nothing that a living run uses. Links are made between two namespaces directly: the host's own
+namespace never has one.
 """
 
 import itertools
@@ -26,15 +26,15 @@ Completed = subprocess.CompletedProcess[str]
 _OWNED = re.compile(rf"{PREFIX}-(?P<pid>\d+)-(?P<started>\d+)-")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STARTED = 22
-"""The field of /proc/PID/stat that tells when a process began: process IDs come round again."""
+"""The field of /proc/PID/stat with a process' start time: the system reuses process IDs."""
 _numbers = itertools.count(1)
 
 
 class Namespace:
-    """One machine of the testbed, as far as the network goes; files and users are the host's."""
+    """A machine of the testbed with a network of its own; files and users are the host's."""
 
     def __init__(self, role: str) -> None:
-        """Make it, with loopback up.
+        """Make the namespace, with loopback up.
 
         Raises:
             TestbedError: this isn't root, or there is no iproute2.
@@ -52,19 +52,29 @@ class Namespace:
         ip("-n", self.name, "link", "set", device, "up")
 
     def add_bridge(self, device: str, network: str) -> None:
-        """Make a bridge, with an address of this machine's on it."""
-        ip("-n", self.name, "link", "add", device, "address", _hardware(network), "type", "bridge")
+        """Make a bridge, and give it an address."""
+        ip(
+            "-n",
+            self.name,
+            "link",
+            "add",
+            device,
+            "address",
+            _hardware_address(network),
+            "type",
+            "bridge",
+        )
         self.address(device, network)
 
     def join(self, device: str, network: str, other: "Namespace", port: str) -> None:
         """Lay a cable (a veth pair) from a new device in here to a new one in another machine."""
         end = ("type", "veth", "peer", "name", port, "netns", other.name)
-        ip("link", "add", device, "netns", self.name, "address", _hardware(network), *end)
+        ip("link", "add", device, "netns", self.name, "address", _hardware_address(network), *end)
         ip("-n", other.name, "link", "set", port, "up")
         self.address(device, network)
 
     def route(self, destination: str, *, via: str) -> None:
-        """Send what is for there by way of a neighbour."""
+        """Add a route to a destination through a neighbour."""
         ip("-n", self.name, "route", "add", destination, "via", via)
 
     def run(
@@ -72,15 +82,15 @@ class Namespace:
         *command: str,
         text: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 30,
+        timeout: float = 120,
     ) -> Completed:
         """Run a command in here to its end.
 
         Args:
             command: the program and its arguments.
             text: its standard input.
-            env: what it gets beside PATH and the like; nothing of ours, such as a proxy.
-            timeout: seconds.
+            env: variables beside PATH and the like; none of ours is passed on, such as a proxy.
+            timeout: seconds; far more than a busy machine needs.
         """
         return subprocess.run(
             self._inside(command),
@@ -95,7 +105,7 @@ class Namespace:
     def start(
         self, *command: str, log: Path, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a command in here that writes to a log; `remove` ends it at the latest."""
+        """Start a command in here, whose output goes to a log; `remove` ends it at the latest."""
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self._inside(command),
@@ -108,20 +118,20 @@ class Namespace:
         return process
 
     def wait_for_port(self, port: int, *, listening: bool) -> None:
-        """Wait until something in here listens on a TCP port, or until nothing does any more."""
+        """Wait until a process in here listens at a TCP port, or until none does any more."""
 
-        def found() -> bool:
+        def is_listening() -> bool:
             return bool(self.run("ss", "-Hltn", f"sport = :{port}").stdout.strip())
 
-        told = f"port {port} in {self.name} is {'taken' if listening else 'free'}"
-        until(lambda: found() is listening, told)
+        event = f"port {port} in {self.name} is {'taken' if listening else 'free'}"
+        until(lambda: is_listening() is listening, event)
 
     def pids(self) -> list[int]:
-        """The processes in here."""
+        """Return the IDs of the processes in here."""
         return _pids(self.name)
 
     def remove(self) -> None:
-        """End what runs in here, and take it away with its cables."""
+        """End the processes in here, and remove the namespace with its cables."""
         _remove(self.name, self._started)
 
     def _inside(self, command: tuple[str, ...]) -> list[str]:
@@ -129,10 +139,10 @@ class Namespace:
 
 
 def ip(*arguments: str) -> str:
-    """What iproute2's `ip` prints, run on the host.
+    """Run iproute2's `ip` on the host; return its output.
 
     Raises:
-        TestbedError: it failed; says what it said.
+        TestbedError: it failed; the message has its error.
     """
     done = subprocess.run([_ip(), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -140,15 +150,15 @@ def ip(*arguments: str) -> str:
     return done.stdout
 
 
-def folder() -> Path:
-    """A new folder for this process' files, which users such as Postfix' can enter."""
-    made = Path(tempfile.mkdtemp(prefix=f"{_owner()}-"))
-    made.chmod(0o755)
-    return made
+def make_folder() -> Path:
+    """Make a folder for this process' files, which users such as Postfix' can enter."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{_owner()}-"))
+    folder.chmod(0o755)
+    return folder
 
 
 def existing() -> list[str]:
-    """The namespaces on this machine that are a testbed's, whoever made them."""
+    """Return the names of all testbeds' namespaces on this machine."""
     listed = [line.split()[0] for line in ip("netns", "list").splitlines() if line.strip()]
     return [name for name in listed if _OWNED.match(name)]
 
@@ -163,11 +173,11 @@ def clear_leftovers() -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _hardware(network: str) -> str:
-    """The hardware address for one of a network, made of it as Docker does.
+def _hardware_address(network: str) -> str:
+    """Return a hardware address made of an IP address, as Docker does.
 
-    A bridge left alone has its lowest port's, which changes as containers come and go, and a new
-    device a random one: whoever remembered the one before can't reach it for half a minute.
+    Without it a bridge has its lowest port's, which changes as containers come and go, and a new
+    device has a random one: a neighbour that knows the old one can't reach it for half a minute.
     """
     return "02:42:" + ip_interface(network).packed[-4:].hex(":")
 
@@ -183,11 +193,11 @@ def _remove(name: str, started: list[subprocess.Popen[bytes]]) -> None:
         return not left
 
     try:
-        # Until nothing is left: a process may start another one meanwhile.
+        # Again until none is left: a process may start another one meanwhile.
         until(is_empty, f"the processes in {name} end")
         ip("netns", "delete", name)
     except TestbedError:
-        if name in existing():  # else another run has removed the leftover just now
+        if name in existing():  # else another run has just removed it
             raise
     for process in started:
         process.wait()
@@ -208,7 +218,7 @@ def _owner_lives(name: str) -> bool:
 
 
 def _started(pid: int) -> int | None:
-    """In clock ticks since boot; None: there is no such process, or it only waits to be buried."""
+    """Return a process' start in clock ticks since boot; None: there is none, or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
@@ -222,7 +232,7 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _ip() -> str:
-    found = shutil.which("ip", path=_PATH)
-    if found is None:
+    program = shutil.which("ip", path=_PATH)
+    if program is None:
         raise TestbedError("There is no `ip`: run tests/testbed/install-packages.sh.")
-    return found
+    return program

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -16,6 +15,7 @@ from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace, ip
 from tests.testbed.node import Node
 from tests.testbed.postfix import Postfix
+from tests.testbed.waiting import until
 
 BRIDGE = "172.22.91.1"
 CONTAINER = "172.22.91.2"
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail as it came out at the relay host."""
+    """A mail that the relay host got."""
 
     sender: str
     recipients: list[str]
@@ -34,28 +34,28 @@ class Mail:
 
     @property
     def message(self) -> EmailMessage:
-        """Parsed."""
+        """The mail, parsed."""
         parsed = message_from_bytes(self.content, policy=policy.default)
         assert isinstance(parsed, EmailMessage)
         return parsed
 
     def text(self, subtype: Literal["plain", "html"]) -> str:
-        """The body of that type, with plain line ends."""
+        """Return the body of that type, with line ends of Unix."""
         part = self.message.get_body((subtype,))
         assert part is not None, f"The mail has no text/{subtype}."
         return str(part.get_content()).replace("\r\n", "\n")
 
 
 class Testbed:
-    """Made on entry, gone on exit, whatever happens in between."""
+    """The whole network; it is made on entry, and removed on exit and after any failure."""
 
-    __test__ = False  # pytest: it is none
+    __test__ = False  # for pytest: this is no test
 
     def __enter__(self) -> Self:
         """Make the relay host with its sink, a node, a container on it, and an outsider."""
         self._made: list[Namespace] = []
         namespaces.clear_leftovers()
-        self.folder = namespaces.folder()
+        self.folder = namespaces.make_folder()
         self._numbers = itertools.count(1)
         try:
             self._make_relay()
@@ -68,17 +68,17 @@ class Testbed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take everything away."""
+        """Remove everything."""
         while self._made:
             self._made.pop().remove()
         shutil.rmtree(self.folder)
 
     def add_node(self, bridge: str = BRIDGE, **settings: str) -> Node:
-        """Make one more node, with its Postfix running.
+        """Make a node, with its Postfix running.
 
         Args:
             bridge: its bridge's address; other nodes may have the same.
-            settings: main.cf's, beside or instead of the usual ones.
+            settings: of main.cf, beside or instead of the usual ones.
         """
         number = next(self._numbers)
         node = Node(f"node{number}", bridge=bridge, folder=self.folder / f"node{number}")
@@ -88,13 +88,13 @@ class Testbed:
         return node
 
     def add_container(self, node: Node, address: str) -> Namespace:
-        """Make one more container on a node's bridge, or a pod: an address of another network."""
+        """Make a container on a node's bridge, or a pod, whose address is of another network."""
         container = self._namespace(f"pod{next(self._numbers)}")
         node.attach(container, address)
         return container
 
     def add_outsider(self, node: Node) -> Namespace:
-        """Make a machine outside of mynetworks that routes to a node's bridge as neighbours can."""
+        """Make a machine outside of mynetworks, a neighbour that can reach a node's bridge."""
         number = next(self._numbers)
         outsider = self._namespace(f"outsider{number}")
         node_side, own_side = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
@@ -141,37 +141,38 @@ class Testbed:
 
     @property
     def postfix(self) -> Postfix:
-        """The first node's."""
+        """The first node's Postfix."""
         return self.node.postfix
 
     @property
     def token(self) -> str:
-        """The one that Jenkins has for the first node's service."""
+        """The token that Jenkins has for the first node's service."""
         return self.node.make_token()
 
     def mails(self) -> list[Mail]:
-        """What came out at the relay host, in order."""
-        found = sorted(self.sunk.glob("*.json"), key=lambda file: int(file.stem))
+        """Return the mails that the relay host got, in order."""
+        envelopes = sorted(self.sunk.glob("*.json"), key=lambda file: int(file.stem))
         return [
             Mail(**json.loads(file.read_text()), content=file.with_suffix(".eml").read_bytes())
-            for file in found
+            for file in envelopes
         ]
 
-    def wait_for_mails(self, count: int, seconds: float = 30) -> list[Mail]:
-        """Wait until so many mails came out."""
-        ends = time.monotonic() + seconds
-        while len(self.mails()) < count:
+    def wait_for_mails(self, count: int, seconds: float = 90) -> list[Mail]:
+        """Wait until the relay host has got so many mails; return them."""
+
+        def describe() -> str:
             queue = self.postfix.queue() if self.postfix.is_running() else "Postfix is stopped"
-            assert time.monotonic() < ends, f"{len(self.mails())} of {count} mails. {queue}"
-            time.sleep(0.1)
+            return f"{len(self.mails())} of {count} mails. {queue}"
+
+        until(lambda: len(self.mails()) >= count, describe, seconds=seconds, pause=0.1)
         return self.mails()
 
     def relay_answers(self, reply: str | None, *, at: str = "data") -> None:
         """Let the relay host refuse every mail with a reply, or take them again.
 
         Args:
-            reply: `451 4.3.0 later`, say; None: take them.
-            at: the command that is answered so: mail, rcpt or data (its final dot).
+            reply: such as `451 4.3.0 later`; None: take them.
+            at: the command that gets the reply: mail, rcpt or data (its final dot).
         """
         for command in ("mail", "rcpt", "data"):
             (self.sunk / f"reply-{command}").unlink(missing_ok=True)
@@ -179,7 +180,7 @@ class Testbed:
             (self.sunk / f"reply-{at}").write_text(reply)
 
     def reset(self) -> None:
-        """An empty and willing relay host, a running Postfix with an empty queue, no service."""
+        """Stop the service, empty relay host and queue, and let the relay host take mail."""
         self.stop_service()
         self.relay_answers(None)
         if self._sink.poll() is not None:
@@ -196,7 +197,7 @@ class Testbed:
         self.node.start_service(**settings)
 
     def stop_service(self, *, kill: bool = False) -> None:
-        """End the first node's service, by SIGKILL if asked to; the outbox stays."""
+        """End the first node's service, with `kill` by SIGKILL; the outbox stays."""
         self.node.stop_service(kill=kill)
 
     def forget(self) -> None:
@@ -204,14 +205,14 @@ class Testbed:
         self.node.forget()
 
     def speak_smtp(self, machine: Namespace, mail: str, host: str = BRIDGE) -> list[str]:
-        """Hand a mail over by hand, from a machine to a host's port 25: the replies, in order.
+        """Send a mail by hand, from a machine to a host's port 25; return the replies, in order.
 
-        The first is the greeting. It ends at the first refusal; empty: nobody listens.
+        The first is the greeting, and a refusal is the last; none at all: nobody listens.
 
         Args:
-            machine: whence.
+            machine: the sender's.
             mail: the whole message, with CRLF.
-            host: whither.
+            host: the receiver's address.
         """
         script = str(Path(__file__).with_name("speak_smtp.py"))
         people = ("jenkins@ci.example.com", "ada@example.com")
@@ -221,34 +222,36 @@ class Testbed:
         return replies
 
     def curl(self, path: str, *arguments: str, body: str | None = None) -> namespaces.Completed:
-        """Ask the service from inside of the container, with the token."""
+        """Send the service a request from within the container, with the token."""
         return self.node.curl(self.container, path, *arguments, body=body)
 
     def post(self, report: dict[str, Any]) -> dict[str, Any]:
-        """POST a report from inside of the container."""
+        """POST a report from within the container; return the answer."""
         done = self.curl("/v1/reports", body=json.dumps(report))
         assert done.returncode == 0, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
     def status(self, answer: dict[str, Any], state: str = "accepted") -> dict[str, Any]:
-        """Wait until a report is in a state, and return its status."""
-        for _ in range(300):
-            status: dict[str, Any] = json.loads(self.curl(f"/v1/reports/{answer['id']}").stdout)
-            if status["state"] == state:
-                return status
-            time.sleep(0.1)
-        raise AssertionError(f"{state} was not reached: {status}")
+        """Wait until a report is in a state; return its status."""
+        status: dict[str, Any] = {}
+
+        def is_reached() -> bool:
+            status.update(json.loads(self.curl(f"/v1/reports/{answer['id']}").stdout))
+            return bool(status["state"] == state)
+
+        until(is_reached, lambda: f"the report is {state}: {status}", pause=0.1)
+        return status
 
     def states(self, answers: list[dict[str, Any]]) -> list[str]:
-        """The states of some reports."""
+        """Return the states of some reports."""
         return [
             json.loads(self.curl(f"/v1/reports/{answer['id']}").stdout)["state"]
             for answer in answers
         ]
 
     def pipeline(self, source: str, sample: str, *, trusted: bool) -> dict[str, Any]:
-        """Run a Pipeline with the step, as Jenkins does, inside of the container."""
+        """Run a Pipeline with the step within the container, as Jenkins does; return its result."""
         file = self.folder / "Pipeline.groovy"
         file.write_text(source)
         classpath = (ROOT / "target" / "test-classpath.txt").read_text().strip()

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.postfix import Postfix
+from tests.testbed.waiting import until
 
 BRIDGE_DEVICE = "docker0"
 PORT = 8525
@@ -18,15 +18,15 @@ LAUNCHER = (str(BIN / "notify-email"),)
 
 
 class Node(Namespace):
-    """Several may have the same bridge address: they share nothing but the relay host."""
+    """A node. Several may have the same bridge address: they share the relay host only."""
 
     def __init__(self, role: str, *, bridge: str, folder: Path) -> None:
-        """Make the machine with its bridge; Postfix comes with `install_postfix`.
+        """Make the machine with its bridge; `install_postfix` adds Postfix.
 
         Args:
             role: its name within the testbed.
             bridge: the bridge's address, in a /24.
-            folder: new, for all its files.
+            folder: a new folder for all its files.
         """
         super().__init__(role)
         self.bridge, self.folder = bridge, folder
@@ -69,10 +69,10 @@ class Node(Namespace):
 
         Args:
             launcher: the command before its arguments.
-            settings: NOTIFY_EMAIL_…, beside the ones that keep it apart.
+            settings: NOTIFY_EMAIL_…, beside those that keep it apart from the machine.
 
         Raises:
-            AssertionError: it ended.
+            AssertionError: the service ended.
         """
         self.make_token()
         environment = {
@@ -88,26 +88,25 @@ class Node(Namespace):
             log=self.folder / "service.log",
             env=variables | {"PYTHONPATH": str(ROOT)},
         )
-        for _ in range(150):
-            asked = self.run("curl", "-sf", "-m", "5", "--noproxy", "*", f"{self.url}/healthz")
-            if asked.returncode == 0:
-                return
-            assert self._service.poll() is None, self.service_log()
-            time.sleep(0.1)
-        raise AssertionError(self.service_log())
+        until(self._is_healthy, self.service_log, pause=0.1)
+
+    def _is_healthy(self) -> bool:
+        assert self.is_serving(), self.service_log()
+        health = self.run("curl", "-sf", "-m", "5", "--noproxy", "*", f"{self.url}/healthz")
+        return health.returncode == 0
 
     def is_serving(self) -> bool:
-        """Whether the service's process is there."""
+        """Return whether the service's process is there."""
         return self._service is not None and self._service.poll() is None
 
     @property
     def service_pid(self) -> int:
-        """Of the service that was started."""
+        """The process ID of the service that was started."""
         assert self._service is not None
         return self._service.pid  # `ip netns exec` replaces itself by the command
 
     def stop_service(self, *, kill: bool = False) -> int | None:
-        """End the service, by SIGKILL if asked to; the outbox stays.
+        """End the service, with `kill` by SIGKILL; the outbox stays.
 
         Returns:
             Its exit code; None: there is no service.
@@ -119,12 +118,12 @@ class Node(Namespace):
             service.kill()
         else:
             service.terminate()
-        return service.wait(30)
+        return service.wait(90)
 
     def curl(
         self, container: Namespace, path: str, *arguments: str, body: str | None = None
     ) -> Completed:
-        """Ask the service from inside of a container, with the token."""
+        """Send the service a request from within a container, with the token."""
         post = ["-H", "Content-Type: application/json", "--data-binary", "@-"] if body else []
         return container.run(
             *("curl", "-sS", "--fail-with-body", "--noproxy", "*", "-m", "10"),
@@ -136,7 +135,7 @@ class Node(Namespace):
         )
 
     def make_token(self) -> str:
-        """The token that Jenkins has, made the first time."""
+        """Return the token that Jenkins has; it is made at the first call."""
         file = self.folder / "token"
         if not file.exists():
             tokens = str(self.folder / "tokens.toml")
@@ -152,13 +151,13 @@ class Node(Namespace):
             file.unlink()
 
     def service_log(self) -> str:
-        """The service's log."""
+        """Return the service's log."""
         return (self.folder / "service.log").read_text()
 
     def maillog(self) -> str:
-        """Postfix' log so far."""
+        """Return Postfix' log so far."""
         return self.postfix.log.read_text() if self.postfix.log.exists() else ""
 
     def queue(self) -> str:
-        """Postfix' queue as postqueue -p shows it."""
+        """Return Postfix' queue as postqueue -p shows it."""
         return self.postfix.queue()

@@ -1,4 +1,4 @@
-"""A real Postfix of our own inside of a namespace: own configuration, queue, data and log."""
+"""A real Postfix within a namespace, with a configuration, queue, data and log of its own."""
 
 import os
 import shutil
@@ -12,15 +12,15 @@ _MASTER = Path("/usr/share/postfix/master.cf.dist")
 
 
 class Postfix:
-    """Send-only, with a relay host, open to the containers: as on the node that we are for."""
+    """A send-only Postfix with a relay host, open to containers, as a node of our users has."""
 
     def __init__(self, namespace: Namespace, folder: Path, settings: dict[str, str]) -> None:
-        """Write its configuration by postconf; `start` it.
+        """Write its configuration by postconf; `start` starts it.
 
         Args:
             namespace: where it runs.
-            folder: for all its files.
-            settings: main.cf's, beside those that keep it apart from the machine's own.
+            folder: the folder for all its files.
+            settings: of main.cf, beside those that keep it apart from the machine's own.
         """
         if not _MASTER.exists():
             raise TestbedError("There is no Postfix: run tests/testbed/install-packages.sh.")
@@ -51,46 +51,46 @@ class Postfix:
             queue_run_delay="1s",
             **settings,
         )
-        self._do("postconf", "-c", str(self.config), "-F", "*/*/chroot = n")
+        self._run("postconf", "-c", str(self.config), "-F", "*/*/chroot = n")
 
     def set(self, **settings: str) -> None:
         """Change main.cf; a reload or restart is the caller's."""
         pairs = [f"{name} = {value}" for name, value in settings.items()]
-        self._do("postconf", "-c", str(self.config), "-e", *pairs)
-        # Postfix' programs wait until it is some seconds old, lest it is being written still.
+        self._run("postconf", "-c", str(self.config), "-e", *pairs)
+        # Postfix' programs wait until it is some seconds old: it may still be being written.
         os.utime(self.config / "main.cf", (time.time() - 60,) * 2)
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
-        self._do("postfix", "-c", str(self.config), "start")
+        """Start it, and wait until it listens."""
+        self._run("postfix", "-c", str(self.config), "start")
         self.namespace.wait_for_port(25, listening=True)
 
     def stop(self) -> None:
-        """Stop, and wait until nothing listens."""
-        self._do("postfix", "-c", str(self.config), "stop")
+        """Stop it, and wait until nothing listens."""
+        self._run("postfix", "-c", str(self.config), "stop")
         self.namespace.wait_for_port(25, listening=False)
 
     def is_running(self) -> bool:
-        """Whether the master process is there."""
+        """Return whether the master process is there."""
         return self.namespace.run("postfix", "-c", str(self.config), "status").returncode == 0
 
     def flush(self) -> None:
-        """Try all deferred mail now."""
-        self._do("postqueue", "-c", str(self.config), "-f")
+        """Let it try all deferred mail now."""
+        self._run("postqueue", "-c", str(self.config), "-f")
 
     def reload(self) -> None:
         """Let it read its settings again."""
-        self._do("postfix", "-c", str(self.config), "reload")
+        self._run("postfix", "-c", str(self.config), "reload")
 
     def empty(self) -> None:
-        """Drop all mail that it has."""
-        self._do("postsuper", "-c", str(self.config), "-d", "ALL")
+        """Drop all mail in its queue."""
+        self._run("postsuper", "-c", str(self.config), "-d", "ALL")
 
     def queue(self) -> str:
-        """The queue as postqueue -p shows it."""
-        return self._do("postqueue", "-c", str(self.config), "-p").stdout
+        """Return the queue as postqueue -p shows it."""
+        return self._run("postqueue", "-c", str(self.config), "-p").stdout
 
-    def _do(self, *command: str) -> Completed:
+    def _run(self, *command: str) -> Completed:
         done = self.namespace.run(*command)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done

@@ -2,7 +2,7 @@
 
 Keeps each mail as NUMBER.eml, its exact bytes, and NUMBER.json, its envelope, which appears last.
 While there is a file `reply-mail`, `reply-rcpt` or `reply-data` in the folder, its text is the
-answer to every MAIL FROM, RCPT TO or final dot.
+reply to every MAIL FROM, RCPT TO or final dot.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LARGEST = 64 * 1024 * 1024
 
 
 class Sink:
-    """Takes every mail, or answers as it was told."""
+    """Takes every mail, or refuses it with the reply that a file has."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -57,9 +57,9 @@ class Sink:
             return refusal
         number = next(self._numbers)
         (self._folder / f"{number}.eml").write_bytes(envelope.original_content or b"")
-        told = {"sender": envelope.mail_from, "recipients": envelope.rcpt_tos}
+        mail = {"sender": envelope.mail_from, "recipients": envelope.rcpt_tos}
         unfinished = self._folder / "unfinished"
-        unfinished.write_text(json.dumps(told), encoding="utf-8")
+        unfinished.write_text(json.dumps(mail), encoding="utf-8")
         unfinished.rename(self._folder / f"{number}.json")
         return f"250 2.0.0 Ok: queued as SINK{number}"
 

@@ -1,7 +1,7 @@
 """One SMTP conversation by hand: `speak_smtp.py HOST PORT SENDER RECIPIENT... < MAIL`.
 
-Waits for each reply before it goes on, as servers that forbid pipelining want it. Prints the
-replies as a JSON list; an empty one means that nobody listens.
+It waits for each reply before it goes on, as servers that forbid pipelining require. It prints the
+replies as a JSON list; an empty list means that nobody listens.
 """
 
 import json
@@ -10,17 +10,17 @@ import sys
 
 
 def converse(host: str, port: int, sender: str, recipients: list[str], mail: bytes) -> list[str]:
-    """Hand one mail over; ends at the first refusal."""
+    """Send one mail; return the replies up to the first refusal."""
     replies: list[str] = []
     try:
-        connection = socket.create_connection((host, port), timeout=20)
+        connection = socket.create_connection((host, port), timeout=90)
     except ConnectionRefusedError:
         return replies
     stuffed = b"\r\n".join(
         b"." + line if line.startswith(b".") else line for line in mail.split(b"\r\n")
     )
     with connection, connection.makefile("rb") as incoming:
-        said: list[tuple[bytes, str]] = [
+        commands: list[tuple[bytes, str]] = [
             (b"", "2"),
             (b"EHLO container.example.com", "2"),
             (f"MAIL FROM:<{sender}>".encode(), "2"),
@@ -28,7 +28,7 @@ def converse(host: str, port: int, sender: str, recipients: list[str], mail: byt
             (b"DATA", "3"),
             (stuffed.removesuffix(b"\r\n") + b"\r\n.", "2"),
         ]
-        for line, expected in said:
+        for line, expected in commands:
             if line:
                 connection.sendall(line + b"\r\n")
             while True:
@@ -44,5 +44,5 @@ def converse(host: str, port: int, sender: str, recipients: list[str], mail: byt
 
 if __name__ == "__main__":
     _, host, port, sender, *recipients = sys.argv
-    found = converse(host, int(port), sender, recipients, sys.stdin.buffer.read())
-    sys.stdout.write(json.dumps(found))
+    replies = converse(host, int(port), sender, recipients, sys.stdin.buffer.read())
+    sys.stdout.write(json.dumps(replies))

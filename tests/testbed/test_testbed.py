@@ -1,4 +1,4 @@
-"""The testbed itself: it is what it says, and leaves nothing behind."""
+"""The testbed itself: it behaves as its README says, and leaves nothing behind."""
 
 import os
 import signal
@@ -17,13 +17,13 @@ from tests.testbed.waiting import until
 
 
 def test_a_pod_proves_the_path(testbed: Testbed) -> None:
-    """From inside of a container an SMTP dialogue with docker0's address ends in a queue ID."""
-    said = testbed.speak_smtp(testbed.container, MAIL)
-    assert said[0].startswith("220 node1.ci.example.com ESMTP")
-    assert said[-1].startswith("250 2.0.0 Ok: queued as ")
+    """From within a container an SMTP conversation with docker0's address ends in a queue ID."""
+    replies = testbed.speak_smtp(testbed.container, MAIL)
+    assert replies[0].startswith("220 node1.ci.example.com ESMTP")
+    assert replies[-1].startswith("250 2.0.0 Ok: queued as ")
     [mail] = testbed.wait_for_mails(1)
     assert (mail.sender, mail.recipients) == ("jenkins@ci.example.com", ["ada@example.com"])
-    assert f"{said[-1].rpartition(' ')[2]}: to=<ada@example.com>" in testbed.node.maillog()
+    assert f"{replies[-1].rpartition(' ')[2]}: to=<ada@example.com>" in testbed.node.maillog()
 
 
 def test_the_relay_host_keeps_the_exact_bytes(testbed: Testbed) -> None:
@@ -45,14 +45,14 @@ def test_a_pod_of_the_wider_network_may_send(testbed: Testbed) -> None:
 
 def test_an_outsider_is_refused(testbed: Testbed) -> None:
     """An address outside of mynetworks gets 454 or 554 at RCPT."""
-    said = testbed.speak_smtp(testbed.outsider, MAIL)
-    assert len(said) == 4, said
-    assert said[-1].startswith(("454 4.7.1", "554 5.7.1"))
+    replies = testbed.speak_smtp(testbed.outsider, MAIL)
+    assert len(replies) == 4, replies
+    assert replies[-1].startswith(("454 4.7.1", "554 5.7.1"))
     assert testbed.mails() == []
 
 
 def test_a_stopped_postfix_refuses(testbed: Testbed) -> None:
-    """A container then meets a refused connection."""
+    """A container's connection is refused then."""
     testbed.postfix.stop()
     assert testbed.speak_smtp(testbed.container, MAIL) == []
 
@@ -72,13 +72,13 @@ def test_a_deferred_mail_waits(testbed: Testbed, command: str) -> None:
 
 
 def test_a_refused_mail_bounces(testbed: Testbed) -> None:
-    """What the relay host refuses for good leaves the queue, and the log says why."""
+    """A mail that the relay host refuses for good leaves the queue, and the log says why."""
     testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
     queue_id = testbed.speak_smtp(testbed.container, MAIL)[-1].rpartition(" ")[2]
-    wanted = f"{queue_id}: to=<ada@example.com>"
+    delivery = f"{queue_id}: to=<ada@example.com>"
 
     def lines() -> list[str]:
-        return [line for line in testbed.node.maillog().splitlines() if wanted in line]
+        return [line for line in testbed.node.maillog().splitlines() if delivery in line]
 
     until(lambda: any("status=bounced" in line for line in lines()), lambda: str(lines()))
     assert "said: 550 5.1.1 no such user" in lines()[-1]
@@ -99,18 +99,18 @@ def test_nodes_share_nothing(testbed: Testbed) -> None:
     other = testbed.add_node()
     neighbour = testbed.add_container(other, "172.22.91.2")
     testbed.postfix.stop()
-    said = testbed.speak_smtp(neighbour, MAIL)
-    assert not said[0].startswith("220 node1.")
+    replies = testbed.speak_smtp(neighbour, MAIL)
+    assert not replies[0].startswith("220 node1.")
     [mail] = testbed.wait_for_mails(1)
-    assert said[-1].rpartition(" ")[2] in other.maillog()
-    assert said[-1].rpartition(" ")[2].encode() in mail.content
+    assert replies[-1].rpartition(" ")[2] in other.maillog()
+    assert replies[-1].rpartition(" ")[2].encode() in mail.content
     assert testbed.speak_smtp(testbed.container, MAIL) == []
     other.postfix.stop()
 
 
 def test_a_failure_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A testbed that fails on its way up is taken down again, its folder and processes too."""
-    before = own()
+    """A testbed that fails while it is made is removed again, its folder and processes too."""
+    before = own_resources()
     pids: list[int] = []
 
     def fail(self: Testbed, _node: object) -> None:
@@ -120,20 +120,20 @@ def test_a_failure_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Testbed, "add_outsider", fail)
     with pytest.raises(RuntimeError, match="no outsider"), Testbed():
         pass
-    assert own() == before
+    assert own_resources() == before
     assert len(pids) > 2
     until(lambda: not any(is_running(pid) for pid in pids), "its processes end")
 
 
-def own() -> list[str]:
-    """This process' namespaces and folders; another run's come and go as they like."""
+def own_resources() -> list[str]:
+    """Return this process' namespaces and folders; those of another run may come and go."""
     mine = f"{namespaces.PREFIX}-{os.getpid()}-"
     folders = Path(tempfile.gettempdir()).glob(f"{mine}*")
     return sorted([*(n for n in namespaces.existing() if n.startswith(mine)), *map(str, folders)])
 
 
 def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without root there is a sentence that says so."""
+    """Without root an error says that the testbed needs it."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(TestbedError, match="needs root"), Testbed():
         pass
@@ -141,7 +141,7 @@ def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_machine_itself_is_not_touched(testbed: Testbed) -> None:
     """Its interfaces are the same before, during and after a second testbed."""
-    before = host()
+    before = host_state()
     assert "docker0" in namespaces.ip("-br", "-n", testbed.node.name, "link")
     assert BRIDGE not in namespaces.ip("-br", "addr")
     made = subprocess.run(
@@ -152,11 +152,11 @@ def test_the_machine_itself_is_not_touched(testbed: Testbed) -> None:
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert host() == before
+    assert host_state() == before
 
 
-def host() -> tuple[object, ...]:
-    """The machine's interfaces with their addresses, its routes, and its Postfix' files."""
+def host_state() -> tuple[object, ...]:
+    """Return the machine's interfaces with their addresses, its routes, and its Postfix' files."""
     places = (Path("/etc/postfix"), Path("/var/spool/postfix"), Path("/var/lib/postfix"))
     files = [(str(file), file.lstat().st_mtime_ns) for place in places for file in place.rglob("*")]
     links = namespaces.ip("-br", "link"), namespaces.ip("-br", "addr")
@@ -164,7 +164,7 @@ def host() -> tuple[object, ...]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there; a zombie only waits for init to notice its end."""
+    """Return whether a process is there; a zombie has ended already."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Waiting for what happens in another process."""
+"""Waiting for an event in another process."""
 
 import time
 from collections.abc import Callable
@@ -8,19 +8,25 @@ from tests.testbed.errors import TestbedError
 
 def until(
     condition: Callable[[], bool],
-    told: str | Callable[[], str],
+    description: str | Callable[[], str],
     *,
-    seconds: float = 15,
+    seconds: float = 90,
     pause: float = 0.03,
 ) -> None:
     """Poll until a condition holds.
 
+    Args:
+        condition: whether the event has happened.
+        description: the event, for the error.
+        seconds: when to give up; far more than a busy machine needs.
+        pause: seconds between two polls.
+
     Raises:
-        TestbedError: it did not within `seconds`; `told` says what was waited for.
+        TestbedError: the condition did not hold in time.
     """
     ends = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > ends:
-            text = told if isinstance(told, str) else told()
+            text = description if isinstance(description, str) else description()
             raise TestbedError(f"Not within {seconds:g} s: {text}")
         time.sleep(pause)
