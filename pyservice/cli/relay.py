@@ -21,7 +21,13 @@ from pyservice.cli.relay_options import (
 )
 from pyservice.postfix.instance import Postfix
 from pyservice.setup.plan import Plan
-from pyservice.setup.relay import apply as relay_apply
+from pyservice.setup.relay.apply import (
+    Show,
+    apply_relay,
+    check_open_relay,
+    read_state,
+    revert_relay,
+)
 from pyservice.setup.relay.backup import Backup
 from pyservice.setup.relay.open_relay_test import PORT, OpenRelayResult
 from pyservice.setup.relay.planner import plan_relay
@@ -65,7 +71,7 @@ def apply(options: RelayOptions, check: Check = False, as_json: AsJson = False) 
     postfix = find_instance(options.config_dir)
     desired = options.desired_relay(postfix)
     with _undone_by_signals():
-        result = relay_apply.apply(postfix, desired, _plan_printer(as_json), show.say)
+        result = apply_relay(postfix, desired, _plan_printer(as_json), show.say)
     if as_json:
         strangers = {"greeting": result.greeting, "strangers": _as_json(result.open_relay)}
         print(json.dumps(result.plan.as_json() | strangers, indent=2))
@@ -92,11 +98,11 @@ def status(options: RelayOptions, check: Check = False, as_json: AsJson = False)
     require_root("status")
     postfix = find_instance(options.config_dir)
     desired = options.desired_relay(postfix)
-    state = relay_apply.read_state(postfix, desired)
+    state = read_state(postfix, desired)
     configuration = state.configuration
     planned = plan_relay(state, desired).plan
     serves = state.is_running and desired.address in state.addresses and state.greets
-    result = relay_apply.check_open_relay(configuration, desired.address) if serves else None
+    result = check_open_relay(configuration, desired.address) if serves else None
     originals = Backup(postfix.folder).folder / "before"
     backup = str(originals) if originals.exists() else None
     if as_json:
@@ -141,7 +147,7 @@ def revert(
     postfix = find_instance(config_dir)
     with _undone_by_signals():
         printer = _plan_printer(as_json)
-        result = relay_apply.revert(postfix, printer, show.say, restart=not no_restart)
+        result = revert_relay(postfix, printer, show.say, restart=not no_restart)
     if as_json:
         print(json.dumps(result.plan.as_json(), indent=2))
     elif not result.plan.in_sync:
@@ -151,7 +157,7 @@ def revert(
 def _show_plan(options: RelayOptions, *, check: bool, as_json: bool) -> None:
     postfix = find_instance(options.config_dir)
     desired = options.desired_relay(postfix)
-    planned = plan_relay(relay_apply.read_state(postfix, desired), desired).plan
+    planned = plan_relay(read_state(postfix, desired), desired).plan
     show.plan(planned, as_json=as_json)
     _exit_on_drift(planned, check=check)
 
@@ -161,7 +167,7 @@ def _exit_on_drift(planned: Plan, *, check: bool) -> None:
         raise typer.Exit(2)
 
 
-def _plan_printer(as_json: bool) -> relay_apply.Show:
+def _plan_printer(as_json: bool) -> Show:
     """Return what prints a plan before it is applied; JSON is printed as a whole, in the end."""
     return lambda planned: None if as_json else show.plan(planned, as_json=False)
 

@@ -58,7 +58,7 @@ def read_state(postfix: Postfix, desired: DesiredRelay) -> RelayState:
     )
 
 
-def apply(postfix: Postfix, desired: DesiredRelay, show: Show, say: Say) -> ApplyResult:
+def apply_relay(postfix: Postfix, desired: DesiredRelay, show: Show, say: Say) -> ApplyResult:
     """Make Postfix the desired relay; where it is that already, do nothing.
 
     Raises:
@@ -84,11 +84,11 @@ def apply(postfix: Postfix, desired: DesiredRelay, show: Show, say: Say) -> Appl
         return result
 
 
-def revert(postfix: Postfix, show: Show, say: Say, *, restart: bool = True) -> ApplyResult:
+def revert_relay(postfix: Postfix, show: Show, say: Say, *, restart: bool = True) -> ApplyResult:
     """Undo the changes of all applies; what others changed since then stays.
 
     Raises:
-        SetupError: as `apply` does.
+        SetupError: as `apply_relay` does.
     """
     with _locked(postfix.folder, say):
         backup = Backup(postfix.folder)

@@ -1,4 +1,4 @@
-"""node/facts.py and node/detect.py: every kind of node and container, as it was read."""
+"""setup/node: facts.py and detect.py, for each kind of node and container."""
 
 from ipaddress import ip_interface
 
@@ -32,7 +32,7 @@ def on_node(*bridges: Interface, flannel: str | None = None) -> Facts:
 
 
 def test_a_node_with_docker() -> None:
-    """Containers reach it at docker0's address, and come from docker0's network."""
+    """Containers reach the node at docker0's address, and come from docker0's network."""
     node = classify(on_node(bridge("docker0", "172.22.91.1/24")))
     assert not node.is_container
     assert (node.address, node.network) == ("172.22.91.1", "172.22.91.0/24")
@@ -41,7 +41,7 @@ def test_a_node_with_docker() -> None:
 
 
 def test_docker0_comes_first() -> None:
-    """However the kernel lists them; what Compose makes comes last, and each has its reason."""
+    """docker0 is preferred in any order of interfaces, and Compose's bridges come last."""
     node = classify(
         on_node(
             bridge("br-1a2b3c", "172.18.0.1/16"),
@@ -56,7 +56,7 @@ def test_docker0_comes_first() -> None:
 
 
 def test_a_bridge_without_an_address() -> None:
-    """The next one serves; without any, nothing fits and the reason names the engine."""
+    """The next bridge is used; without one no address fits, and the reason names the engine."""
     node = classify(on_node(bridge("docker0", None), bridge("podman0", "10.88.0.1/16")))
     assert node.address == "10.88.0.1"
     node = classify(on_node(bridge("docker0", None)))
@@ -65,14 +65,14 @@ def test_a_bridge_without_an_address() -> None:
 
 
 def test_flannel_is_wider_than_the_bridge() -> None:
-    """Pods come from the cluster's network."""
+    """With flannel the network is the cluster's."""
     node = classify(on_node(bridge("docker0", "172.22.91.1/24"), flannel="172.22.0.0/16"))
     assert (node.address, node.network) == ("172.22.91.1", "172.22.0.0/16")
     assert node.networks == ("172.22.0.0/16",)
 
 
 def test_a_bridge_outside_of_flannels_networks() -> None:
-    """Its containers' mail is taken beside the pods'."""
+    """The bridge's network is added to flannel's."""
     docker = bridge("docker0", "172.17.0.1/16")
     node = classify(on_node(docker, flannel="10.244.0.0/16,10.245.0.0/16"))
     assert node.networks == ("10.244.0.0/16", "10.245.0.0/16", "172.17.0.0/16")
@@ -80,13 +80,13 @@ def test_a_bridge_outside_of_flannels_networks() -> None:
 
 
 def test_a_node_without_containers() -> None:
-    """It is no container either, and nothing fits."""
+    """A machine without containers is no container either, and no address fits."""
     node = classify(on_node())
     assert (node.is_container, node.address, node.network) == (False, None, None)
 
 
 def test_a_container_on_a_bridge() -> None:
-    """The default gateway is the node; a cable into another namespace is sign enough."""
+    """The default gateway is the node; a veth is a sufficient sign of a container."""
     node = classify(Facts((LO, CABLE), (NODE,)))
     assert node.is_container
     assert node.why == "no container bridge, and eth0 is one end of a veth"
@@ -94,7 +94,7 @@ def test_a_container_on_a_bridge() -> None:
 
 
 def test_a_pod_of_calico() -> None:
-    """169.254.1.1 is no node's; what Kubernetes hands in is."""
+    """169.254.1.1 is no node's address; the one in NODE_IP is."""
     calico = Facts((LO, CABLE), (Gateway("169.254.1.1", "eth0"),))
     node = classify(calico)
     assert node.address is None
@@ -104,7 +104,7 @@ def test_a_pod_of_calico() -> None:
 
 
 def test_what_somebody_has_set_comes_first() -> None:
-    """By hand, by Kubernetes, by Docker, then the route tables."""
+    """The order is: by hand, by Kubernetes, by Docker, then the route tables."""
     facts = Facts(
         (LO, CABLE),
         (NODE, Gateway("fd00::1", "eth0")),
@@ -131,14 +131,14 @@ def test_what_somebody_has_set_comes_first() -> None:
     ],
 )
 def test_a_node_ip_that_is_none(node_ip: str, reason: str) -> None:
-    """A mistake in a manifest is shown, and the gateway serves."""
+    """A mistake in a manifest is shown, and the gateway is used."""
     node = classify(Facts((LO, CABLE), (NODE,), node_ip=node_ip))
     assert node.candidates[0].reason == reason
     assert node.address == "172.22.91.1"
 
 
 def test_a_link_local_gateway() -> None:
-    """It is a sign of a container as others are, with the reason why it is not chosen."""
+    """A link-local gateway is a sign of a container, and is not chosen, with a reason."""
     node = classify(Facts((LO, CABLE), (Gateway("fe80::1", "eth0"),)))
     assert node.is_container
     assert node.address is None
@@ -147,7 +147,7 @@ def test_a_link_local_gateway() -> None:
 
 @pytest.mark.parametrize("address", ["", "node1", "169.254.1.1", "::", "fe80::1%eth0"])
 def test_an_address_by_hand_that_is_none(address: str) -> None:
-    """It is refused before anything is looked at."""
+    """An address by hand that can't be a node's is refused before the machine is read."""
     with pytest.raises(ConfigurationError, match="can't be a node's"):
         detect_node(address)
 
@@ -161,7 +161,7 @@ eth0\t005B16AC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 
 
 def test_route_tables() -> None:
-    """IPv4 is in host byte order; the lowest metric wins."""
+    """IPv4's table is in host byte order; the lowest metric wins."""
     assert parse_ipv4_gateway(ROUTES) == [Gateway("172.22.91.1", "eth0")]
     assert parse_ipv4_gateway("") == []
     zero, one = "0" * 32, "fd" + "0" * 29 + "1"
@@ -170,7 +170,7 @@ def test_route_tables() -> None:
 
 
 def test_flannels_network() -> None:
-    """From its file, else from its interface; a VXLAN interface's /32 says nothing."""
+    """flannel's network comes from its file, else its interface, unless that is a /32 of VXLAN."""
     vxlan = Interface("flannel.1", (ip_interface("172.22.91.0/32"),), is_up=True)
     udp = Interface("flannel0", (ip_interface("172.22.91.0/16"),), is_up=True)
     file = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n"
@@ -180,7 +180,7 @@ def test_flannels_network() -> None:
 
 
 def test_the_engines_name_for_the_node() -> None:
-    """Docker and Podman write it into /etc/hosts."""
+    """Docker and Podman write a name for the node into /etc/hosts."""
     hosts = (
         "127.0.0.1 localhost\n\n# host.docker.internal\n172.17.0.1\tx host.docker.internal # y\n"
     )

@@ -15,7 +15,8 @@ from pyservice.postfix import mynetworks
 from pyservice.postfix.instance import Configuration, Postfix
 from pyservice.postfix.mynetworks import covers, find_exclusions, is_listed, parse_entries
 from pyservice.setup.node import detect
-from pyservice.setup.relay import apply, boot, open_relay_test, planner
+from pyservice.setup.relay import boot, open_relay_test, planner
+from pyservice.setup.relay.apply import apply_relay
 from pyservice.setup.relay.backup import Backup, write_file
 from pyservice.setup.relay.changes import Action, RelayPlan, RelayState
 
@@ -71,7 +72,7 @@ IN_SYNC = state(inet_interfaces="localhost, 172.22.91.1", mynetworks="127.0.0.0/
 
 
 def test_in_sync() -> None:
-    """What already listens there and holds the network, even by a wider one, is left alone."""
+    """A Postfix that listens at the address and relays for a wider network stays as it is."""
     relay_plan = planned(IN_SYNC)
     assert relay_plan.plan.in_sync
     assert relay_plan.action is Action.NOTHING
@@ -89,14 +90,14 @@ def test_in_sync() -> None:
     ],
 )
 def test_interfaces(before: str, after: str | None) -> None:
-    """The address joins what is listed, loopback stays or comes, and `all` is enough."""
+    """The address joins the listed ones, loopback stays or is added, and `all` is enough."""
     relay_plan = planned(state(inet_interfaces=before))
     assert relay_plan.parameters.get("inet_interfaces") == after
     assert relay_plan.action is (Action.RESTART if after else Action.RELOAD)
 
 
 def test_a_machine_without_ipv6() -> None:
-    """There `localhost`, which /etc/hosts goes on to call ::1, would keep Postfix from starting."""
+    """127.0.0.1 is set: `localhost` is also ::1 in /etc/hosts, and Postfix would not start."""
     now = replace(state(inet_interfaces="loopback-only"), addresses=(ADDRESS,))
     assert planned(now).parameters["inet_interfaces"] == "127.0.0.1, 172.22.91.1"
     now = replace(
@@ -106,7 +107,7 @@ def test_a_machine_without_ipv6() -> None:
 
 
 def test_narrow() -> None:
-    """`all` gets a note, and becomes loopback and the address on request only."""
+    """`all` gets a note, and becomes loopback and the address with --narrow only."""
     now = state()
     assert any("inet_interfaces = all" in note for note in planned(now).plan.notes)
     narrowed = planned(now, narrow=True)
@@ -125,7 +126,7 @@ def test_narrow() -> None:
     ],
 )
 def test_too_broad(network: str, why: str) -> None:
-    """A network that would make an open relay is refused with the reason, unless it is named."""
+    """A network that would make an open relay is refused, unless --allow-broad names it."""
     broad = ip_network(network)
     with pytest.raises(SetupError, match=why):
         planned(IN_SYNC, networks=(broad,))
@@ -136,12 +137,12 @@ def test_too_broad(network: str, why: str) -> None:
 
 @pytest.mark.parametrize("network", ["172.16.0.0/12", "2001:db8::/48", "203.0.113.128/25"])
 def test_not_too_broad(network: str) -> None:
-    """A /12, an IPv6 /48 and a network beside the public address are taken."""
+    """A /12, an IPv6 /48 and a network beside the public address are allowed."""
     assert planned(IN_SYNC, networks=(ip_network(network),))
 
 
 def test_a_broad_network_that_is_there_already() -> None:
-    """It stays, with a note."""
+    """A broad network stays in mynetworks, with a note."""
     relay_plan = planned(state(inet_interfaces="all", mynetworks="10.0.0.0/8, 172.22.0.0/16"))
     assert relay_plan.plan.in_sync
     assert any("holds 10.0.0.0/8 already, which is wider" in note for note in relay_plan.plan.notes)
@@ -176,7 +177,7 @@ def test_ipv6() -> None:
 
 
 def test_an_address_that_is_not_there() -> None:
-    """Postfix would not start with it: refused, unless nothing is restarted or it is boot-safe."""
+    """It is refused, as Postfix would not start; not so with --no-restart or --boot-safe."""
     now = replace(IN_SYNC, addresses=())
     with pytest.raises(SetupError, match=r"No interface of this machine has 172\.22\.91\.1"):
         planned(now)
@@ -188,7 +189,7 @@ def test_an_address_that_is_not_there() -> None:
 
 
 def test_boot_safe() -> None:
-    """The address leaves inet_interfaces for a listener that is like the usual one."""
+    """The address moves from inet_interfaces to a listener with the usual one's options."""
     relay_plan = planned(IN_SYNC, boot_safe=True)
     assert relay_plan.parameters == {"inet_interfaces": "loopback-only"}
     assert relay_plan.services == {"172.22.91.1:25/inet": "172.22.91.1:25 inet n - y - - smtpd"}
@@ -204,7 +205,7 @@ def test_boot_safe() -> None:
 
 
 def test_a_postfix_that_is_stopped() -> None:
-    """It is started; with --no-restart it is left alone."""
+    """Postfix is started; with --no-restart it stays stopped."""
     now = replace(IN_SYNC, is_running=False, greets=False)
     relay_plan = planned(now)
     assert (relay_plan.action, relay_plan.plan.effects) == (Action.RESTART, ("starts Postfix.",))
@@ -212,7 +213,7 @@ def test_a_postfix_that_is_stopped() -> None:
 
 
 def test_what_is_written_and_not_in_force() -> None:
-    """It takes a restart, though what changes beside it would take a reload only."""
+    """Postfix is restarted, even if the other changes need a reload only."""
     now = replace(IN_SYNC, greets=False)
     assert planned(now).action is Action.RESTART
     assert planned(now, relayhost="mx").action is Action.RESTART
@@ -221,14 +222,14 @@ def test_what_is_written_and_not_in_force() -> None:
 
 
 def test_a_listener_with_networks_of_its_own() -> None:
-    """It is refused, since main.cf's mynetworks would not count there."""
+    """A listener with networks of its own is refused, as it ignores main.cf's mynetworks."""
     line = "25 inet n - y - - smtpd -o mynetworks=127.0.0.0/8"
     with pytest.raises(SetupError, match="postconf -PX 25/inet/mynetworks"):
         planned(state(services={"25/inet": line}))
 
 
 def test_on_request() -> None:
-    """relayhost, myhostname and myorigin are set where they are given, and only then."""
+    """relayhost, myhostname and myorigin are set if they are given, and only then."""
     relay_plan = planned(
         IN_SYNC, relayhost="[mx.example.com]:587", myorigin="example.com", tls="may"
     )
@@ -248,7 +249,7 @@ def test_on_request() -> None:
 
 
 def test_a_password() -> None:
-    """It needs a relay host, is never shown, and does not go out in the clear."""
+    """A password needs a relay host, is never shown, and is never sent in the clear."""
     with pytest.raises(SetupError, match="give --relayhost"):
         planned(IN_SYNC, sasl_password="ci:s3cret")
     with pytest.raises(SetupError, match="give --relayhost"):
@@ -274,14 +275,14 @@ def test_a_password() -> None:
     ],
 )
 def test_bare_newlines(version: str, value: str) -> None:
-    """They are normalized where this Postfix can, and else forbidden."""
+    """Bare newlines are normalized where this Postfix can do that, and else forbidden."""
     relay_plan = planned(state(version=version), harden=True)
     assert relay_plan.parameters["smtpd_forbid_bare_newline"] == value
     assert relay_plan.parameters["smtpd_forbid_bare_newline_exclusions"] == ""
 
 
 def test_hardening() -> None:
-    """Each item has its reason, and what is as it must be is left alone."""
+    """Each parameter has its reason, and one that is strict enough stays as it is."""
     relay_plan = planned(IN_SYNC, harden=True)
     assert set(relay_plan.parameters) == {
         "smtpd_relay_restrictions",
@@ -305,7 +306,7 @@ def test_hardening() -> None:
 
 
 def test_nobody_refuses_strangers() -> None:
-    """Where smtpd would not start for that, a note says so, and --harden cures it."""
+    """Without a rule against strangers smtpd does not start: a note says so, --harden adds one."""
     now = state(smtpd_relay_restrictions="", mynetworks="172.22.0.0/16")
     assert any("--harden sets the former" in note for note in planned(now).plan.notes)
     hardened = planned(now, harden=True)
@@ -316,7 +317,7 @@ def test_nobody_refuses_strangers() -> None:
 
 
 def test_senders() -> None:
-    """A rule that is there already is not replaced, and a sender must be one."""
+    """An existing rule is not replaced, and a sender must be an address or a domain."""
     with pytest.raises(SetupError, match="smtpd_sender_restrictions is set already"):
         planned(state(smtpd_sender_restrictions="reject_unknown_sender_domain"), senders=("a.org",))
     with pytest.raises(SetupError, match="give an address or a domain"):
@@ -339,14 +340,14 @@ def test_senders() -> None:
 def test_strangers(
     monkeypatch: pytest.MonkeyPatch, own: tuple[str, ...], listed: str, code: int, expected: str
 ) -> None:
-    """Only an address outside of mynetworks that gets 454 or 554 proves that they are refused."""
+    """Only a 454 or 554 to an address outside of mynetworks proves that strangers are refused."""
     monkeypatch.setattr(open_relay_test, "_try_recipient", lambda *_: (code, f"{code} reply"))
     result = open_relay_test.try_strangers(ADDRESS, map(ip_address, own), parse_entries(listed))
     assert result.state == expected
 
 
 def test_lists_of_networks() -> None:
-    """Entries are separated by commas or blanks, but within braces; the first match decides."""
+    """Commas or blanks separate entries, except within braces; the first match decides."""
     listed = parse_entries(
         "!10.0.0.1, 10.0.0.0/8 [fd00::]/64 cidr:{{1.2.3.0/24 permit}, {a}} /etc/nets"
     )
@@ -416,7 +417,7 @@ def test_managing_unit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bridge", ["docker0", "br-1234", "cni0"])
 def test_drop_in(bridge: str) -> None:
-    """It orders Postfix after Docker where the bridge is Docker's, and restarts it in any case."""
+    """A drop-in restarts Postfix, and orders it after Docker if the bridge is Docker's."""
     relay_plan = planned(state(inet_interfaces="localhost"), unit="postfix.service", bridge=bridge)
     [file] = relay_plan.files
     assert str(file.path) == "/etc/systemd/system/postfix.service.d/notify-email.conf"
@@ -435,7 +436,7 @@ def test_drop_in(bridge: str) -> None:
 def test_restart_by_systemd(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, active: bool, running: bool, done: list[str]
 ) -> None:
-    """A Postfix that systemd does not know of is stopped first: it could not be started twice."""
+    """A Postfix that systemd did not start is stopped first, or it would be started twice."""
     log = tmp_path / "log"
     for name, fails in (("systemctl", not active), ("postfix", not running)):
         word = "is-active" if name == "systemctl" else "status"
@@ -449,13 +450,13 @@ def test_restart_by_systemd(
 
 
 def test_no_instance(tmp_path: Path) -> None:
-    """Where there is no main.cf it asks for the right directory."""
+    """Without a main.cf the error asks for the right directory."""
     with pytest.raises(SetupError, match="Another instance is named by --config-dir"):
         Postfix(tmp_path).read()
 
 
 def backed_up(folder: Path) -> Backup:
-    """After an apply that set inet_interfaces."""
+    """Return the backup after an apply that set inet_interfaces."""
     for name in ("main.cf", "master.cf"):
         (folder / name).write_text(f"# {name}\n")
     backup = Backup(folder)
@@ -468,7 +469,7 @@ def backed_up(folder: Path) -> Backup:
 
 
 def test_backups(tmp_path: Path) -> None:
-    """The state before the first apply is kept, for root alone, and can be put back as it was."""
+    """The files before the first apply are kept, for root only, and can be restored exactly."""
     backup = backed_up(tmp_path)
     assert backup.folder.stat().st_mode & 0o777 == 0o700
     assert not (backup.folder / "previous").exists()
@@ -481,7 +482,7 @@ def test_backups(tmp_path: Path) -> None:
 
 
 def test_a_file_that_others_changed(tmp_path: Path) -> None:
-    """It is never put back as a whole, even after another apply."""
+    """A file that others changed is never restored as a whole, even after another apply."""
     backup = backed_up(tmp_path)
     with (tmp_path / "main.cf").open("a") as file:
         file.write("# mine\n")
@@ -492,7 +493,7 @@ def test_a_file_that_others_changed(tmp_path: Path) -> None:
 
 
 def test_a_failed_apply(tmp_path: Path) -> None:
-    """After it, files and record are as they were before it."""
+    """After a failed apply files and record are as they were before."""
     backup = backed_up(tmp_path)
     main, record = (tmp_path / "main.cf").read_text(), (backup.folder / "record.json").read_text()
     backup.take(planned(IN_SYNC, relayhost="mx"), IN_SYNC.configuration)
@@ -503,7 +504,7 @@ def test_a_failed_apply(tmp_path: Path) -> None:
 
 
 def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
-    """The old one is back, and still root's alone."""
+    """The old password is restored, and still readable by root only."""
     now = replace(IN_SYNC, configuration=replace(IN_SYNC.configuration, folder=tmp_path))
     backup = backed_up(tmp_path)
     table = planner.sasl_file(tmp_path)
@@ -520,7 +521,7 @@ def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
 def test_a_record_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
-    """Whether the disk is full or a signal comes, before or after the change, all is as before."""
+    """A full disk or a signal, before or after the change, leaves everything as it was."""
     for name in ("main.cf", "master.cf"):
         (tmp_path / name).write_text(f"# {name}\n")
     now = replace(state(inet_interfaces="localhost").configuration, folder=tmp_path)
@@ -535,13 +536,13 @@ def test_a_record_that_is_not_kept(
     monkeypatch.setattr(Postfix, "write", lambda *_: (tmp_path / "main.cf").write_text("new"))
     postfix, desired = Postfix(tmp_path), replace(DESIRED, restart=False)
     with pytest.raises((SetupError, SystemExit)):
-        apply.apply(postfix, desired, lambda _: None, lambda _: None)
+        apply_relay(postfix, desired, lambda _: None, lambda _: None)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["main.cf", "master.cf"]
     assert (tmp_path / "main.cf").read_text() == "# main.cf\n"
 
 
 def test_a_drop_in_goes_with_its_folder(tmp_path: Path) -> None:
-    """But for a folder with drop-ins of others."""
+    """An empty folder of drop-ins is removed; one with drop-ins of others stays."""
     own, shared = tmp_path / "a.service.d", tmp_path / "b.service.d"
     for folder in (own, shared):
         write_file(folder / "notify-email.conf", "[Service]\n")
@@ -564,7 +565,7 @@ def test_a_damaged_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "apply", "status", "revert"])
 def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Each command says that it needs root, since a running Postfix looks stopped without."""
+    """Each command says that it needs root: to others a running Postfix looks stopped."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SetupError, match=f"sudo notify-email relay {command}"):
         app(["relay", command], standalone_mode=False)
@@ -583,6 +584,6 @@ def test_files_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in fields(RelayOptions)])
 def test_every_option_is_documented(name: str) -> None:
-    """docs/node.md says what it is for."""
+    """docs/node.md explains each option."""
     page = Path(__file__).parents[3] / "docs" / "node.md"
     assert f"`--{name.replace('_', '-')}`" in page.read_text().partition("| option |")[2]
