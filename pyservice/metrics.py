@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from pyservice.config.live import LiveSettings
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
+from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
 from pyservice.smtp import Outcome
 
@@ -27,10 +28,8 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 """What a request is refused with; another status is counted, too."""
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
-ENDS = ("accepted", "failed", "skipped", "digested")
-"""States of a mail that is not tried again, or of a report that is in another one's mail."""
-RECEIPTS = ("relayed", "deferred", "bounced")
-WAITING = ("received", "queued", "sending")
+ENDS = tuple(state for state in ENDED if state not in (*RECEIPTS, State.CANCELLED))
+"""States in which the service itself ends a report, rather than Postfix' log or a person."""
 
 RENDER_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 SMTP_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600)

@@ -18,7 +18,7 @@ from pyservice.cli import show
 from pyservice.cli.service import Config
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError, RequestError, SetupError
-from pyservice.outbox.states import STATES
+from pyservice.outbox.states import State
 
 if TYPE_CHECKING:
     from pyservice.outbox.admin import OutboxAdmin, Summary
@@ -32,6 +32,7 @@ BY = "`notify-email outbox`"
 SHORT = 8
 """Characters of an ID in a table."""
 
+_STATES = tuple(State)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
 
@@ -42,10 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 def list_(
     state: Annotated[
         str | None,
-        typer.Option(
-            help="received, queued, sending, accepted, relayed, deferred, bounced, failed, "
-            "cancelled, skipped or digested."
-        ),
+        typer.Option(help=f"{', '.join(_STATES[:-1])} or {_STATES[-1]}."),
     ] = None,
     job: Annotated[
         str | None, typer.Option(help="A job, or a folder with all that is in it.")
@@ -69,8 +67,8 @@ def list_(
     with _desk(config) as (desk, _):
         from pyservice.outbox.admin import Filter  # noqa: PLC0415
 
-        if state is not None and state not in STATES:
-            raise ConfigurationError(f"--state is one of: {', '.join(STATES)}.")
+        if state is not None and state not in _STATES:
+            raise ConfigurationError(f"--state is one of: {', '.join(_STATES)}.")
         wanted = Filter(state=state, jobs=(job,) if job else (), older_than=_seconds(older_than))
         found = desk.page(wanted, limit + 1)
     if as_json:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, unquote, urlsplit
 
 from pyservice.outbox.models import QueuedReport, Receipt
-from pyservice.outbox.states import PASSED
+from pyservice.outbox.states import ACCEPTED_BY_POSTFIX
 from pyservice.report.schema import Build
 from pyservice.text import one_line, shorten
 from pyservice.urls import is_below, job_names
@@ -84,7 +84,7 @@ def page(build: Build, root: str) -> str | None:
 
 
 def _told(entry: QueuedReport, receipts: Sequence[Receipt]) -> str | None:
-    if entry.state in PASSED:
+    if entry.state in ACCEPTED_BY_POSTFIX:
         return _passed(entry, receipts)
     if entry.state == "digested":
         return "in one mail with other builds"

@@ -17,7 +17,7 @@ from pyservice.outbox.groups import ALONE, set_free
 from pyservice.outbox.history import add_history
 from pyservice.outbox.models import call_name, everybody
 from pyservice.outbox.retention import DAY, sweep
-from pyservice.outbox.states import PASSED, WAITING
+from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, WAITING, State
 from pyservice.outbox.tables import reports
 from pyservice.report.schema import Report
 
@@ -135,7 +135,7 @@ class OutboxAdmin:
 
     def failed(self) -> list[str]:
         """The IDs of all that have failed, the oldest first."""
-        query = sa.select(reports.c.id).where(reports.c.state == "failed")
+        query = sa.select(reports.c.id).where(reports.c.state == State.FAILED)
         with self._database.read() as read:
             return list(read.execute(query.order_by(reports.c.created_at)).scalars())
 
@@ -159,10 +159,12 @@ class OutboxAdmin:
             alone = ALONE if row["digest_id"] is None else {}
             if row["next_attempt_at"] is not None:
                 return {"next_attempt_at": now} | alone
-            if row["state"] not in {"failed", "skipped"}:
+            if row["state"] not in {State.FAILED, State.SKIPPED}:
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
-            values = {"state": "received" if row["mail"] is None else "queued"}
-            if row["state"] == "failed":
+            values: dict[str, Any] = {
+                "state": State.RECEIVED if row["mail"] is None else State.QUEUED
+            }
+            if row["state"] == State.FAILED:
                 values["pending_recipients"] = json.dumps(everybody(row["recipients"]))
             return values | {"next_attempt_at": now, "ended_at": None} | alone
 
@@ -186,7 +188,7 @@ class OutboxAdmin:
             if row["next_attempt_at"] is None:
                 raise ConflictError(f"{_ended(row)}: there is nothing to cancel.")
             return {
-                "state": "cancelled",
+                "state": State.CANCELLED,
                 "next_attempt_at": None,
                 "ended_at": now,
                 "pending_recipients": "[]",
@@ -261,9 +263,9 @@ class OutboxAdmin:
 
 
 def _ended(row: sa.RowMapping) -> str:
-    if row["state"] == "digested":
+    if row["state"] == State.DIGESTED:
         return f"Its build is in the mail of {row['digest_id']}"
-    return "Postfix has it" if row["state"] in PASSED else f"It is {row['state']}"
+    return "Postfix has it" if row["state"] in ACCEPTED_BY_POSTFIX else f"It is {row['state']}"
 
 
 def _summary(row: Any) -> Summary:

@@ -17,6 +17,7 @@ from pyservice.outbox.groups import gather
 from pyservice.outbox.history import steps
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.receipts import settle_if_logged, states_of
+from pyservice.outbox.states import State
 from pyservice.outbox.tables import THIS, UPDATE, events, reports
 from pyservice.policy.rate_limits import DigestGroup
 
@@ -121,7 +122,9 @@ class BatchWrites:
                 step
                 for offer in offers
                 if (entry := offer.entry).id in new
-                for step in steps(entry.id, entry.created_at, ("received", entry.recipients.remark))
+                for step in steps(
+                    entry.id, entry.created_at, (State.RECEIVED, entry.recipients.remark)
+                )
             ]
             write.execute(events.insert(), history)
         return [
@@ -140,7 +143,7 @@ class BatchWrites:
 
         What another service holds by now is left to it; the history tells.
         """
-        taken = [change.entry.id for change in changes if change.values["state"] == "accepted"]
+        taken = [change.entry.id for change in changes if change.values["state"] == State.ACCEPTED]
         states = states_of(write, taken)  # receipts may have come first
         done = self._change(write, [change.into(states) for change in changes])
         lost = [change.entry.id for change, mine in zip(changes, done, strict=True) if not mine]
@@ -155,7 +158,7 @@ class BatchWrites:
             ],
         )
         return [
-            "accepted"
+            State.ACCEPTED
             if change.uncertain and settle_if_logged(write, change.entry.id)
             else str(change.values["state"])
             for change in changes

@@ -18,6 +18,7 @@ from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, steps
 from pyservice.outbox.models import QueuedReport, everybody
+from pyservice.outbox.states import State
 from pyservice.outbox.tables import FREE, events, reports
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.report.digest import Member
@@ -84,11 +85,11 @@ class DigestGroups:
         """
         now = time.time()
         note = f"{len(mail)} bytes, with the builds of {len(others)} other reports"
-        values: dict[str, Any] = {"state": "queued", "mail": mail, "digest_id": first.id}
+        values: dict[str, Any] = {"state": State.QUEUED, "mail": mail, "digest_id": first.id}
 
         def commit(write: sa.Connection) -> None:
             self._change(write, first, values | {"size_bytes": reports.c.size_bytes + len(mail)})
-            add_history(write, first.id, now, ("queued", note))
+            add_history(write, first.id, now, (State.QUEUED, note))
             _end(write, first, others, now)
 
         self._database.write(commit)
@@ -106,7 +107,7 @@ def gather(write: sa.Connection, entry: QueuedReport, found: DigestGroup) -> Que
     write.execute(reports.update().where(reports.c.id == entry.id).values(FREE | values))
     wait = found.next_attempt_at - entry.created_at
     note = f"over {found.limit}: it waits up to {wait:.0f} s for others like it"
-    add_history(write, entry.id, entry.created_at, ("received", note))
+    add_history(write, entry.id, entry.created_at, (State.RECEIVED, note))
     return replace(entry, **values)
 
 
@@ -126,7 +127,7 @@ def may_be_taken() -> sa.ColumnElement[bool]:
 def set_free(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
     """Let those that a digest shows wait again, since it won't be sent, for one without its own."""
     waiting = {
-        "state": "received",
+        "state": State.RECEIVED,
         "digest_id": None,
         "next_attempt_at": now,
         "ended_at": None,
@@ -136,7 +137,7 @@ def set_free(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
     freed = reports.update().where(others).values(waiting).returning(reports.c.id)
     note = f"the mail of {digest['id']} was cancelled: it waits for another one"
     for entry_id in write.execute(freed).scalars().all():
-        add_history(write, entry_id, now, ("received", note))
+        add_history(write, entry_id, now, (State.RECEIVED, note))
 
 
 def _waiting(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
@@ -153,7 +154,7 @@ def _waiting(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
 def _end(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: float) -> None:
     ended = reports.update().where(reports.c.id.in_(ids), *_waiting(first))
     values = {
-        "state": "digested",
+        "state": State.DIGESTED,
         "digest_id": first.id,
         "next_attempt_at": None,
         "ended_at": now,
@@ -161,5 +162,5 @@ def _end(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: flo
     }
     if write.execute(ended.values(values)).rowcount != len(ids):
         raise GroupChangedError
-    told = ("digested", f"in the mail of {first.id}")
+    told = (State.DIGESTED, f"in the mail of {first.id}")
     write.execute(events.insert(), [step for one in ids for step in steps(one, now, told)])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from pyservice.addresses import Mailbox
+from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS, Recipients
 from pyservice.report.schema import Report
 
@@ -116,7 +117,7 @@ class QueuedReport:
         """The history and the columns of storing a mail's bytes, unless they are stored."""
         if mail is None or self.mail is not None:
             return [], {}
-        return [("queued", f"{len(mail)} bytes")], {"mail": mail}
+        return [(State.QUEUED, f"{len(mail)} bytes")], {"mail": mail}
 
     @classmethod
     def of(cls, row: Mapping[Any, Any]) -> Self:

@@ -33,6 +33,7 @@ from pyservice.outbox.groups import DigestGroups, may_be_taken
 from pyservice.outbox.history import history_of
 from pyservice.outbox.models import Event, QueuedReport, call_name
 from pyservice.outbox.receipts import doubted, free_all
+from pyservice.outbox.states import State
 from pyservice.outbox.tables import FREE, reports
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
@@ -110,7 +111,7 @@ class Outbox:
             report=report,
             recipients=people,
             created_at=now,
-            state="received",
+            state=State.RECEIVED,
             pending_recipients=people.addresses,
             next_attempt_at=now,
             node=self._node,
@@ -190,9 +191,9 @@ class Outbox:
             else ""
         )
         history, values = entry.with_bytes(mail)
-        history.append(("sending", f"attempt {entry.attempts + 1}{instead}"))
+        history.append((State.SENDING, f"attempt {entry.attempts + 1}{instead}"))
         values |= {
-            "state": "sending",
+            "state": State.SENDING,
             "attempts": entry.attempts + 1,
             "logged_queue_id": None,
             "rerouted_to": to,
@@ -243,7 +244,7 @@ class Outbox:
         }
 
         # The log may have told of an earlier attempt while this one was under way.
-        in_doubt = uncertain or (entry.unconfirmed_attempts > 0 and state != "accepted")
+        in_doubt = uncertain or (entry.unconfirmed_attempts > 0 and state != State.ACCEPTED)
         change = Change(entry, now, values, (*history, (state, note)), in_doubt)
         return self._database.submit(self._batches.settle, change).result()
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, steps
 from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, everybody
-from pyservice.outbox.states import PASSED
+from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
 from pyservice.outbox.tables import (
     FREE,
     THIS,
@@ -129,7 +129,7 @@ class ReceiptStore:
             step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
             history += steps(row["id"], receipt.at, step)
             receipts.append(receipt)
-            if row["state"] in PASSED:
+            if row["state"] in ACCEPTED_BY_POSTFIX:
                 states[row["id"]] = _worst(told)
         if new:
             write.execute(self._put_receipts, list(new.values()))
@@ -142,7 +142,11 @@ class ReceiptStore:
 
     def _queued(self, write: sa.Connection, row: _Row, trace: LogEvent) -> bool:
         """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
-        if trace.receipt is not None or row["state"] not in {"sending", "queued", "skipped"}:
+        if trace.receipt is not None or row["state"] not in {
+            State.SENDING,
+            State.QUEUED,
+            State.SKIPPED,
+        }:
             return False
         # The log tells how many recipients it was, and not who. Were they not all there are, it
         # might be about an earlier attempt for others, and some would never get the mail.
@@ -151,7 +155,7 @@ class ReceiptStore:
         if trace.recipients != (1 if row["rerouted_to"] else len(pending)) or not is_for_all:
             return False
         values: dict[str, Any] = {}
-        if row["state"] == "sending":  # until its reply is there, or lost
+        if row["state"] == State.SENDING:  # until its reply is there, or lost
             values = {"logged_queue_id": trace.queue_id}
         elif row["unconfirmed_attempts"]:
             values = _settled_by_log(write, row["id"], trace.queue_id)
@@ -163,13 +167,13 @@ class ReceiptStore:
 
 def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
     """What becomes of a row that its dead holder may have been sending."""
-    if row["state"] != "sending":
+    if row["state"] != State.SENDING:
         return {}
     if row["logged_queue_id"]:
         return _settled_by_log(write, row["id"], row["logged_queue_id"])
     note = "the service stopped while sending: it may be doubled"
-    add_history(write, row["id"], time.time(), ("queued", note))
-    return {"state": "queued", "unconfirmed_attempts": row["unconfirmed_attempts"] + 1}
+    add_history(write, row["id"], time.time(), (State.QUEUED, note))
+    return {"state": State.QUEUED, "unconfirmed_attempts": row["unconfirmed_attempts"] + 1}
 
 
 def free_all(write: sa.Connection) -> None:
@@ -195,9 +199,9 @@ def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[
     """What becomes of a mail whose reply was lost and which Postfix' log says to be queued."""
     now = time.time()
     note = f"Postfix' log has it, queued as {queue_id}: it is not sent again"
-    add_history(write, entry_id, now, ("accepted", note))
+    add_history(write, entry_id, now, (State.ACCEPTED, note))
     return FREE | {
-        "state": states_of(write, [entry_id]).get(entry_id, PASSED[0]),
+        "state": states_of(write, [entry_id]).get(entry_id, State.ACCEPTED),
         "pending_recipients": "[]",
         "next_attempt_at": None,
         "accepted_by_postfix": True,
@@ -230,4 +234,6 @@ def _receipt(row: sa.RowMapping) -> Receipt:
 
 def _worst(receipts: Mapping[str, Receipt]) -> str:
     """The state of a mail that Postfix has."""
-    return max((PASSED[0], *(one.state for one in receipts.values())), key=PASSED.index)
+    return max(
+        (State.ACCEPTED, *(one.state for one in receipts.values())), key=ACCEPTED_BY_POSTFIX.index
+    )

@@ -1,8 +1,40 @@
-"""The states of a report."""
+"""The states of a report, and the groups that they form."""
 
-WAITING = ("received", "queued", "sending")
-"""States of a mail that Postfix hasn't got yet: these rows have a `due`."""
-PASSED = ("accepted", "relayed", "deferred", "bounced")
-"""States of a mail that Postfix has, the worse the later."""
-STATES = (*WAITING, *PASSED, "failed", "cancelled", "skipped", "digested")
-"""All of them. The last four have ended without Postfix; the last one in another's mail."""
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a report's mail is."""
+
+    RECEIVED = "received"
+    """The report is committed."""
+    QUEUED = "queued"
+    """The mail's bytes are committed, and wait for an attempt."""
+    SENDING = "sending"
+    """An attempt is under way."""
+    ACCEPTED = "accepted"
+    """Postfix answered 250 for at least one recipient."""
+    RELAYED = "relayed"
+    """The relay host took the mail, says Postfix' log."""
+    DEFERRED = "deferred"
+    """The relay host did not take it yet, and Postfix tries again."""
+    BOUNCED = "bounced"
+    """The relay host refused it for good."""
+    FAILED = "failed"
+    """Postfix refused it, or it could not be sent in five days; kept for a person."""
+    CANCELLED = "cancelled"
+    """A person stopped it."""
+    SKIPPED = "skipped"
+    """A dry run made it and did not send it."""
+    DIGESTED = "digested"
+    """Another report's mail, the digest, shows the build."""
+
+
+WAITING = (State.RECEIVED, State.QUEUED, State.SENDING)
+"""The mail is not with Postfix yet: such a row has a `next_attempt_at`."""
+RECEIPTS = (State.RELAYED, State.DEFERRED, State.BOUNCED)
+"""The states of a receipt: what Postfix' log says of a mail for one recipient."""
+ACCEPTED_BY_POSTFIX = (State.ACCEPTED, *RECEIPTS)
+"""Postfix has the mail. The most severe state is the last."""
+ENDED = tuple(state for state in State if state not in WAITING)
+"""The service makes no further attempt."""

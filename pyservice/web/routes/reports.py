@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from pyservice.auth.authenticator import Caller
 from pyservice.outbox.admin import Filter, Summary
 from pyservice.outbox.models import Event, QueuedReport
+from pyservice.outbox.states import State
 from pyservice.policy import recipients
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
@@ -25,20 +26,6 @@ USUAL_BODY = 64 * 1024
 """Bytes of a report that is read at once: it takes about a millisecond."""
 
 MAX_PAGE = 200
-
-State = Literal[
-    "received",
-    "queued",
-    "sending",
-    "accepted",
-    "relayed",
-    "deferred",
-    "bounced",
-    "failed",
-    "cancelled",
-    "skipped",
-    "digested",
-]
 
 _log = structlog.get_logger()
 
@@ -191,7 +178,7 @@ async def post_report(
         left_out=len(people.left_out),
         gathered=entry.digest_group is not None,
     )
-    answer = Accepted(**_accepted(entry, service, state="received"))
+    answer = Accepted(**_accepted(entry, service, state=State.RECEIVED))
     # As it is: FastAPI would validate it once more.
     return Response(answer.model_dump_json(), 202 if is_new else 200, media_type="application/json")
 
@@ -232,7 +219,7 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> Status:
         error=entry.error,
         rerouted_to=entry.rerouted_to,
         next_attempt_at=when(entry.next_attempt_at)
-        if entry.next_attempt_at and entry.state == "queued"
+        if entry.next_attempt_at and entry.state == State.QUEUED
         else None,
         digest=entry.digest_id
         and Shown(id=entry.digest_id, status_url=service.link(f"/v1/reports/{entry.digest_id}")),

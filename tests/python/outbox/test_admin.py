@@ -17,7 +17,7 @@ from pyservice.outbox.admin import Filter, OutboxAdmin
 from pyservice.outbox.database import Database
 from pyservice.outbox.export import dossier, export
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.states import STATES
+from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
 from pyservice.report.schema import Report
 from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
@@ -286,5 +286,8 @@ def test_an_export_has_all(
 
 def test_states_are_all_that_there_are() -> None:
     """The first wait, the last four have ended without Postfix."""
-    assert STATES[0] == "received"
-    assert STATES[-4:] == ("failed", "cancelled", "skipped", "digested")
+    states = tuple(State)
+    assert states[0] == "received"
+    assert states[-4:] == ("failed", "cancelled", "skipped", "digested")
+    assert (*WAITING, *ENDED) == states
+    assert RECEIPTS == ("relayed", "deferred", "bounced")
