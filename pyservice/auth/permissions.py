@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pyservice.addresses import Mailbox, is_within
-from pyservice.config.types import Domains, Rate, controller
+from pyservice.config.types import Domains, Rate, check_jenkins_url
 from pyservice.errors import PolicyError
 from pyservice.urls import is_below, job_names
 
@@ -40,7 +40,7 @@ def _job(value: str) -> str:
     return value.rstrip("/")
 
 
-Controller = Annotated[str, AfterValidator(controller)]
+Controller = Annotated[str, AfterValidator(check_jenkins_url)]
 Narrower = Annotated[Domains, Field(min_length=1), BeforeValidator(_texts)]
 Jobs = Annotated[
     tuple[Annotated[str, AfterValidator(_job)], ...], Field(min_length=1), BeforeValidator(_texts)

@@ -1,1 +1,1 @@
-"""The settings: their types, their values, and those in force now."""
+"""The settings: their types, their values, and those in force."""

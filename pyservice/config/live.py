@@ -1,61 +1,36 @@
-"""The settings in force, which are read anew while the service runs (on SIGHUP)."""
+"""The settings in force, which SIGHUP replaces while the service runs."""
 
 from pyservice.config.settings import Settings
+from pyservice.config.types import AppliedOnReload
 
-LIVE = frozenset(
-    {
-        "outbox_max_waiting",
-        "outbox_max_bytes",
-        "retention_days",
-        "rate_limits",
-        "digest_after",
-        "public_url",
-        "default_to",
-        "sender",
-        "allowed_domains",
-        "denied_recipients",
-        "max_recipients",
-        "reroute_to",
-        "dry_run",
-        "templates_dir",
-        "log_level",
-        "build_description",
-        "jenkins_url",
-        "jenkins_user",
-        "jenkins_token_file",
-    }
-)
-"""Settings that can change while the service runs; docs/settings.md marks them."""
+
+def is_live(name: str) -> bool:
+    """Whether SIGHUP applies a setting; the others need a restart."""
+    metadata = Settings.model_fields[name].metadata
+    return any(isinstance(mark, AppliedOnReload) for mark in metadata)
 
 
 class LiveSettings:
-    """The settings that are in force now: who needs one asks each time. Thread-safe."""
+    """The settings that are in force now. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @property
     def settings(self) -> Settings:
-        """As they are now: take what belongs together from one answer."""
+        """The settings at this moment: read once what belongs together."""
         return self._settings
 
     def replace(self, settings: Settings) -> tuple[list[str], list[str]]:
-        """Let new ones take effect, as far as they can.
-
-        Args:
-            settings: as they were read anew.
+        """Put in force what SIGHUP applies of new settings.
 
         Returns:
-            The names of those that have changed, and of those that need a restart to change.
+            The names of the settings that have changed, and of those that need a restart to change.
         """
-        before = self._settings
-        others = [name for name in Settings.model_fields if _differs(name, before, settings)]
-        changed = [name for name in others if name in LIVE]
-        self._settings = before.model_copy(
-            update={name: getattr(settings, name) for name in changed}
-        )
-        return changed, [name for name in others if name not in LIVE]
-
-
-def _differs(name: str, one: Settings, other: Settings) -> bool:
-    return bool(getattr(one, name) != getattr(other, name))
+        old = self._settings
+        names = [
+            name for name in Settings.model_fields if getattr(old, name) != getattr(settings, name)
+        ]
+        changed = [name for name in names if is_live(name)]
+        self._settings = old.model_copy(update={name: getattr(settings, name) for name in changed})
+        return changed, [name for name in names if not is_live(name)]

@@ -1,4 +1,4 @@
-"""The service's settings: one frozen value, validated at start and passed in.
+"""The service's settings: one frozen object, validated at start and passed in.
 
 A flag beats the environment (`NOTIFY_EMAIL_…`), which beats the file (`/etc/notify-email.toml`).
 """
@@ -26,14 +26,15 @@ from pyservice.config.types import (
     Address,
     Addresses,
     Domains,
+    Live,
     Networks,
     Patterns,
     Port,
     Rates,
-    controller,
-    ip_text,
+    check_ip_address,
+    check_jenkins_url,
 )
-from pyservice.errors import ConfigurationError
+from pyservice.errors import ConfigurationError, said
 
 PREFIX = "NOTIFY_EMAIL_"
 FILE = Path("/etc/notify-email.toml")
@@ -43,10 +44,10 @@ _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 
 
 def state_directory() -> Path:
-    """Where the outbox lives: systemd's, else the usual place for root or for a user.
+    """Return the folder of the outbox: systemd's, else the usual one for root or for a user.
 
     Raises:
-        ConfigurationError: there is none, as for a container's user without a name.
+        ConfigurationError: the user has no home folder, as in a container.
     """
     if from_systemd := os.environ.get("STATE_DIRECTORY"):
         return Path(from_systemd.partition(":")[0])
@@ -56,7 +57,7 @@ def state_directory() -> Path:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     except RuntimeError:
         raise ConfigurationError(
-            "This user has no home folder to keep the outbox in: set DATABASE_URL."
+            f"This user has no home folder for the outbox. Set {PREFIX}DATABASE_URL."
         ) from None
     return Path(base) / "notify-email"
 
@@ -67,12 +68,15 @@ def _default_sender() -> str:
 
 
 class Settings(BaseModel):
-    """Everything an admin can set. docs/settings.md describes each with an example."""
+    """Everything that an administrator can set; docs/settings.md describes it.
+
+    SIGHUP applies the fields whose type is `Live`; the others need a restart.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     listen: Addresses = ()
-    """IP addresses to listen on; empty: 127.0.0.1 and, with tokens, the bridge's address."""
+    """IP addresses to listen on; without them 127.0.0.1 and, with tokens, the bridge's address."""
     port: Port = PORT
     smtp_host: str = "127.0.0.1"
     """The node's Postfix."""
@@ -80,63 +84,63 @@ class Settings(BaseModel):
     database_url: str | None = None
     """The outbox, `sqlite:///` and a path, or `postgresql+psycopg://…`; without it a file in the
     state directory."""
-    outbox_max_waiting: int = Field(100_000, ge=1)
-    """Reports that may wait for Postfix; over it callers are told to come later."""
-    outbox_max_bytes: ByteSize = Field(ByteSize(1024**3), gt=0)
-    """Bytes of these reports and their mails; `512MiB` can be read, too."""
-    retention_days: int = Field(90, ge=0, le=36_500)
-    """Days that a report is kept after it ended; 0: for ever."""
-    rate_limits: Rates = ()
-    """Mails a time that are sent one by one, such as `job=10/hour`; more of them become digests."""
-    digest_after: int = Field(300, ge=1, le=900)
-    """Seconds that a report over a rate waits for others like it."""
+    outbox_max_waiting: Live[int] = Field(100_000, ge=1)
+    """How many reports may wait for Postfix; further ones are answered 503."""
+    outbox_max_bytes: Live[ByteSize] = Field(ByteSize(1024**3), gt=0)
+    """Bytes of these reports and their mails, such as `512MiB`."""
+    retention_days: Live[int] = Field(90, ge=0, le=36_500)
+    """Days for which a report is kept after it ended; 0: for ever."""
+    rate_limits: Live[Rates] = ()
+    """Mails that are sent one by one, such as `job=10/hour`; more of them become digests."""
+    digest_after: Live[int] = Field(300, ge=1, le=900)
+    """Seconds for which a report over a rate limit waits for others like it."""
     postfix_log: str | None = None
-    """The log that tells what became of mails: a path, or `journal`; without it what
-    `notify-email share-log` writes, where it does."""
+    """Postfix' log, an absolute path or `journal`; without it what `notify-email share-log` writes,
+    where it runs."""
     tokens_file: Path | None = None
-    """Who may send; without it only this machine may."""
+    """The file with the tokens; without it only this machine may send."""
     trusted_networks: Networks = ()
     """Networks whose callers may send without a token, and do nothing else."""
     tls_cert: Path | None = None
-    """The service's certificate and those that signed it, in PEM; without it HTTP is plain."""
+    """The service's certificate and those that signed it, in PEM; without it there is no HTTPS."""
     tls_key: Path | None = None
     """Its private key, in PEM and without a passphrase."""
-    public_url: str | None = None
-    """The service's address as a reader reaches it. Without it mails have no links to it."""
-    default_to: str | None = None
+    public_url: Live[str | None] = None
+    """The service's address for readers; without it mails have no links to it."""
+    default_to: Live[str | None] = None
     """Recipients of a report that names none, separated by commas."""
-    sender: str = Field(default_factory=_default_sender)
+    sender: Live[str] = Field(default_factory=_default_sender)
     """From and envelope sender of every mail."""
-    allowed_domains: Domains = ()
-    """Domains that may get mail; empty: any. A domain stands for its subdomains too."""
-    denied_recipients: Patterns = (
+    allowed_domains: Live[Domains] = ()
+    """Domains that may get mail, with their subdomains; without them all."""
+    denied_recipients: Live[Patterns] = (
         *("noreply@", "no-reply@", "donotreply@", "do-not-reply@", "mailer-daemon@"),
         *("@noreply.github.com", "@noreply.gitlab.com"),
     )
-    """Addresses that never get mail, and are left out: whole ones, `noreply@`, `@example.com`."""
-    max_recipients: int = Field(100, ge=1, le=1000)
+    """Addresses that are left out: whole ones, `noreply@`, `@example.com`."""
+    max_recipients: Live[int] = Field(100, ge=1, le=1000)
     """Recipients of a report, at most; Postfix' own smtpd_recipient_limit is 1000."""
-    reroute_to: Address | None = None
-    """In an emergency: who gets all mail in its recipients' place."""
-    dry_run: bool = False
-    """Whether mails are made and kept, and none is sent."""
-    templates_dir: Path | None = None
-    """Your own templates, a folder each."""
-    jenkins_url: str | None = None
+    reroute_to: Live[Address | None] = None
+    """In an emergency: the address that gets all mail instead of its recipients."""
+    dry_run: Live[bool] = False
+    """Whether mails are made and kept, and not sent."""
+    templates_dir: Live[Path | None] = None
+    """The administrator's own templates, a folder each."""
+    jenkins_url: Live[str | None] = None
     """The controller that `notify-email jenkins` sets up."""
-    jenkins_user: str | None = None
-    """Whose API token it is."""
-    jenkins_token_file: Path | None = None
+    jenkins_user: Live[str | None] = None
+    """The user whose API token is used."""
+    jenkins_token_file: Live[Path | None] = None
     """A file with that API token and nothing else."""
-    build_description: bool = False
-    """Whether a line in the description of each reported build says what became of its mail."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    build_description: Live[bool] = False
+    """Whether a line in each reported build's description shows the status of its mail."""
+    log_level: Live[Literal["debug", "info", "warning", "error"]] = "info"
 
     @field_validator("smtp_host")
     @classmethod
-    def _host(cls, value: str) -> str:
+    def _check_host(cls, value: str) -> str:
         try:
-            return ip_text(value)
+            return check_ip_address(value)
         except ValueError:
             if not _HOST.fullmatch(value):
                 raise ValueError(f"{value!r} is neither an IP address nor a host's name") from None
@@ -144,76 +148,84 @@ class Settings(BaseModel):
 
     @field_validator("database_url")
     @classmethod
-    def _database(cls, value: str | None) -> str | None:
+    def _check_database_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
         if value.startswith("postgresql+psycopg://"):
             if not urlsplit(value).path.strip("/"):
-                raise ValueError("it names no database: postgresql+psycopg://USER@HOST/DATABASE")
+                raise ValueError(
+                    "it names no database; write postgresql+psycopg://USER@HOST/DATABASE"
+                )
             return value
         path = value.removeprefix("sqlite:///")
         if path in {"", value} or Path(path) == Path(":memory:"):
             raise ValueError(
-                "it is `sqlite:///` and the path of a file, or `postgresql+psycopg://…`"
+                "it is no outbox; write `sqlite:///` and the path of a file, "
+                "or `postgresql+psycopg://…`"
             )
-        # SQLAlchemy would take the path for an address: a query begins at ?, % escapes.
+        # SQLAlchemy would take the path for a URL: a query begins at ?, % escapes.
         if any(character in "?%\0" for character in path):
-            raise ValueError("a path with ?, % or a null byte can't be used")
+            raise ValueError("its path has a ?, a % or a null byte; use another file")
         return value
 
     @field_validator("postfix_log")
     @classmethod
-    def _log(cls, value: str | None) -> str | None:
+    def _check_postfix_log(cls, value: str | None) -> str | None:
         if value is not None and value != "journal" and not Path(value).is_absolute():
-            raise ValueError("it is an absolute path, or `journal`")
+            raise ValueError(f"{value!r} is neither an absolute path nor `journal`")
         return value
 
     @field_validator("tls_key")
     @classmethod
-    def _pair(cls, value: Path | None, others: ValidationInfo) -> Path | None:
+    def _check_tls_pair(cls, value: Path | None, others: ValidationInfo) -> Path | None:
         if (value is None) != (others.data.get("tls_cert") is None):
-            raise ValueError("TLS_CERT and TLS_KEY go together: set both, or none")
+            raise ValueError(
+                f"only one of {PREFIX}TLS_CERT and {PREFIX}TLS_KEY is set; set both, or none"
+            )
         return value
 
     @field_validator("public_url")
     @classmethod
-    def _url(cls, value: str | None) -> str | None:
+    def _check_public_url(cls, value: str | None) -> str | None:
         if value is not None and (
             urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname
         ):
-            raise ValueError("it is an http or https address, such as https://mail.example.com")
+            raise ValueError("it is no http or https address, such as https://mail.example.com")
         return value and value.rstrip("/")
 
     @field_validator("jenkins_url")
     @classmethod
-    def _controller(cls, value: str | None) -> str | None:
+    def _check_jenkins_url(cls, value: str | None) -> str | None:
         if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("put no user into it: there are JENKINS_USER and a token's file")
-        return value and controller(value)
+            raise ValueError(
+                f"it has a user; set {PREFIX}JENKINS_USER and {PREFIX}JENKINS_TOKEN_FILE instead"
+            )
+        return value and check_jenkins_url(value)
 
     @field_validator("build_description")
     @classmethod
-    def _callback(cls, value: bool, others: ValidationInfo) -> bool:
+    def _check_build_description(cls, value: bool, others: ValidationInfo) -> bool:
         needed = ("jenkins_url", "jenkins_user", "jenkins_token_file")
         if value and (missing := [name for name in needed if not others.data.get(name)]):
-            raise ValueError(f"it needs {' and '.join(map(str.upper, missing))}, too")
+            names = " and ".join(f"{PREFIX}{name.upper()}" for name in missing)
+            raise ValueError(f"the service can't reach Jenkins; set {names}, too")
         return value
 
     @field_validator("sender", "default_to")
     @classmethod
-    def _people(cls, value: str | None) -> str | None:
+    def _check_mailboxes(cls, value: str | None) -> str | None:
         if value is not None and not list(mailboxes(value)):
-            raise ValueError("it is empty")
+            raise ValueError("it names no address; write one such as ada@example.com")
         return value
 
     @field_validator("templates_dir")
     @classmethod
-    def _folder(cls, value: Path | None) -> Path | None:
+    def _check_templates_dir(cls, value: Path | None) -> Path | None:
         try:
             if value is not None:
                 next(value.iterdir(), None)
         except OSError as error:
-            raise ValueError(f"{value}: {error.strerror}") from None
+            raise ValueError(f"the folder {value} can't be read: {said(error)}") from None
         return value
 
     @property
@@ -223,56 +235,60 @@ class Settings(BaseModel):
 
     @property
     def outbox_url(self) -> str:
-        """The outbox's database.
+        """The URL of the outbox' database.
 
         Raises:
-            ConfigurationError: none is set, and there is no usual place.
+            ConfigurationError: none is set, and the user has no home folder.
         """
         return self.database_url or f"sqlite:///{state_directory() / 'outbox.db'}"
 
     @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> Self:
-        """Read the settings; a flag that is None was not given, nor is an empty variable.
+        """Read the settings from flags, environment and file.
+
+        Args:
+            config: the settings file, which must exist; without it the usual one, if it exists.
+            flags: values by their settings' names; None and an empty variable count as not set.
 
         Raises:
-            ConfigurationError: names the setting, where it came from and what is wrong.
+            ConfigurationError: names the setting, where it comes from and what is wrong.
         """
-        given = {name: value for name, value in flags.items() if value is not None}
+        from_flags = {name: value for name, value in flags.items() if value is not None}
         from_environment = {
             name: value
             for name in cls.model_fields
             if (value := os.environ.get(f"{PREFIX}{name.upper()}"))
         }
         file = config or FILE
-        in_file = _read(file, required=config is not None)
+        from_file = _read(file, required=config is not None)
         try:
-            return cls.model_validate(in_file | from_environment | given)
+            return cls.model_validate(from_file | from_environment | from_flags)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
-            if name in given:
+            if name in from_flags:
                 source = f"--{name.replace('_', '-')}"
             elif name in from_environment:
                 source = f"{PREFIX}{name.upper()}"
             else:
-                source = str(file) if name in in_file else "default"
+                source = str(file) if name in from_file else "default"
             message = first["msg"].removeprefix("Value error, ")
             raise ConfigurationError(f"Setting `{name}` (from {source}): {message}.") from None
 
 
 def read_secret(file: Path) -> str:
-    """The token that a file holds.
+    """Return the token that a file holds.
 
     Raises:
-        ConfigurationError: it can't be read, or holds something else.
+        ConfigurationError: the file can't be read, or holds something else.
     """
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = said(error) if isinstance(error, OSError) else "it is no text"
         raise ConfigurationError(f"{file} can't be read: {reason}.") from None
     if not text or len(text.split()) != 1:
-        raise ConfigurationError(f"{file} is to hold one token and nothing else.")
+        raise ConfigurationError(f"{file} holds no token. Write one into it, and nothing else.")
     return text
 
 
@@ -281,7 +297,15 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if required:
-            raise ConfigurationError(f"There is no file {file}.") from None
+            raise ConfigurationError(
+                f"There is no settings file {file}. Write it, or name another with --config."
+            ) from None
         return {}
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file} can't be read: {error}.") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"The settings file {file} can't be read: {said(error)}."
+        ) from None
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The settings file {file} can't be read as TOML: {error}."
+        ) from None

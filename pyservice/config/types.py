@@ -1,31 +1,42 @@
-"""How single values are written in the settings and in the tokens file: types for pydantic.
+"""The types of single values in the settings and in the tokens file, for pydantic.
 
-What is written otherwise is a ValueError whose text names what is expected.
+A value that is wrong is a ValueError whose text names what is expected.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from pyservice.addresses import domain, mailboxes, pattern
 
-SHORTEST_PREFIX = 8
-"""Bits of a network's prefix that may be trusted, at least."""
+MIN_PREFIX_LENGTH = 8
+"""Bits of a trusted network's prefix, at least."""
+
+T = TypeVar("T")
 
 
-def _list(value: object) -> object:
+class AppliedOnReload:
+    """Marks a setting that SIGHUP applies while the service runs."""
+
+
+Live = Annotated[T, AppliedOnReload()]
+"""The type of a setting that SIGHUP applies, such as `Live[int]`."""
+
+
+def _split(value: object) -> object:
+    """Return the items of a text that commas separate."""
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
 
 
-def ip_text(value: str) -> str:
-    """An IP address as it is written.
+def check_ip_address(value: str) -> str:
+    """Return an IP address as it is written.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no IP address.
     """
     try:
         ip_address(value)
@@ -34,34 +45,38 @@ def ip_text(value: str) -> str:
     return value
 
 
-def controller(value: str) -> str:
-    """A controller's root URL, without a slash at its end.
+def check_jenkins_url(value: str) -> str:
+    """Return a controller's root URL without a slash at its end.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no URL, or has a user, a query or a fragment.
     """
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("it is Jenkins' address, such as https://ci.example.com")
+        raise ValueError("it is not Jenkins' address, such as https://ci.example.com")
     if parts.query or parts.fragment:
-        raise ValueError("it is Jenkins' address alone, such as https://ci.example.com")
+        raise ValueError("it is more than Jenkins' address; leave out what begins at ? or #")
     return value.rstrip("/")
 
 
-def _network(value: str) -> IPv4Network | IPv6Network:
+def _check_network(value: str) -> IPv4Network | IPv6Network:
     try:
         network = ip_network(value)
     except ValueError as error:
         raise ValueError(f"{value!r} is no network, such as 172.17.0.0/16: {error}") from None
-    if network.prefixlen < SHORTEST_PREFIX:
-        raise ValueError(f"{value} is as good as everybody: name networks of /8 or smaller")
+    if network.prefixlen < MIN_PREFIX_LENGTH:
+        raise ValueError(
+            f"{value} lets nearly everybody send; name networks of /{MIN_PREFIX_LENGTH} or smaller"
+        )
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise ValueError(f"{value}: write an IPv4 network as one, such as 172.17.0.0/16")
+        raise ValueError(
+            f"{value} is an IPv4 network in IPv6's notation; write it as 172.17.0.0/16"
+        )
     return network
 
 
-def _rate(value: str) -> str:
-    # Late, since it takes a while to import, and most name no rate.
+def _check_rate(value: str) -> str:
+    # Late: it takes 30 ms to import, and most settings name no rate.
     from limits import parse_many  # noqa: PLC0415
 
     try:
@@ -73,28 +88,32 @@ def _rate(value: str) -> str:
     return value
 
 
-def _scoped(value: str) -> str:
+def _check_rate_limit(value: str) -> str:
     scope, _, rate = (part.strip() for part in value.partition("="))
     if scope not in {"job", "recipient", "all"}:
-        raise ValueError(f"{value!r} begins with none of job=, recipient= and all=")
-    return f"{scope}={_rate(rate)}"
+        raise ValueError(f"{value!r} does not begin with job=, recipient= or all=")
+    return f"{scope}={_check_rate(rate)}"
 
 
-def _address(value: str) -> str:
+def _check_address(value: str) -> str:
     boxes = list(mailboxes(value))
     if len(boxes) != 1:
-        raise ValueError("it is one mail address")
+        raise ValueError(f"it is {len(boxes)} addresses; write one")
     return boxes[0].address
 
 
-Addresses = Annotated[tuple[Annotated[str, AfterValidator(ip_text)], ...], BeforeValidator(_list)]
-Networks = Annotated[
-    tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
-    BeforeValidator(_list),
+Addresses = Annotated[
+    tuple[Annotated[str, AfterValidator(check_ip_address)], ...], BeforeValidator(_split)
 ]
-Address = Annotated[str, AfterValidator(_address)]
-Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_list)]
-Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], BeforeValidator(_list)]
-Rate = Annotated[str, AfterValidator(_rate)]
-Rates = Annotated[tuple[Annotated[str, AfterValidator(_scoped)], ...], BeforeValidator(_list)]
+Networks = Annotated[
+    tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_check_network)], ...],
+    BeforeValidator(_split),
+]
+Address = Annotated[str, AfterValidator(_check_address)]
+Domains = Annotated[tuple[Annotated[str, AfterValidator(domain)], ...], BeforeValidator(_split)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], BeforeValidator(_split)]
+Rate = Annotated[str, AfterValidator(_check_rate)]
+Rates = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_rate_limit)], ...], BeforeValidator(_split)
+]
 Port = Annotated[int, Field(ge=1, le=65535)]

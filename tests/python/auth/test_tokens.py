@@ -79,7 +79,7 @@ def test_a_digest_that_is_none(tmp_path: Path, text: str) -> None:
         ("jobs = 'team-a'", '`jobs`: it is a list, such as ["team-a"]'),
         ("jobs = []", "`jobs`: an empty list allows nothing"),
         ("jobs = ['a//b']", "`jobs`: 'a//b' is no job's full name"),
-        ("controller = 'ci'", "`controller`: it is Jenkins' address"),
+        ("controller = 'ci'", "`controller`: it is not Jenkins' address"),
         ("recipient_domains = ['a b']", "`recipient_domains`: 'a b' is no domain"),
         ("rate = 'often'", "`rate`: 'often' is no rate, such as 100/hour"),
         ("rate = '1/hour; 5/day'", "`rate`: '1/hour; 5/day' is no rate"),

@@ -1,4 +1,4 @@
-"""settings.py: flag over environment over file, and clear words for what is wrong."""
+"""settings.py: a flag beats the environment, which beats the file; errors name the setting."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pyservice.errors import ConfigurationError
 
 
 def test_defaults(tmp_path: Path) -> None:
-    """Without any setting the service is this machine's, on the documented port."""
+    """Without any setting the service listens on the documented port, for this machine."""
     settings = Settings.load()
     assert (settings.port, settings.smtp_host, settings.smtp_port) == (8525, "127.0.0.1", 25)
     assert settings.outbox_url == f"sqlite:///{tmp_path}/state/outbox.db"
@@ -29,14 +29,14 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number of bytes, or one with a unit."""
+    """A size is a number of bytes, or a number with a unit."""
     for value, size in (("1000", 1000), ("512MiB", 512 * 1024**2), ("2 GB", 2 * 10**9)):
         monkeypatch.setenv("NOTIFY_EMAIL_OUTBOX_MAX_BYTES", value)
         assert Settings.load().outbox_max_bytes == size
 
 
 def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commas separate them."""
+    """Commas separate the items of a list."""
     monkeypatch.setenv("NOTIFY_EMAIL_LISTEN", "127.0.0.1, 172.22.91.1")
     monkeypatch.setenv("NOTIFY_EMAIL_ALLOWED_DOMAINS", "example.com,example.org")
     settings = Settings.load()
@@ -91,7 +91,7 @@ def test_lists_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """With where it came from."""
+    """The error names the setting and where it comes from."""
     monkeypatch.setenv(f"NOTIFY_EMAIL_{name}", value)
     with pytest.raises(ConfigurationError, match=f"from NOTIFY_EMAIL_{name}") as caught:
         Settings.load()
@@ -100,14 +100,14 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """As in a unit file or a Compose file that leaves a value out."""
+    """An empty variable counts as not set, as a unit file or a Compose file may have it."""
     monkeypatch.setenv(f"NOTIFY_EMAIL_{name.upper()}", "")
     assert Settings.load(port=5).port == 5
     assert Settings.load() == Settings()
 
 
 def test_allowed_domains_as_people_write_them() -> None:
-    """With an at sign, in any case and in any script."""
+    """A domain may have an at sign, upper case and any script."""
     written = "@example.com, Example.ORG, exämple.com"
     settings = Settings.load(allowed_domains=written)
     assert settings.allowed_domains == ("example.com", "example.org", "xn--exmple-cua.com")
@@ -117,12 +117,12 @@ def test_allowed_domains_as_people_write_them() -> None:
     "host", ["127.0.0.1", "::1", "mailhub", "mail.example.com.", "mail_relay", "xn--exmple-cua.com"]
 )
 def test_hosts(host: str) -> None:
-    """An address or a name of any kind that a resolver may know."""
+    """The host is an IP address, or any name that a resolver may know."""
     assert Settings(smtp_host=host).smtp_host == host
 
 
-def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user without a home folder, as in Kubernetes, is told to say where the outbox is."""
+def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says which setting to set, as in Kubernetes."""
 
     def unknown(_: int) -> None:
         raise KeyError
@@ -132,7 +132,7 @@ def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     settings = Settings.load()
-    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match="NOTIFY_EMAIL_DATABASE_URL"):
         _ = settings.outbox_url
     assert Settings.load(database_url="sqlite:///x").outbox_url == "sqlite:///x"
 
@@ -143,11 +143,11 @@ def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
         ("port = ", "can't be read"),
         ("prot = 1", "`prot`"),
         ("port = 'x'", "`port`"),
-        (None, "no file"),
+        (None, "no settings file"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str | None, words: str) -> None:
-    """A file that is missing, broken, or has an unknown or wrong setting."""
+    """The error names a file that is missing, broken, or has an unknown or wrong setting."""
     file = tmp_path / "ne.toml"
     if text is not None:
         file.write_text(text)
@@ -157,6 +157,6 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str | None, words: str) -> 
 
 
 def test_a_name_for_the_sender() -> None:
-    """The sender may have one."""
+    """The sender may have a name."""
     box = Settings(sender="Jenkins of Åland <jenkins@example.com>").sender_mailbox
     assert (box.name, box.address) == ("Jenkins of Åland", "jenkins@example.com")

@@ -188,7 +188,7 @@ def test_wrong_rates(tmp_path: Path, value: str) -> None:
     """Each is told with what would be right."""
     file = tmp_path / "settings.toml"
     file.write_text(f'rate_limits = "{value}"')
-    with pytest.raises(ConfigurationError, match=r"is no rate, such as|begins with none of job="):
+    with pytest.raises(ConfigurationError, match=r"is no rate, such as|does not begin with job="):
         Settings.load(file)
 
 

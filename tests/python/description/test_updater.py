@@ -365,7 +365,9 @@ def test_a_password_is_no_token(
     wanted: Callable[..., Settings], controller: StandIn, report: Json
 ) -> None:
     """Such a file is refused at start; one that came to be so is told when it is read."""
-    with pytest.raises(ConfigurationError, match="is to hold one token and nothing else"):
+    with pytest.raises(
+        ConfigurationError, match=r"holds no token\. Write one into it, and nothing else"
+    ):
         app.create_app(wanted(controller.url, token=PASSWORD))
     settings = wanted(controller.url)
     assert settings.jenkins_token_file
@@ -388,7 +390,7 @@ def test_what_it_needs(settings: Settings, tmp_path: Path, missing: str) -> None
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in given.items() if name != missing]
     file.write_text("\n".join(lines))
-    with pytest.raises(ConfigurationError, match=f"it needs {missing.upper()}, too"):
+    with pytest.raises(ConfigurationError, match=f"set NOTIFY_EMAIL_{missing.upper()}, too"):
         Settings.load(file)
 
 

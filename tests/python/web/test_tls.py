@@ -214,7 +214,10 @@ def test_a_passphrase(authority: trustme.CA, files: tuple[Path, Path]) -> None:
 def test_one_of_the_two_settings() -> None:
     """Both are set, or none."""
     for given in ({"tls_cert": Path("/x")}, {"tls_key": Path("/x")}):
-        with pytest.raises(ConfigurationError, match="TLS_CERT and TLS_KEY go together"):
+        with pytest.raises(
+            ConfigurationError,
+            match="only one of NOTIFY_EMAIL_TLS_CERT and NOTIFY_EMAIL_TLS_KEY is set",
+        ):
             Settings.load(**given)
 
 
