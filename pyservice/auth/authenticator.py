@@ -96,11 +96,11 @@ class Authenticator:
             f"{peer} is in none of TRUSTED_NETWORKS, and this service has no tokens: {_NEW}."
         )
 
-    def count(self, caller: Caller) -> None:
-        """Count a report against its token's rate.
+    def count_report(self, caller: Caller) -> None:
+        """Count a new report against the rate of the caller's token.
 
         Raises:
-            TooManyError: it is used up; the report isn't counted.
+            TooManyError: the rate is used up. The report isn't counted.
         """
         rate = caller.permissions.limit
         if rate is None:

@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -98,19 +97,25 @@ class DeliveryWorker:
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
 
-    def collect(
+    def accept_and_send(
         self,
         report: Report,
-        people: Recipients,
+        recipients: Recipients,
         *,
         owner: str,
         key: str | None = None,
-        storm: Callable[[], DigestGroup | None] = lambda: None,
+        digest_group: DigestGroup | None = None,
     ) -> Future[tuple[QueuedReport, bool]]:
-        """Accept a report, as `Outbox.accept` does, and send its mail as soon as may be."""
-        # A new one is held and handed over in memory, unless there are many: they wait there.
+        """Accept a report as `Outbox.accept` does, and send its mail as soon as possible.
+
+        The future ends when the report is committed; the mail is sent afterwards.
+        """
+        # A thread gets a held report in memory, without a read. If many are held already, this one
+        # waits in the outbox instead.
         hold = len(self._held) < BACKLOG and not self._stopping
-        accepted = self._outbox.accept(report, people, owner=owner, key=key, hold=hold, storm=storm)
+        accepted = self._outbox.accept(
+            report, recipients, owner=owner, key=key, hold=hold, digest_group=digest_group
+        )
         accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
         return accepted
 

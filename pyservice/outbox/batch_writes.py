@@ -27,18 +27,18 @@ _STORE = UPDATE.values(size_bytes=reports.c.size_bytes + sa.bindparam(_MORE))
 
 @dataclass(frozen=True)
 class NewReport:
-    """A report to accept."""
+    """A report to accept, if it is new and there is room."""
 
     entry: QueuedReport
     key: str
-    """With what kind it is: `key:…` or `report:…`."""
+    """The column `idempotency_key`: `key:…` or `report:…`."""
     hold: bool
-    """It is held by who accepts it, unless it is gathered."""
-    storm: Callable[[], DigestGroup | None]
-    """Whether it waits for others: the same answer each time, for a write may be done again."""
+    """Lock the row for this service, unless the report waits for a digest."""
+    digest_group: DigestGroup | None
+    """The group in which it waits for a digest; None: it doesn't wait."""
 
     def row(self) -> dict[str, Any]:
-        """Of `reports`."""
+        """Return its row of the table `reports`."""
         return self.entry.columns() | {"idempotency_key": self.key}
 
 
@@ -101,10 +101,11 @@ class BatchWrites:
     def accept(
         self, write: sa.Connection, offers: Sequence[NewReport]
     ) -> list[tuple[QueuedReport, bool] | RequestError]:
-        """Add each; the entry that there is for it, and whether it is new.
+        """Insert the new reports.
 
-        A ConflictError stands for a key that was used for another report, a FullError for one
-        that is new and has no room.
+        Returns:
+            For each offer, the report in the outbox and whether it is new; or a ConflictError if
+            its key was used for another report; or a FullError if it is new and has no room.
         """
         rows = [offer.row() for offer in offers]
         reasons = [self._room.ask(write, row["size_bytes"]) if self._room else "" for row in rows]
@@ -193,8 +194,8 @@ class BatchWrites:
 
 
 def _new(write: sa.Connection, offer: NewReport) -> QueuedReport:
-    found = offer.storm()
-    return gather(write, offer.entry, found) if found else offer.entry
+    group = offer.digest_group
+    return gather(write, offer.entry, group) if group else offer.entry
 
 
 def _known(

@@ -15,9 +15,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,26 +79,27 @@ class Outbox:
     def accept(
         self,
         report: Report,
-        people: Recipients,
+        recipients: Recipients,
         *,
         owner: str,
         key: str | None = None,
         hold: bool = False,
-        storm: Callable[[], DigestGroup | None] = lambda: None,
+        digest_group: DigestGroup | None = None,
     ) -> Future[tuple[QueuedReport, bool]]:
-        """Commit a report; the same one a second time is the first.
+        """Commit a report, unless the outbox has it already.
 
         Args:
-            report: what to report.
-            people: to whom.
-            owner: the token's name: keys belong to their token.
-            key: the caller's idempotency key; without one the report's digest is the key.
-            hold: it is the caller's to send, as if it had been taken, unless it is gathered.
-            storm: asked of a new one, once: whether it waits for others, and in which group.
+            report: the report.
+            recipients: who gets its mail.
+            owner: the token's name. Each owner has its own keys.
+            key: the caller's idempotency key; None: the report's hash is the key.
+            hold: lock the row for this service, as `take` does, unless it has a digest group.
+            digest_group: the group in which the report waits for a digest; None: it doesn't wait.
 
         Returns:
-            Once it is committed, the entry, and whether it is new; or a ConflictError where the
-            key was used for another report, a FullError where it is new and there is no room.
+            A future that ends with the commit. Its result is the report in the outbox, and whether
+            it is new. Its exception is a ConflictError if the key was used for another report, or
+            a FullError if the report is new and the outbox is full.
         """
         now, entry_id = time.time(), str(uuid.uuid4())
         entry = QueuedReport(
@@ -109,15 +108,15 @@ class Outbox:
             report_hash=report.digest(),
             message_id=message_id(entry_id, self._host),
             report=report,
-            recipients=people,
+            recipients=recipients,
             created_at=now,
             state=State.RECEIVED,
-            pending_recipients=people.addresses,
+            pending_recipients=recipients.addresses,
             next_attempt_at=now,
             node=self._node,
         )
-        offer = NewReport(entry, call_name(entry.report_hash, key), hold, cache(storm))
-        return self._database.submit(self._batches.accept, offer)
+        new = NewReport(entry, call_name(entry.report_hash, key), hold, digest_group)
+        return self._database.submit(self._batches.accept, new)
 
     def get(self, entry_id: str, *, owner: str) -> tuple[QueuedReport, tuple[Event, ...]]:
         """One entry with its history.

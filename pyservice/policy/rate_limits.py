@@ -66,6 +66,11 @@ class MailRateLimiter:
                 found.append((rate, scope, parse(limit)))
         self._rates, self._after = found, digest_after
 
+    @property
+    def has_rates(self) -> bool:
+        """Whether there is a rate that a report may be over."""
+        return bool(self._rates)
+
     def decide(self, report: Report, people: Recipients, *, owner: str) -> DigestGroup | None:
         """Count a new report, unless it is too many; call it once for each.
 

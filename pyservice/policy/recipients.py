@@ -34,7 +34,7 @@ class Recipients:
         return names and f"not to {names}: denied by DENIED_RECIPIENTS"
 
 
-def envelope(mail: Mail, settings: Settings) -> Recipients:
+def resolve_recipients(mail: Mail, settings: Settings) -> Recipients:
     """The people that a report goes to: those it names, else the service's default.
 
     Who is denied is left out: a build's culprit is often an address that nobody reads, and the

@@ -26,8 +26,8 @@ from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.retention import Retention
-from pyservice.policy import recipients
 from pyservice.policy.rate_limits import MailRateLimiter
+from pyservice.policy.recipients import resolve_recipients
 from pyservice.postfix.log_watcher import LogWatcher
 from pyservice.report.schema import Mail, Report
 from pyservice.web import dependencies, problems
@@ -158,7 +158,7 @@ def _check_default(settings: Settings) -> None:
     """Tell at start what every report without recipients would be told."""
     try:
         if settings.default_to is not None:
-            recipients.envelope(Mail(), settings)
+            resolve_recipients(Mail(), settings)
     except RequestError as error:
         raise ConfigurationError(f"Setting `default_to` can't be used: {error.detail}") from None
 

@@ -44,8 +44,8 @@ def taken(outbox: Outbox) -> QueuedReport:
 
 def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> QueuedReport:
     """Accept a report that is over a rate."""
-    found = DigestGroup(group, time.time() + wait, "job=1/hour")
-    accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, storm=lambda: found)
+    over = DigestGroup(group, time.time() + wait, "job=1/hour")
+    accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, digest_group=over)
     entry, is_new = accepted.result()
     assert is_new
     return entry

@@ -24,7 +24,7 @@ from pyservice.errors import InvalidError, MalformedError, RenderError
 from pyservice.mail import message as mail_module
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
-from pyservice.policy.recipients import Recipients, envelope
+from pyservice.policy.recipients import Recipients, resolve_recipients
 from pyservice.report.schema import Report
 from pyservice.web.problems import MAX_BODY
 from tests.builders.answers import problem
@@ -63,7 +63,7 @@ def body_of(name: str) -> bytes:
 def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, Recipients]:
     """A body as its mail, without the service around it."""
     report = Report.parse(body)
-    people = envelope(report.mail, SETTINGS)
+    people = resolve_recipients(report.mail, SETTINGS)
     addressing = Addressing(SETTINGS.sender_mailbox, people, message_id, WHEN)
     return compose(report, addressing, RENDERER), report, people
 
@@ -119,7 +119,7 @@ def test_taken(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
     assert caught.recipients == told.get("recipients", ["ada@example.com"])
     assert b"secret@" not in caught.content
     report = Report.parse(body)
-    is_as_meant(caught.content, report, envelope(report.mail, SETTINGS))
+    is_as_meant(caught.content, report, resolve_recipients(report.mail, SETTINGS))
     says_what_is_told(caught.content, told)
     for part in ("html", "text", "headers"):
         assert client.get(f"{response.json()['preview_url']}?part={part}").status_code == 200

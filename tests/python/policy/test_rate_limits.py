@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 import time_machine
+from structlog.testing import capture_logs
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.config.settings import Settings
 from pyservice.policy.rate_limits import MailRateLimiter, group
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Failure, Report
+from tests.python.conftest import Json, post, serve
 
 REPORT = samples.load("2-failure")
 ADA, BOB = Mailbox("Ada", "ada@example.com"), Mailbox("", "bob@example.com")
@@ -117,3 +120,22 @@ def test_other_rates() -> None:
         assert found.next_attempt_at == pytest.approx(1795608000 + 60)
         storms.use((), 300)
         assert passed(storms, 5) == 5
+
+
+def test_a_repeated_call_is_not_counted(settings: Settings, report: Json) -> None:
+    """A report that the outbox has already uses up no rate, with a key or without."""
+
+    def build(number: int) -> Json:
+        return report | {"build": report["build"] | {"number": number}}
+
+    with serve(settings.model_copy(update={"rate_limits": ("job=3/hour",)})) as client:
+        keys: list[dict[str, str]] = [{}, {"idempotency_key": "k"}]
+        for number, key in enumerate(keys, 1):
+            assert post(client, build(number), **key).status_code == 202
+            for _ in range(3):
+                assert post(client, build(number), **key).status_code == 200
+        assert post(client, build(3), idempotency_key="k").status_code == 409
+        with capture_logs() as logs:
+            assert [post(client, build(n)).status_code for n in (3, 4, 4)] == [202, 202, 200]
+    accepted = [log for log in logs if str(log["event"]).startswith("report.")]
+    assert [log["waits_for_digest"] for log in accepted] == [False, True, True]

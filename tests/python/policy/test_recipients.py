@@ -8,7 +8,7 @@ from pyservice import addresses
 from pyservice.addresses import Mailbox, mailboxes
 from pyservice.config.settings import Settings
 from pyservice.errors import InvalidError, PolicyError
-from pyservice.policy.recipients import envelope
+from pyservice.policy.recipients import resolve_recipients
 from pyservice.report.schema import Mail
 
 ANY = Settings(sender="jenkins@ci.example.com")
@@ -61,7 +61,7 @@ def test_addresses_as_people_write_them(text: str, expected: list[tuple[str, str
 def test_what_is_no_address_is_named(text: str) -> None:
     """A line break, an encoded word, a second address or one to relay to hides nowhere."""
     with pytest.raises(InvalidError) as caught:
-        envelope(Mail(to=["fine@example.com", text]), ANY)
+        resolve_recipients(Mail(to=["fine@example.com", text]), ANY)
     assert caught.value.errors[0][0] == "/mail/to/1"
     assert "\n" not in caught.value.errors[0][1]
 
@@ -83,7 +83,7 @@ def test_no_text_smuggles_an_address(text: str) -> None:
 def test_each_wrong_address_is_told() -> None:
     """Mistakes in `cc` and `bcc` have their own pointers."""
     with pytest.raises(InvalidError) as caught:
-        envelope(Mail(to=["x"], cc=["ok@x.org", "y"], bcc=["z"], reply_to=["w"]), ANY)
+        resolve_recipients(Mail(to=["x"], cc=["ok@x.org", "y"], bcc=["z"], reply_to=["w"]), ANY)
     assert [where for where, _ in caught.value.errors] == [
         "/mail/to/0",
         "/mail/cc/1",
@@ -95,20 +95,25 @@ def test_each_wrong_address_is_told() -> None:
 def test_nobody_is_told_what_to_do() -> None:
     """Without any recipient the error names the three places to give one."""
     with pytest.raises(InvalidError, match="DEFAULT_TO") as caught:
-        envelope(Mail(to=[""]), ANY)
+        resolve_recipients(Mail(to=[""]), ANY)
     assert caught.value.errors[0][0] == "/mail/to"
 
 
 def test_the_default_is_for_reports_without_recipients() -> None:
     """DEFAULT_TO steps in for nobody, and beside nobody."""
     settings = ANY.model_copy(update={"default_to": "team@example.com, lead@example.com"})
-    assert envelope(Mail(), settings).addresses == ("team@example.com", "lead@example.com")
-    assert envelope(Mail(cc=["a@x.org"]), settings).addresses == ("a@x.org",)
+    assert resolve_recipients(Mail(), settings).addresses == (
+        "team@example.com",
+        "lead@example.com",
+    )
+    assert resolve_recipients(Mail(cc=["a@x.org"]), settings).addresses == ("a@x.org",)
 
 
 def test_nobody_gets_a_mail_twice() -> None:
     """An address in `to` and `cc` is one recipient."""
-    people = envelope(Mail(to=["a@x.org", "A <a@x.org>"], cc=["a@x.org"], bcc=["b@x.org"]), ANY)
+    people = resolve_recipients(
+        Mail(to=["a@x.org", "A <a@x.org>"], cc=["a@x.org"], bcc=["b@x.org"]), ANY
+    )
     assert people.addresses == ("a@x.org", "b@x.org")
     assert people.to == (Mailbox("", "a@x.org"),)
 
@@ -116,23 +121,23 @@ def test_nobody_gets_a_mail_twice() -> None:
 def test_localhost_is_nobody() -> None:
     """The mail server's own mailbox is refused with the reason."""
     with pytest.raises(InvalidError, match="unread"):
-        envelope(Mail(to=["root@localhost"]), ANY)
+        resolve_recipients(Mail(to=["root@localhost"]), ANY)
 
 
 def test_allowed_domains() -> None:
     """A domain stands for its subdomains, in any case, and for nothing that merely ends alike."""
     settings = ANY.model_copy(update={"allowed_domains": ("example.com",)})
     allowed = Mail(to=["a@example.com", "b@EU.Example.com"])
-    assert len(envelope(allowed, settings).addresses) == 2
+    assert len(resolve_recipients(allowed, settings).addresses) == 2
     with pytest.raises(PolicyError, match=r"example\.com") as caught:
-        envelope(Mail(to=["a@example.com"], bcc=["c@notexample.com"]), settings)
+        resolve_recipients(Mail(to=["a@example.com"], bcc=["c@notexample.com"]), settings)
     assert caught.value.errors == (("/mail/bcc", "c@notexample.com is outside of them"),)
 
 
 def test_too_many() -> None:
     """More recipients than a list of people has are a mistake."""
     with pytest.raises(InvalidError, match="mailing list"):
-        envelope(Mail(to=[f"a{n}@x.org" for n in range(ANY.max_recipients + 1)]), ANY)
+        resolve_recipients(Mail(to=[f"a{n}@x.org" for n in range(ANY.max_recipients + 1)]), ANY)
 
 
 def test_too_many_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +150,7 @@ def test_too_many_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(addresses, "mailbox", mailbox)
     with pytest.raises(InvalidError) as caught:
-        envelope(Mail(to=["ada@example.com," * 4000] * 15), ANY)
+        resolve_recipients(Mail(to=["ada@example.com," * 4000] * 15), ANY)
     assert [where for where, _ in caught.value.errors] == ["/mail/to"]
     assert len(read) == ANY.max_recipients + 1
 
@@ -164,7 +169,7 @@ def test_too_many_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_reads_these(address: str) -> None:
     """They are left out of every kind, and named; the others get the mail."""
     for kind in ("to", "cc", "bcc"):
-        people = envelope(
+        people = resolve_recipients(
             Mail.model_validate({"to": ["bo@x.org"]} | {kind: [address, "bo@x.org"]}), ANY
         )
         assert people.addresses == ("bo@x.org",)
@@ -178,7 +183,7 @@ def test_nobody_reads_these(address: str) -> None:
 )
 def test_people_read_these(address: str) -> None:
     """What only looks a little like it is nobody's business."""
-    assert envelope(Mail(to=[address]), ANY).left_out == ()
+    assert resolve_recipients(Mail(to=[address]), ANY).left_out == ()
 
 
 def test_a_deny_list_of_ones_own() -> None:
@@ -189,7 +194,7 @@ def test_a_deny_list_of_ones_own() -> None:
     assert settings.denied_recipients == ("boss@example.com", "ops@", "@xn--exmple-cua.com")
     everybody = ["BOSS@example.com", "Ops@a.org", "ada@mail.EXÄMPLE.com"]
     spared = ["boss+1@example.com", "boss@example.org", "ops2@a.org", "noreply@a.org"]
-    people = envelope(Mail(to=everybody + spared), settings)
+    people = resolve_recipients(Mail(to=everybody + spared), settings)
     assert people.addresses == tuple(spared)
     assert len(people.left_out) == 3
 
@@ -198,7 +203,9 @@ def test_nobody_is_left() -> None:
     """Then it is refused, and each one's pattern is named; DEFAULT_TO is not asked for."""
     settings = ANY.model_copy(update={"default_to": "team@x.org"})
     with pytest.raises(PolicyError, match="denies each") as caught:
-        envelope(Mail(to=["noreply@x.org"], bcc=["ada@users.noreply.github.com"]), settings)
+        resolve_recipients(
+            Mail(to=["noreply@x.org"], bcc=["ada@users.noreply.github.com"]), settings
+        )
     assert caught.value.errors == (
         ("/mail/to", "noreply@x.org is denied by noreply@"),
         ("/mail/bcc", "ada@users.noreply.github.com is denied by @noreply.github.com"),
@@ -208,17 +215,19 @@ def test_nobody_is_left() -> None:
 def test_the_denied_need_not_be_allowed() -> None:
     """Somebody who is left out anyway is no reason to refuse the others."""
     settings = ANY.model_copy(update={"allowed_domains": ("x.org",)})
-    assert envelope(Mail(to=["a@x.org", "noreply@y.org"]), settings).addresses == ("a@x.org",)
+    assert resolve_recipients(Mail(to=["a@x.org", "noreply@y.org"]), settings).addresses == (
+        "a@x.org",
+    )
 
 
 def test_nobody_is_denied() -> None:
     """An empty list spares everybody."""
     settings = ANY.model_copy(update={"denied_recipients": ()})
-    assert envelope(Mail(to=["noreply@x.org"]), settings).addresses == ("noreply@x.org",)
+    assert resolve_recipients(Mail(to=["noreply@x.org"]), settings).addresses == ("noreply@x.org",)
 
 
 def test_a_limit_of_ones_own() -> None:
     """MAX_RECIPIENTS is told in the refusal."""
     settings = ANY.model_copy(update={"max_recipients": 1})
     with pytest.raises(InvalidError, match="at most 1 recipients"):
-        envelope(Mail(to=["a@x.org", "b@x.org"]), settings)
+        resolve_recipients(Mail(to=["a@x.org", "b@x.org"]), settings)

@@ -13,7 +13,7 @@ from pyservice.outbox import capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.retention import DAY
 from pyservice.outbox.tables import reports
-from pyservice.web.routes.reports import Brief
+from pyservice.web.routes.report_models import ReportSummary
 from tests.builders.answers import problem
 from tests.builders.reports import build
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
@@ -30,7 +30,7 @@ def held(database_url: str, settings: Settings, postfix: PostfixStandIn) -> Iter
 def test_states() -> None:
     """The API knows those that there are."""
     states = "received queued sending accepted relayed deferred bounced failed cancelled skipped"
-    schema = Brief.model_json_schema()["$defs"]["State"]
+    schema = ReportSummary.model_json_schema()["$defs"]["State"]
     assert schema["enum"] == [*states.split(), "digested"]
 
 
