@@ -1,4 +1,4 @@
-"""`doctor`: whether mail gets from here to the relay host, and if not, why."""
+"""`doctor`: checks whether mail gets from here to the relay host, and if not, why."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pyservice.addresses import mailboxes
-from pyservice.cli.jenkins_options import connect, make_wanted
+from pyservice.cli.jenkins_options import ConnectionOptions, desired_jenkins
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.setup.doctor import checks, diagnose, pod_script
@@ -19,7 +19,7 @@ from pyservice.setup.doctor.mail_path import Options
 from pyservice.setup.doctor.smtp_session import Line
 from pyservice.setup.node import detect
 
-WAIT = 10.0
+JENKINS_WAIT = 10.0
 """Seconds for a Jenkins that is still starting."""
 
 
@@ -32,20 +32,20 @@ def doctor(
         str | None, typer.Option("--from", help="The sender.  [default: the setting SENDER]")
     ] = None,
     to: Annotated[
-        str, typer.Option(help="The recipient that is asked for and gets nothing.")
+        str, typer.Option(help="The recipient to ask Postfix for; it gets no mail.")
     ] = "postmaster@example.com",
     send_to: Annotated[
         str | None, typer.Option(help="Send a mail to this address, and follow it.")
     ] = None,
     postfix_log: Annotated[
-        Path | None, typer.Option(help="Postfix' log.  [default: as Postfix is told]")
+        Path | None, typer.Option(help="Postfix' log.  [default: as Postfix is configured]")
     ] = None,
     config_dir: Annotated[
         Path | None, typer.Option(help="Postfix' configuration, for another instance.")
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for each answer.", min=0.1)] = 10.0,
     jenkins: Annotated[
-        bool, typer.Option("--jenkins", help="Look at Jenkins' settings, too: see JENKINS_URL.")
+        bool, typer.Option("--jenkins", help="Check Jenkins' settings, too: see JENKINS_URL.")
     ] = False,
     workload: Annotated[
         typer.FileText | None,
@@ -53,7 +53,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Run the commands that cure what was found, after asking.")
+        bool, typer.Option("--fix", help="Run the commands that cure the findings, after asking.")
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="With --fix: cure the errors without asking.")
@@ -65,11 +65,11 @@ def doctor(
         bool, typer.Option("--python/--shell", help="The script's language.")
     ] = False,
 ) -> None:
-    """Walk the way of a mail to the relay host, and name the first thing that is wrong.
+    """Walk the path of a mail to the relay host, and name the first thing that is wrong.
 
     On the node or in a container: route, port 25, greeting, EHLO, MAIL, RCPT; with --send-to
-    also DATA, the queue ID and, where Postfix' log is at hand, the relay's answer. Nothing is sent
-    without it. Exit code 1: a finding, with its cure; notes are no fault.
+    also DATA, the queue ID and, where Postfix' log is at hand, the relay's answer. Without it
+    nothing is sent. Exit code 1: a finding, with its cure; notes are no fault.
 
     \b
     Examples:
@@ -82,8 +82,8 @@ def doctor(
     if fix and as_json:
         raise ConfigurationError("--fix asks a person, so it can't be used with --json.")
     options = Options(
-        sender=_plain(sender, "--from") if sender else Settings.load().sender_mailbox.address,
-        recipient=_plain(send_to or to, "--send-to" if send_to else "--to"),
+        sender=_address(sender, "--from") if sender else Settings.load().sender_mailbox.address,
+        recipient=_address(send_to or to, "--send-to" if send_to else "--to"),
         is_sent=send_to is not None,
         port=port,
         timeout=timeout,
@@ -91,80 +91,86 @@ def doctor(
         postfix_log=postfix_log,
     )
     if print_script:
-        detect.detect_node(address)  # whether it can be one
+        detect.detect_node(address)  # refuses what is no address
         print(pod_script.script(options, address, python=python), end="")
         return
-    more = workloads.examine(_text(workload)) if workload else []
-    found = _examine(address, options, more, jenkins=jenkins, as_json=as_json)
-    if fix and _cure(found, yes=yes):
-        found = _examine(address, options, more, jenkins=jenkins, as_json=False)
-    if not found.is_well:
+    more = workloads.examine(_read(workload)) if workload else []
+    diagnosis = _examine(address, options, more, jenkins=jenkins, as_json=as_json)
+    if fix and _cure(diagnosis, yes=yes):
+        diagnosis = _examine(address, options, more, jenkins=jenkins, as_json=False)
+    if not diagnosis.is_well:
         raise typer.Exit(1)
 
 
 def _examine(
     address: str | None, options: Options, more: list[Finding], *, jenkins: bool, as_json: bool
 ) -> diagnose.Diagnosis:
+    """Examine the path, and print the diagnosis."""
     node = detect.detect_node(address)
     more = [*(_at_jenkins(node.address, options.port) if jenkins else ()), *more]
     if as_json:
-        found = diagnose.examine(node, options, more=more)
-        print(json.dumps(found.as_json(), indent=2))
-        return found
-    found = diagnose.examine(node, options, _say, more)
-    for finding in found.findings:
-        _show(finding)
-    if found.queue_id:
-        print(f"\nPostfix has it as {found.queue_id}.")
-    if found.relay:
-        print(f"The relay took it: {found.relay}")
-    if found.is_well:
+        diagnosis = diagnose.examine(node, options, more=more)
+        print(json.dumps(diagnosis.as_json(), indent=2))
+        return diagnosis
+    diagnosis = diagnose.examine(node, options, _show_line, more)
+    for finding in diagnosis.findings:
+        _show_finding(finding)
+    if diagnosis.queue_id:
+        print(f"\nPostfix has it as {diagnosis.queue_id}.")
+    if diagnosis.relay:
+        print(f"The relay took it: {diagnosis.relay}")
+    if diagnosis.is_well:
         unsent = "" if options.is_sent else " Nothing was sent: --send-to does."
-        so_far = " as far as Postfix" if options.is_sent and not found.relay else ""
+        so_far = " as far as Postfix" if options.is_sent and not diagnosis.relay else ""
         print(f"\nAll is well{so_far}.{unsent}")
-    return found
+    return diagnosis
 
 
 def _at_jenkins(address: str | None, port: int) -> list[Finding]:
-    """What is wrong with Jenkins' settings: by where its controller itself meets Postfix."""
-    from pyservice.setup.jenkins import apply  # noqa: PLC0415 - late as in cli/jenkins
+    """Return what is wrong with Jenkins' settings, by where Postfix greets its controller."""
+    from pyservice.setup.jenkins.apply import read_state  # noqa: PLC0415 - late as in cli/jenkins
 
     try:
-        found = apply.read(connect({"wait": WAIT}), make_wanted({"port": port}))
+        controller = ConnectionOptions(wait=JENKINS_WAIT).connect()
+        state = read_state(controller, desired_jenkins({"port": port}))
     except SetupError as error:
-        return [KNOWN["jenkins-silent"].found(text=error)]
-    more: list[Finding] = []
-    if found.greeting is None:
-        tried = "; ".join(f"{one.address}: {one.error}" for one in found.candidates)
-        more.append(KNOWN["controller-cut-off"].found(tried=tried or "it knows no address"))
-    seen = found.greeting.address if found.greeting else address
-    controller = checks.controller_of(found.settings)
-    return more + (checks.of_jenkins(controller, seen, port) if seen else [])
+        return [KNOWN["jenkins-silent"].finding(text=error)]
+    findings: list[Finding] = []
+    if state.reached is None:
+        tried = "; ".join(f"{each.address}: {each.error}" for each in state.candidates)
+        findings.append(KNOWN["controller-cut-off"].finding(tried=tried or "it knows no address"))
+    seen = state.reached.address if state.reached else address
+    if seen:
+        mail = checks.JenkinsMail.parse(state.settings)
+        findings += checks.check_jenkins(mail, seen, port)
+    return findings
 
 
-def _say(line: Line) -> None:
+def _show_line(line: Line) -> None:
     print(line, flush=True)
 
 
-def _show(finding: Finding) -> None:
+def _show_finding(finding: Finding) -> None:
     where = ", on the node" if finding.place == "node" else ""
     kind = "Finding" if finding.is_error else "Note"
     print(f"\n{kind} {finding.id}: {finding.sentence}\nCure{where}:\n    {finding.cure}")
 
 
-def _cure(found: diagnose.Diagnosis, *, yes: bool) -> bool:
-    """Run the cures that are commands of ours, each once; whether one was run."""
-    is_container, done, was_run = detect.detect_node().is_container, set[str](), False
-    for finding in found.findings:
+def _cure(diagnosis: diagnose.Diagnosis, *, yes: bool) -> bool:
+    """Run the cures that are commands of ours, each once; return whether one was run."""
+    is_container = detect.detect_node().is_container
+    cures: set[str] = set()
+    was_run = False
+    for finding in diagnosis.findings:
         cure, command = finding.cure, finding.command
-        if cure in done or (command is None and not finding.is_error):
+        if cure in cures or (command is None and not finding.is_error):
             continue
-        done.add(cure)
+        cures.add(cure)
         if command is None:
             print(f"\nYours to run: {cure}")
         elif is_container and finding.place == "node":
-            print(f"\nTo be run on the node, and this is a container: {cure}")
-        # A note is no fault: nobody has it changed without having read it.
+            print(f"\nRun this on the node, since this is a container: {cure}")
+        # A note is no fault: nothing is changed because of one that nobody has read.
         elif finding.is_error if yes else _is_wanted(cure, command):
             _run(command)
             was_run = True
@@ -172,7 +178,7 @@ def _cure(found: diagnose.Diagnosis, *, yes: bool) -> bool:
 
 
 def _is_wanted(cure: str, command: list[str]) -> bool:
-    """Show what a cure would change, and ask; where it can't be planned, that is told."""
+    """Show what a cure would change, and ask; where it can't be planned, its error is shown."""
     topic, _apply, *options = command
     print()
     if not _run([topic, "plan", *options]):
@@ -184,22 +190,25 @@ def _is_wanted(cure: str, command: list[str]) -> bool:
 
 
 def _run(command: list[str]) -> bool:
+    """Run a command of ours, and return whether it succeeded."""
     sys.stdout.flush()
     done = subprocess.run([sys.executable, "-m", "pyservice.cli", *command], check=False)  # noqa: S603
     return done.returncode == 0
 
 
-def _text(file: typer.FileText) -> str:
+def _read(file: typer.FileText) -> str:
     try:
         return file.read()
     except ValueError:
         return ""  # no text, so no workload
 
 
-def _plain(text: str, option: str) -> str:
-    """One address, which can't break out of its line."""
+def _address(text: str, option: str) -> str:
+    """Return the one mail address of an option, which can't break out of its line in SMTP."""
     try:
-        [found] = mailboxes(text)
+        boxes = list(mailboxes(text))
     except ValueError as error:
         raise ConfigurationError(f"{option}: {error}.") from None
-    return found.address
+    if len(boxes) != 1:
+        raise ConfigurationError(f"{option} must be one mail address.")
+    return boxes[0].address

@@ -1,29 +1,30 @@
-"""`jenkins`: point Jenkins' mail at the Postfix of its node."""
+"""`jenkins`: let Jenkins send its mail through the Postfix of its node."""
 
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pyservice.cli import show
 from pyservice.cli.jenkins_options import (
-    CONNECTION,
-    WANTED,
+    AsJson,
     Check,
-    Json,
-    connect,
-    make_wanted,
-    takes,
+    ConnectionOptions,
+    DesiredOptions,
+    desired_jenkins,
+    given,
+    split_connection,
 )
+from pyservice.cli.options import expand_options
 from pyservice.errors import ConfigurationError
 from pyservice.setup.plan import Plan
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
-    from pyservice.setup.jenkins.connection import Controller
-    from pyservice.setup.jenkins.desired import Wanted
+    from pyservice.setup.jenkins.apply import Proposal
+    from pyservice.setup.jenkins.desired import DesiredJenkins
 
 jenkins_app = typer.Typer(
     help="Point Jenkins' mail at the Postfix of its node.", no_args_is_help=True
@@ -32,45 +33,41 @@ jenkins_app = typer.Typer(
 Inventory = Annotated[Path | None, typer.Option(help="Many controllers: a TOML file.")]
 
 
-def _command(*, applies: bool, text: str) -> Callable[..., None]:
-    """`plan` and `apply` have the same options."""
+@jenkins_app.command()
+@expand_options
+def plan(
+    connection: ConnectionOptions,
+    options: DesiredOptions,
+    inventory: Inventory = None,
+    check: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between Jenkins and your options; change nothing.
 
-    @takes(connection=CONNECTION, asked=WANTED)
-    def command(
-        connection: dict[str, Any],
-        asked: dict[str, Any],
-        inventory: Inventory = None,
-        check: Check = False,
-        as_json: Json = False,
-    ) -> None:
-        if inventory is not None:
-            _many(inventory, connection, asked, applies, check, as_json)
-            return
-        done = _one(connect(connection), make_wanted(asked), applies, as_json)
-        raise typer.Exit(2 if check and not applies and not done.in_sync else 0)
-
-    command.__doc__ = text
-    return command
-
-
-jenkins_app.command("plan")(
-    _command(
-        applies=False,
-        text="""Show what differs between Jenkins and what you ask for; change nothing.
-
-    What you don't ask for stays as it is, but for Mailer's server: its host, its port and no TLS.
+    What you give no option for stays as it is, except Mailer's server: its host, its port, no TLS.
 
     \b
     Examples:
       notify-email jenkins plan --jenkins-url https://ci.example.com --jenkins-user admin
       notify-email jenkins plan --check --inventory controllers.toml
-    """,
-    )
-)
-jenkins_app.command("apply")(
-    _command(
-        applies=True,
-        text="""Make Jenkins as you ask for, and read back what was written.
+    """
+    if inventory is not None:
+        plans = _all(inventory, connection, options, applies=False, as_json=as_json)
+    else:
+        plans = [_single(connection, options, applies=False, as_json=as_json)]
+    raise typer.Exit(2 if check and not all(each.in_sync for each in plans) else 0)
+
+
+@jenkins_app.command()
+@expand_options
+def apply(
+    connection: ConnectionOptions,
+    options: DesiredOptions,
+    inventory: Inventory = None,
+    check: Check = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set in Jenkins what your options say, and read back what was written.
 
     If anything fails, what was written before is undone.
 
@@ -78,63 +75,70 @@ jenkins_app.command("apply")(
     Examples:
       notify-email jenkins apply --admin-address jenkins@ci.example.com --service-url auto
       notify-email jenkins apply --inventory controllers.toml
-    """,
-    )
-)
+    """
+    if inventory is not None:
+        _all(inventory, connection, options, applies=True, as_json=as_json)
+    else:
+        _single(connection, options, applies=True, as_json=as_json)
 
 
 @jenkins_app.command()
-@takes(connection=CONNECTION)
-def status(connection: dict[str, Any], check: Check = False, as_json: Json = False) -> None:
+@expand_options
+def status(connection: ConnectionOptions, check: Check = False, as_json: AsJson = False) -> None:
     """Show how Jenkins' mail is set, and what the controller sees of its node.
 
     \b
     Examples:
       notify-email jenkins status --check          2: mail goes elsewhere, or nowhere
     """
-    from pyservice.setup.jenkins import apply  # noqa: PLC0415
+    from pyservice.setup.jenkins.apply import read_state  # noqa: PLC0415
 
-    controller = connect(connection)
-    found = apply.read(controller, make_wanted({}))
-    host = found.value("mailer", "smtpHost")
-    seen = found.greeting.address if found.greeting else None
+    controller = connection.connect()
+    state = read_state(controller, desired_jenkins({}))
+    host = state.value("mailer", "smtpHost")
+    seen = state.reached.address if state.reached else None
     if as_json:
-        told = {"version": controller.version, "settings": found.settings, "reaches": seen}
-        print(json.dumps(told | {"casc": list(found.casc)}, indent=2))
+        values = {
+            "version": controller.version,
+            "settings": state.settings,
+            "reaches": seen,
+            "casc": list(state.casc),
+        }
+        print(json.dumps(values, indent=2))
     else:
-        library = found.settings["library"] or {}
-        casc = ", ".join(found.casc)
+        library = state.settings["library"] or {}
+        port = state.value("mailer", "smtpPort") or 25
         show.facts(
             {
                 "Jenkins": f"{controller.version} at {controller.url}",
-                "Mailer": f"{host or 'localhost'}:{found.value('mailer', 'smtpPort') or 25}"
-                if found.settings["mailer"]
+                "Mailer": f"{host or 'localhost'}:{port}"
+                if state.settings["mailer"]
                 else "not installed",
-                "email-ext": found.value("emailExt", "smtpHost"),
-                "Sender": found.value("location", "adminAddress"),
-                "Service": found.value("variables", "NOTIFY_EMAIL_URL"),
+                "email-ext": state.value("emailExt", "smtpHost"),
+                "Sender": state.value("location", "adminAddress"),
+                "Service": state.value("variables", "NOTIFY_EMAIL_URL"),
                 "Library": f"{library['remote']}@{library['defaultVersion']}" if library else None,
-                "Token": "is there" if found.settings["credential"] else None,
-                "JCasC": casc or None,
+                "Token": "is there" if state.settings["credential"] else None,
+                "JCasC": ", ".join(state.casc) or None,
             }
         )
-        for one in found.candidates:
-            show.facts({"Sees": f"{one.address} ({one.source}): {one.greeting or one.error}"})
+        for each in state.candidates:
+            show.facts({"Sees": f"{each.address} ({each.source}): {each.greeting or each.error}"})
         if seen is not None and host != seen:
             show.facts({"Drifted": f"mail goes to {host or 'localhost'}, the node is {seen}"})
     raise typer.Exit(2 if check and (seen is None or host != seen) else 0)
 
 
 @jenkins_app.command("test-mail")
-@takes(connection=CONNECTION)
+@expand_options
 def send_test_mail(
-    to: Annotated[str, typer.Option(help="Whom to send it to.")],
-    connection: dict[str, Any],
+    to: Annotated[str, typer.Option(help="The recipient.")],
+    connection: ConnectionOptions,
     postfix_log: Annotated[
         Path | None, typer.Option(help="Postfix' log, to follow the mail to its queue ID.")
     ] = None,
 ) -> None:
-    """Let Jenkins send its own test mail, by the settings that it has.
+    """Let Jenkins send its own test mail, with its own settings.
 
     \b
     Examples:
@@ -142,88 +146,97 @@ def send_test_mail(
       notify-email jenkins test-mail --to me@example.com --postfix-log /var/log/mail.log
     """
     from pyservice.postfix.log import FileLog  # noqa: PLC0415
-    from pyservice.setup.jenkins import apply, test_mail  # noqa: PLC0415
+    from pyservice.setup.jenkins import test_mail  # noqa: PLC0415
+    from pyservice.setup.jenkins.apply import read_state  # noqa: PLC0415
 
-    controller = connect(connection)
-    found = apply.read(controller, make_wanted({}))
+    controller = connection.connect()
+    state = read_state(controller, desired_jenkins({}))
     log = FileLog(postfix_log) if postfix_log else None
-    print(test_mail.send(controller, found, to), flush=True)
+    print(test_mail.send(controller, state, to), flush=True)
     if log is not None:
         followed = test_mail.follow(log, to)
         if followed is None:
-            print(f"{postfix_log} does not tell of it: does another node's Postfix have it?")
+            print(f"The mail is not in {postfix_log}: does another node's Postfix have it?")
             raise typer.Exit(1)
         queue_id, delivery = followed
         print(f"Postfix: {queue_id}, {delivery.status} ({delivery.reply}).")
         raise typer.Exit(1 if delivery.status == "bounced" else 0)
 
 
-def _one(controller: "Controller", wanted: "Wanted", applies: bool, as_json: bool) -> Plan:
+def _single(
+    connection: ConnectionOptions, options: DesiredOptions, *, applies: bool, as_json: bool
+) -> Plan:
+    """Show the plan for one controller, and perhaps apply it."""
     from pyservice.setup.jenkins import apply, bootstrap  # noqa: PLC0415
 
-    proposal = apply.propose(controller, wanted)
-    done = applies and not proposal.plan.in_sync
+    controller = connection.connect()
+    proposal = apply.propose(controller, desired_jenkins(given(options)))
+    applied = applies and not proposal.plan.in_sync
     if as_json:
-        if done:
+        if applied:
             apply.apply(controller, proposal)
-        print(json.dumps(proposal.plan.as_json() | {"applied": done}, indent=2))
+        print(json.dumps(proposal.plan.as_json() | {"applied": applied}, indent=2))
         return proposal.plan
     show.plan(proposal.plan, as_json=False)
-    if done:
+    if applied:
         apply.apply(controller, proposal)
         print("Applied, and read back.")
-    if proposal.found.casc:
+    if proposal.state.casc:
         print("For JCasC, into your own lists:\n")
         print(bootstrap.jcasc(_resolved(proposal)))
     return proposal.plan
 
 
-def _resolved(proposal: Any) -> "Wanted":
-    """With the address that was found, and without a plugin that is not there."""
-    from dataclasses import replace  # noqa: PLC0415
-
+def _resolved(proposal: "Proposal") -> "DesiredJenkins":
+    """Return what is desired with the address that Postfix has, without an absent plugin."""
     from pyservice.setup.jenkins import planner  # noqa: PLC0415
 
-    found = planner.address(proposal.wanted, proposal.found)
-    has_email_ext = proposal.found.settings["emailExt"] is not None
-    wanted: Wanted = proposal.wanted
-    return replace(wanted, address=found, email_ext=wanted.email_ext and has_email_ext)
+    desired, state = proposal.desired, proposal.state
+    has_email_ext = state.settings["emailExt"] is not None
+    return replace(
+        desired,
+        address=planner.find_address(desired, state),
+        email_ext=desired.email_ext and has_email_ext,
+    )
 
 
-def _many(
+def _all(
     inventory: Path,
-    connection: dict[str, Any],
-    asked: dict[str, Any],
+    connection: ConnectionOptions,
+    options: DesiredOptions,
+    *,
     applies: bool,
-    check: bool,
     as_json: bool,
-) -> None:
+) -> list[Plan]:
+    """Show a line for each controller of an inventory, and perhaps apply its plan.
+
+    Exits with 1 where one of them failed.
+    """
     from pyservice.setup.jenkins import apply  # noqa: PLC0415
     from pyservice.setup.jenkins import inventory as inventories  # noqa: PLC0415
 
-    if connection["jenkins_url"] is not None:
+    if connection.jenkins_url is not None:
         raise ConfigurationError("--jenkins-url is one controller, and --inventory names many.")
     controllers = inventories.read(inventory)
-    flags = {name: value for name, value in (connection | asked).items() if value is not None}
-
-    reached, wanted = {}, {}
+    connections, desired = {}, {}
     for name, values in controllers.items():
-        given = values | flags
-        reached[name] = {option: given.pop(option) for option in CONNECTION if option in given}
+        connections[name], rest = split_connection(values | given(connection) | given(options))
         try:
-            wanted[name] = make_wanted(given)
+            desired[name] = desired_jenkins(rest)
         except ConfigurationError as error:  # before the first of them is changed
             raise ConfigurationError(f"{inventory}: [controllers.{name}]: {error}") from None
 
-    def one(name: str) -> Plan:
-        controller = connect(reached[name])
-        proposal = apply.propose(controller, wanted[name])
+    def plan_controller(name: str) -> Plan:
+        controller = connections[name].connect()
+        proposal = apply.propose(controller, desired[name])
         if applies:
             apply.apply(controller, proposal)
         return proposal.plan
 
     results = []
-    for result in inventories.over_all(list(controllers), one, stop_after_first=applies):
+    for result in inventories.for_each(
+        list(controllers), plan_controller, stop_after_first=applies
+    ):
         results.append(result)
         if not as_json:
             print(result.line(applied=applies), flush=True)
@@ -231,5 +244,4 @@ def _many(
         print(json.dumps([result.as_json() for result in results], indent=2))
     if any(result.error for result in results):
         raise typer.Exit(1)
-    drifted = any(result.plan and not result.plan.in_sync for result in results)
-    raise typer.Exit(2 if check and not applies and drifted else 0)
+    return [result.plan for result in results if result.plan]

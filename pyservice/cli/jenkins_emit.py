@@ -1,28 +1,27 @@
 """`jenkins emit`: what Jenkins does by itself when it starts."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from pyservice.cli.jenkins_options import SERVER, SETTINGS, make_wanted, takes
-
-if TYPE_CHECKING:
-    from pyservice.setup.jenkins.desired import Wanted
+from pyservice.cli.jenkins_options import ServerOptions, SettingsOptions, desired_jenkins, given
+from pyservice.cli.options import expand_options
 
 emit_app = typer.Typer(
     help="Write what Jenkins does by itself when it starts.", no_args_is_help=True
 )
 
 Watch = Annotated[
-    int, typer.Option(min=0, max=86400, help="Seconds between two looks; 0: only at the start.")
+    int, typer.Option(min=0, max=86400, help="Seconds between two checks; 0: only at the start.")
 ]
 
 
 @emit_app.command("init-groovy")
-@takes(asked=SERVER)
-def init_groovy(asked: dict[str, Any], watch: Watch = 0) -> None:
-    """A script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token.
+@expand_options
+def init_groovy(options: ServerOptions, watch: Watch = 0) -> None:
+    """Print a script for JENKINS_HOME/init.groovy.d: it finds the node and needs no token.
 
     \b
     Examples:
@@ -30,13 +29,13 @@ def init_groovy(asked: dict[str, Any], watch: Watch = 0) -> None:
     """
     from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
-    print(bootstrap.init_groovy(make_wanted(asked), watch), end="")
+    print(bootstrap.init_groovy(desired_jenkins(given(options)), watch), end="")
 
 
 @emit_app.command()
-@takes(asked=SETTINGS)
+@expand_options
 def jcasc(
-    asked: dict[str, Any],
+    options: SettingsOptions,
     read_file: Annotated[
         Path | None, typer.Option(help="A file with the address, read at each reload.")
     ] = None,
@@ -44,7 +43,7 @@ def jcasc(
         str | None, typer.Option(help="The variable or secret with the service's token.")
     ] = None,
 ) -> None:
-    """YAML for the configuration-as-code plugin; without an address it takes NODE_IP's.
+    """Print YAML for the configuration-as-code plugin; without an address it takes NODE_IP's.
 
     \b
     Examples:
@@ -53,14 +52,15 @@ def jcasc(
     """
     from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
+    desired = desired_jenkins(given(_without_absent_plugin(options)))
     file = str(read_file) if read_file else None
-    print(bootstrap.jcasc(_plugins_named(asked), file, token_from), end="")
+    print(bootstrap.jcasc(desired, file, token_from), end="")
 
 
 @emit_app.command("helm-values")
-@takes(asked=SETTINGS)
+@expand_options
 def helm_values(
-    asked: dict[str, Any],
+    options: SettingsOptions,
     watch: Watch = 0,
     read_file: Annotated[
         bool, typer.Option("--read-file", help="By JCasC and a file that an init container writes.")
@@ -70,7 +70,7 @@ def helm_values(
     ] = None,
     node: Annotated[str | None, typer.Option(help="The node that Jenkins is pinned to.")] = None,
 ) -> None:
-    """Values for the Jenkins Helm chart, with the node's address handed in as NODE_IP.
+    """Print values for the Jenkins Helm chart, which hands the node's address in as NODE_IP.
 
     \b
     Examples:
@@ -79,13 +79,13 @@ def helm_values(
     """
     from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
-    wanted = _plugins_named(asked) if read_file else make_wanted(asked)
+    desired = desired_jenkins(given(_without_absent_plugin(options) if read_file else options))
     values = bootstrap.helm_values(
-        wanted, watch=watch, read_file=read_file, token_from=token_from, node=node
+        desired, watch=watch, read_file=read_file, token_from=token_from, node=node
     )
     print(values, end="")
 
 
-def _plugins_named(asked: dict[str, Any]) -> "Wanted":
-    """JCasC ends Jenkins' start at a plugin that is not there, so email-ext is to be asked for."""
-    return make_wanted(asked | {"email_ext": bool(asked["email_ext"])})
+def _without_absent_plugin(options: SettingsOptions) -> SettingsOptions:
+    """Leave email-ext out unless it is named: JCasC ends Jenkins' start at an absent plugin."""
+    return replace(options, email_ext=bool(options.email_ext))

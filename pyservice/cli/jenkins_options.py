@@ -1,9 +1,8 @@
-"""What the `jenkins` commands have in common: their options, the controller, what is wanted."""
+"""What the `jenkins` commands share: their options, and what the options ask for."""
 
-import inspect
 import os
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,168 +15,144 @@ from pyservice.errors import ConfigurationError
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
 if TYPE_CHECKING:
     from pyservice.setup.jenkins.connection import Controller
-    from pyservice.setup.jenkins.desired import Wanted
+    from pyservice.setup.jenkins.desired import DesiredJenkins
 
 TOKEN = f"{PREFIX}JENKINS_TOKEN"
-_KINDS: dict[str, type] = {"port": int, "email_ext": bool}
-"""Of what is no text in an inventory."""
+WAIT = 60.0
+"""Seconds for a Jenkins to start."""
 
-_Text = str | None
-_File = Path | None
-Group = dict[str, tuple[Any, Any]]
-"""Options of several commands: parameter → what Typer is told of it, default."""
-
-CONNECTION: Group = {
-    "config": (Config, None),
-    "jenkins_url": (
-        Annotated[_Text, typer.Option("--jenkins-url", "--url", help="Jenkins' address.")],
-        None,
-    ),
-    "jenkins_user": (
-        Annotated[_Text, typer.Option("--jenkins-user", "--user", help="Whose API token.")],
-        None,
-    ),
-    "jenkins_token_file": (
-        Annotated[_File, typer.Option(help=f"A file with the API token; or {TOKEN}.")],
-        None,
-    ),
-    "wait": (Annotated[float, typer.Option(min=0, help="Seconds until Jenkins is to be up.")], 60),
-}
-"""How a controller is reached: see `connect`."""
-
-SERVER: Group = {
-    "address": (Annotated[_Text, typer.Option(help="The node's Postfix.  [default: auto]")], None),
-    "port": (Annotated[int | None, typer.Option(help="Its port.  [default: 25]")], None),
-    "email_ext": (
-        Annotated[
-            bool | None,
-            typer.Option("--email-ext/--no-email-ext", help="Set the email-ext plugin, too."),
-        ],
-        None,
-    ),
-}
-"""The mail server: see `make_wanted`."""
-
-SETTINGS: Group = SERVER | {
-    "charset": (Annotated[_Text, typer.Option(help="Mailer's charset.")], None),
-    "reply_to": (Annotated[_Text, typer.Option(help="Mailer's reply-to address.")], None),
-    "default_suffix": (
-        Annotated[_Text, typer.Option(help="Mailer's default suffix: @example.com.")],
-        None,
-    ),
-    "admin_address": (
-        Annotated[_Text, typer.Option(help="The sender of Jenkins' own mails.")],
-        None,
-    ),
-    "service_url": (
-        Annotated[_Text, typer.Option(help="NOTIFY_EMAIL_URL: a URL, or `auto`.")],
-        None,
-    ),
-    "transport": (Annotated[_Text, typer.Option(help="NOTIFY_EMAIL_TRANSPORT.")], None),
-    "library": (
-        Annotated[_Text, typer.Option(help="Register the library: URL@version.")],
-        None,
-    ),
-    "library_credentials": (
-        Annotated[_Text, typer.Option(help="Jenkins' credential for that repository: its ID.")],
-        None,
-    ),
-}
-"""All but the token: see `make_wanted`."""
-
-WANTED: Group = SETTINGS | {
-    "service_token_file": (
-        Annotated[
-            _File, typer.Option(help="A file with the service's token, for notify-email-token.")
-        ],
-        None,
-    ),
-}
-"""How Jenkins shall be: see `make_wanted`."""
-
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit code 2 where something differs.")]
 
 
-def takes(**groups: Group) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command groups of options, each as one dict in the parameter of that name."""
+@dataclass(frozen=True)
+class ConnectionOptions:
+    """How a controller is reached; what is None comes from the settings."""
 
-    def give(command: Callable[..., None]) -> Callable[..., None]:
-        def run(**given: Any) -> None:
-            for name, group in groups.items():
-                given[name] = {option: given.pop(option) for option in group}
-            command(**given)
+    config: Config = None
+    jenkins_url: Annotated[
+        str | None, typer.Option("--jenkins-url", "--url", help="Jenkins' address.")
+    ] = None
+    jenkins_user: Annotated[
+        str | None, typer.Option("--jenkins-user", "--user", help="Whose API token.")
+    ] = None
+    jenkins_token_file: Annotated[
+        Path | None, typer.Option(help=f"A file with the API token; or {TOKEN}.")
+    ] = None
+    wait: Annotated[float, typer.Option(min=0, help="Seconds until Jenkins is to be up.")] = WAIT
 
-        kind = inspect.Parameter.KEYWORD_ONLY
-        own = inspect.signature(command).parameters.values()
-        parameters = [
-            *(one.replace(kind=kind) for one in own if one.default is one.empty),
-            *(
-                inspect.Parameter(name, kind, default=default, annotation=annotation)
-                for group in groups.values()
-                for name, (annotation, default) in group.items()
-            ),
-            *(one.replace(kind=kind) for one in own if one.default is not one.empty),
-        ]
-        parameters = [one for one in parameters if one.name not in groups]
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
-        return run
+    def connect(self) -> "Controller":
+        """Return a controller that is up.
 
-    return give
-
-
-def make_wanted(asked: dict[str, Any]) -> "Wanted":
-    """From options or an inventory's values; what is None was not given.
-
-    Raises:
-        ConfigurationError: one is wrong, or unknown.
-    """
-    from pyservice.setup.jenkins.desired import Library, Wanted  # noqa: PLC0415
-
-    given = {name: value for name, value in asked.items() if value is not None}
-    for name, value in given.items():
-        if name not in WANTED:
-            raise ConfigurationError(f"There is no option `{name}`: see `jenkins plan --help`.")
-        kind = _KINDS.get(name, (str, Path))
-        if not isinstance(value, kind) or (kind is int and value in {True, False}):
-            raise ConfigurationError(f"`{name}` is not to be {value!r}.")
-    if (file := given.pop("service_token_file", None)) is not None:
-        given["token"] = read_secret(Path(file))
-    if "library" in given:
-        given["library"] = Library.parse(given["library"])
-    return Wanted(**given)
-
-
-def connect(connection: dict[str, Any]) -> "Controller":
-    """A controller that is up.
-
-    Args:
-        connection: some of CONNECTION's options; what is missing comes from the settings.
-
-    Raises:
-        ConfigurationError: a setting is missing or wrong.
-        SetupError: it can't be used; says why.
-    """
-    given = dict(connection)
-    wait = given.pop("wait", CONNECTION["wait"][1])
-    if type(wait) not in {int, float}:
-        raise ConfigurationError(f"`wait` is not to be {wait!r}.")
-    settings = Settings.load(given.pop("config", None), **given)
-    if settings.jenkins_url is None:
-        raise ConfigurationError("Which Jenkins? Give --jenkins-url, or set JENKINS_URL.")
-    # A file that is named for this controller goes before a variable that is there for all.
-    named = given.get("jenkins_token_file") is not None
-    token = None if named else os.environ.get(TOKEN)
-    if not token and settings.jenkins_token_file:
-        token = read_secret(settings.jenkins_token_file)
-    if (settings.jenkins_user is None) != (not token):
-        raise ConfigurationError(
-            f"JENKINS_USER and its API token go together: JENKINS_TOKEN_FILE or {TOKEN}."
+        Raises:
+            ConfigurationError: a setting is missing or wrong.
+            SetupError: the controller can't be used; says why.
+        """
+        if type(self.wait) not in {int, float}:
+            raise ConfigurationError(f"`wait` must be a number of seconds, not {self.wait!r}.")
+        settings = Settings.load(
+            self.config,
+            jenkins_url=self.jenkins_url,
+            jenkins_user=self.jenkins_user,
+            jenkins_token_file=self.jenkins_token_file,
         )
-    from pyservice.setup.jenkins.connection import Controller  # noqa: PLC0415
+        if settings.jenkins_url is None:
+            raise ConfigurationError("Which Jenkins? Give --jenkins-url, or set JENKINS_URL.")
+        token = self._token(settings)
+        if (settings.jenkins_user is None) != (not token):
+            raise ConfigurationError(
+                f"JENKINS_USER and its API token go together: JENKINS_TOKEN_FILE or {TOKEN}."
+            )
+        from pyservice.setup.jenkins.connection import Controller  # noqa: PLC0415
 
-    controller = Controller(settings.jenkins_url, settings.jenkins_user, token or None)
-    controller.wait(wait, lambda told: print(told, file=sys.stderr, flush=True))
-    return controller
+        controller = Controller(settings.jenkins_url, settings.jenkins_user, token or None)
+        controller.wait(self.wait, lambda message: print(message, file=sys.stderr, flush=True))
+        return controller
+
+    def _token(self, settings: Settings) -> str | None:
+        # A file that is named for this controller goes before a variable that is there for all.
+        token = None if self.jenkins_token_file is not None else os.environ.get(TOKEN)
+        if not token and settings.jenkins_token_file:
+            token = read_secret(settings.jenkins_token_file)
+        return token
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """The mail server that Jenkins should use."""
+
+    address: Annotated[str | None, typer.Option(help="The node's Postfix.  [default: auto]")] = None
+    port: Annotated[int | None, typer.Option(help="Its port.  [default: 25]")] = None
+    email_ext: Annotated[
+        bool | None,
+        typer.Option("--email-ext/--no-email-ext", help="Set the email-ext plugin, too."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class SettingsOptions(ServerOptions):
+    """How Jenkins' mail should be, without the service's token."""
+
+    charset: Annotated[str | None, typer.Option(help="Mailer's charset.")] = None
+    reply_to: Annotated[str | None, typer.Option(help="Mailer's reply-to address.")] = None
+    default_suffix: Annotated[
+        str | None, typer.Option(help="Mailer's default suffix: @example.com.")
+    ] = None
+    admin_address: Annotated[str | None, typer.Option(help="The sender of Jenkins' own mails.")] = (
+        None
+    )
+    service_url: Annotated[str | None, typer.Option(help="NOTIFY_EMAIL_URL: a URL, or `auto`.")] = (
+        None
+    )
+    transport: Annotated[str | None, typer.Option(help="NOTIFY_EMAIL_TRANSPORT.")] = None
+    library: Annotated[str | None, typer.Option(help="Register the library: URL@version.")] = None
+    library_credentials: Annotated[
+        str | None, typer.Option(help="Jenkins' credential for that repository: its ID.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class DesiredOptions(SettingsOptions):
+    """How Jenkins' mail should be."""
+
+    service_token_file: Annotated[
+        Path | None,
+        typer.Option(help="A file with the service's token, for notify-email-token."),
+    ] = None
+
+
+def given(options: ConnectionOptions | ServerOptions) -> dict[str, Any]:
+    """Return the options that have a value, by the names that an inventory has for them."""
+    return {name: value for name, value in vars(options).items() if value is not None}
+
+
+def split_connection(values: dict[str, Any]) -> tuple[ConnectionOptions, dict[str, Any]]:
+    """Split an inventory's values for a controller into its connection and the rest."""
+    names = {field.name for field in fields(ConnectionOptions)}
+    connection = {name: value for name, value in values.items() if name in names}
+    rest = {name: value for name, value in values.items() if name not in names}
+    return ConnectionOptions(**connection), rest
+
+
+def desired_jenkins(values: dict[str, Any]) -> "DesiredJenkins":
+    """Return what options, or an inventory's values, ask for.
+
+    Raises:
+        ConfigurationError: a value is wrong, or there is no such option.
+    """
+    from pyservice.setup.jenkins.desired import DesiredJenkins, Library  # noqa: PLC0415
+
+    kinds: dict[str, type | tuple[type, ...]] = {"port": int, "email_ext": bool}
+    names = {field.name for field in fields(DesiredOptions)}
+    for name, value in values.items():
+        if name not in names:
+            raise ConfigurationError(f"There is no option `{name}`: see `jenkins plan --help`.")
+        kind = kinds.get(name, (str, Path))
+        if not isinstance(value, kind) or (kind is int and value in {True, False}):
+            raise ConfigurationError(f"`{name}` can't be {value!r}: see `jenkins plan --help`.")
+    desired = dict(values)
+    if (file := desired.pop("service_token_file", None)) is not None:
+        desired["token"] = read_secret(Path(file))
+    if "library" in desired:
+        desired["library"] = Library.parse(desired["library"])
+    return DesiredJenkins(**desired)

@@ -12,7 +12,7 @@ from pyservice.errors import SetupError
 from pyservice.postfix.log_relay import FILE, LogRelay
 
 PAUSE = 0.5
-"""Seconds between two looks."""
+"""Seconds until the log is read again."""
 
 
 def share_log(
@@ -22,14 +22,14 @@ def share_log(
             help="Postfix' log.  [default: /var/log/mail.log or maillog, else the journal]"
         ),
     ] = None,
-    to: Annotated[Path, typer.Option(help="What the service reads.")] = FILE,
+    to: Annotated[Path, typer.Option(help="The file that the service reads.")] = FILE,
     once: Annotated[bool, typer.Option("--once", help="Pass on what is there, and end.")] = False,
 ) -> None:
     """Pass on the lines of Postfix' log that are about the service's own mails.
 
-    Postfix' log names everybody who gets mail from this node. With this the service, which may
-    not read it, sees what became of its own mails: they are known by their Message-ID. It goes on
-    where it was stopped, and through rotations.
+    Postfix' log names everybody who gets mail from this node, so the service may not read it. This
+    passes on the lines about the service's mails, which have its Message-IDs. It goes on where it
+    was stopped, and through rotations.
 
     \b
     Examples:
@@ -39,17 +39,17 @@ def share_log(
     if once:
         show.facts({"Passed on": f"{LogRelay(log, to).step()} lines to {to}"})
         return
-    sharing, troubled = None, ""
+    relay, trouble = None, ""
     while True:
         try:
-            if sharing is None:
-                sharing = LogRelay(log, to)
-                show.facts({"LogRelay": f"Postfix' log of our own mails, in {to}"})
-            sharing.step()
-            troubled = ""
+            if relay is None:
+                relay = LogRelay(log, to)
+                show.facts({"Sharing": f"Postfix' log of our own mails, in {to}"})
+            relay.step()
+            trouble = ""
         except SetupError as error:
-            # No log yet, or a full disk: nothing is lost, so go on trying, and say it once.
-            if str(error) != troubled:
-                troubled = str(error)
+            # No log yet, or a full disk: nothing is lost, so try again, and report it once.
+            if str(error) != trouble:
+                trouble = str(error)
                 print(f"notify-email: {error} Trying again.", file=sys.stderr, flush=True)
         time.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""What Jenkins' REST API tells of a build, as parts of a `Report`: pure functions of its answers.
+"""Makes a `Report` of Jenkins' REST answers about a build: pure functions.
 
 A Pipeline in the sandbox can't read test results, stages or its own log; Jenkins' REST can. The
 inputs are the parsed answers of `api/json`, `testReport/api/json` and `wfapi/describe`, and the
@@ -41,16 +41,24 @@ _SECRET = re.compile(
 
 
 def report(build: Json, tests: Json | None, stages: Json | None, console: str) -> Report:
-    """Everything that Jenkins tells of one build; `tests` and `stages` are None for a 404."""
+    """Return the report of a build.
+
+    Args:
+        build: the answer of `api/json`.
+        tests: of `testReport/api/json`; None: 404.
+        stages: of `wfapi/describe`; None: 404.
+        console: of `consoleText`.
+    """
     lines = [_TIMESTAMP.sub("", line) for line in console.splitlines()]
-    told = _stages(stages or {"stages": []}, lines)
-    failure = _failure(stages or {"stages": []}, told, lines)
+    describe = stages or {"stages": []}
+    ended = _stages(describe, lines)
+    failure = _failure(describe, ended, lines)
     return Report(
         build=_build(build),
         changes=_changes(build),
         error=failure,
         tests=_tests(tests) if tests else None,
-        stages=told,
+        stages=ended,
         log=_log(lines, failure.stage) if failure else [],
     )
 
@@ -113,7 +121,7 @@ def _tests(tests: Json) -> Tests:
 
 
 def _stages(describe: Json, lines: list[str]) -> list[Stage]:
-    """The stages; wfapi calls a stage that was skipped after a failure FAILED, the log knows."""
+    """Return the stages; wfapi calls one that was skipped after a failure FAILED, the log knows."""
     skipped = {match["name"] for line in lines if (match := _STAGE_SKIPPED.match(line))}
     return [
         Stage(
@@ -131,7 +139,7 @@ def _status(wfapi: str) -> Any:
 
 
 def _failure(describe: Json, stages: list[Stage], lines: list[str]) -> Failure | None:
-    """The first stage that ended badly says why; the log knows who or what interrupted it."""
+    """Return the first stage's failure; the log knows who or what interrupted it."""
     interruption = next((line for line in lines if _INTERRUPTION.match(line)), None)
     for raw, stage in zip(describe["stages"], stages, strict=True):
         error = raw.get("error") or {}
@@ -142,12 +150,12 @@ def _failure(describe: Json, stages: list[Stage], lines: list[str]) -> Failure |
 
 
 def _log(lines: list[str], stage: str | None) -> list[str]:
-    """The last lines of the stage that failed, without the Pipeline's own and without secrets."""
-    kept = [line for line in _of_stage(lines, stage) if not _ECHO_OF_A_COMMAND.match(line)]
+    """Return the last lines of the failed stage, without the Pipeline's own and without secrets."""
+    kept = [line for line in _stage_lines(lines, stage) if not _ECHO_OF_A_COMMAND.match(line)]
     return [_masked(line) for line in kept[-LOG_LINES:]]
 
 
-def _of_stage(lines: list[str], stage: str | None) -> Iterator[str]:
+def _stage_lines(lines: list[str], stage: str | None) -> Iterator[str]:
     inside = False
     for line in lines:
         if match := _STAGE_BEGINS.match(line):

@@ -1,4 +1,4 @@
-"""Postfix' log: read on from where one was, through rotations, and what its lines tell of a mail.
+"""Postfix' log: it is read on from a mark, through rotations, and its lines are parsed.
 
 Postfix writes to a file (its own maillog_file, or syslog's) or, where there is no syslog daemon as
 on a plain Debian 12, to the journal.
@@ -23,7 +23,7 @@ USUAL_FILES = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
 CHUNK = 1 << 20
 """Bytes that are read at once, so that a day's log is not held in memory."""
 REMEMBERED = 256
-"""Bytes before the place where one reads on, by which a file's copy is known."""
+"""Bytes before the place where reading goes on, by which a file's copy is recognized."""
 
 Mark = Mapping[str, str | int]
 """How far a log was read: JSON, to be kept and given back."""
@@ -31,7 +31,7 @@ Mark = Mapping[str, str | int]
 _T = TypeVar("_T")
 
 _LINE = re.compile(
-    r"^.{0,80}? postfix\S*?/[\w/-]+\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): (?P<told>.*)"
+    r"^.{0,80}? postfix\S*?/[\w/-]+\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): (?P<text>.*)"
 )
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(?P<message_id>.*)")
 _DELIVERY = re.compile(
@@ -62,43 +62,43 @@ class Line:
     """A line about one queue ID."""
 
     queue_id: str
-    told: str
+    text: str
     """What follows the queue ID."""
 
     @property
     def message_id(self) -> str | None:
-        """With its angle brackets; only `cleanup` tells it, once a mail."""
-        found = _MESSAGE_ID.fullmatch(self.told)
-        return found["message_id"] if found else None
+        """The Message-ID with its angle brackets; only `cleanup` logs it, once a mail."""
+        match = _MESSAGE_ID.fullmatch(self.text)
+        return match["message_id"] if match else None
 
     @property
     def delivery(self) -> Delivery | None:
-        """What `smtp` and its like tell."""
-        found = _DELIVERY.match(self.told)
-        if found is None:
+        """The delivery that `smtp` and its like log."""
+        match = _DELIVERY.match(self.text)
+        if match is None:
             return None
-        told = found.groupdict()
-        delay = told.pop("delay")
-        told["recipient"] = told.pop("original") or told["recipient"]
-        return Delivery(**told, delay=float(delay or 0))
+        values = match.groupdict()
+        delay = values.pop("delay")
+        values["recipient"] = values.pop("original") or values["recipient"]
+        return Delivery(**values, delay=float(delay or 0))
 
     @property
     def is_end(self) -> bool:
         """Whether the mail has left the queue: its ID may be another mail's from now on."""
-        return self.told == "removed"
+        return self.text == "removed"
 
     @classmethod
-    def of(cls, text: str) -> "Line | None":
-        """None: it is about no mail in the queue."""
-        found = _LINE.match(text)
-        return cls(found["queue_id"], found["told"]) if found else None
+    def parse(cls, text: str) -> "Line | None":
+        """Parse a line of the log; None: it is about no mail in the queue."""
+        match = _LINE.match(text)
+        return cls(match["queue_id"], match["text"]) if match else None
 
 
 class Log(Protocol):
-    """A log that is read on."""
+    """A log that is read on: each call gets what is new."""
 
     def lines(self) -> list[str]:
-        """Complete lines that came since the last call; ask again until there are none."""
+        """Return complete lines since the last call; call again until there are none."""
 
     @property
     def mark(self) -> Mark:
@@ -106,13 +106,13 @@ class Log(Protocol):
 
 
 class FileLog:
-    """A log file, its followers after a rotation, and what is still written to the one before."""
+    """A log file, the new one after each rotation, and what is still written to the old one."""
 
     def __init__(self, file: Path, mark: Mark | None = None) -> None:
-        """Begin where it ends now or, with a mark, where that says; an empty one: at its start.
+        """Begin at the file's end or, with a mark, there; an empty mark is the file's start.
 
         Raises:
-            SetupError: it can't be read; names the cure.
+            SetupError: the file can't be read; says what to do.
         """
         self._file = file
         self._older: _Tail | None = None
@@ -120,7 +120,7 @@ class FileLog:
             self._begin(mark)
         except FileNotFoundError:
             raise SetupError(
-                f"There is no {file}: where does Postfix log (postconf maillog_file)? Name it."
+                f"There is no {file}: name the file that Postfix logs to (postconf maillog_file)."
             ) from None
         except OSError as error:
             raise SetupError(
@@ -142,23 +142,20 @@ class FileLog:
             self._older = before
 
     def lines(self) -> list[str]:
-        """Complete lines that came since the last call; ask again until there are none."""
+        """Return complete lines since the last call; call again until there are none."""
         if self._tail.was_emptied():  # as logrotate's copytruncate does
             self._older = _copied(self._file, self._tail)
             self._tail.skip(0)
-        # Who writes may go on with the old file for a moment after it was renamed.
-        found = self._older.lines() if self._older else []
-        if found:
-            return found
-        found = self._tail.lines()
-        if not found and self._is_replaced():
+        # A logger may go on with the old file for a moment after it was renamed.
+        lines = (self._older.lines() if self._older else []) or self._tail.lines()
+        if not lines and self._is_replaced():
             try:
-                following = _Tail(self._file)
+                new = _Tail(self._file)
             except OSError:
                 return []  # not there yet
-            self._older, self._tail = self._tail, following
+            self._older, self._tail = self._tail, new
             return self._tail.lines()
-        return found
+        return lines
 
     @property
     def mark(self) -> Mark:
@@ -173,7 +170,7 @@ class FileLog:
 
 
 class _Tail:
-    """A file that stays open under whatever name, read in whole lines."""
+    """A file that stays open when it is renamed, read in whole lines."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -181,18 +178,20 @@ class _Tail:
         self.inode = os.fstat(self._descriptor).st_ino
         self.offset = 0
         self._last = b""
-        """What is before that."""
+        """The bytes before the offset."""
 
     def skip(self, to: int | None = None) -> None:
+        """Go on at an offset; None: at the file's end."""
         size = os.fstat(self._descriptor).st_size
         self.offset = size if to is None else to if to <= size else 0  # else it was emptied
         self._last = self._before()
 
     def was_emptied(self) -> bool:
+        """Return whether the bytes before the offset are other ones now."""
         return self._before() != self._last
 
     def goes_on(self, other: "_Tail") -> bool:
-        """Begin where another one is, if this one has the same before that."""
+        """Go on where another file was read; return whether this one is the same until there."""
         self.offset, self._last = other.offset, other._last
         return not self.was_emptied()
 
@@ -201,6 +200,7 @@ class _Tail:
         return os.pread(self._descriptor, length, self.offset - length)
 
     def lines(self) -> list[str]:
+        """Return complete lines since the last call."""
         chunk = os.pread(self._descriptor, CHUNK, self.offset)
         whole = chunk[: chunk.rfind(b"\n") + 1]
         if not whole and len(chunk) == CHUNK:
@@ -211,7 +211,7 @@ class _Tail:
 
 
 def _copied(file: Path, emptied: _Tail) -> _Tail | None:
-    """The copy that was made of a file before it was emptied, with what wasn't read of it yet."""
+    """Return the copy that was made of a file before it was emptied, at the place to go on."""
     for other in file.parent.glob(f"{file.name}?*"):
         tail = _Tail(other)
         if tail.goes_on(emptied):
@@ -220,7 +220,7 @@ def _copied(file: Path, emptied: _Tail) -> _Tail | None:
 
 
 def _rotated(file: Path, mark: Mark) -> _Tail | None:
-    """The file of a mark under its new name (mail.log.1), unless it is compressed by now."""
+    """Return a mark's file under its new name (mail.log.1), unless it is compressed by now."""
     for other in file.parent.glob(f"{file.name}?*"):
         if other.stat().st_ino == mark.get("inode"):
             tail = _Tail(other)
@@ -233,31 +233,31 @@ class JournalLog:
     """The journal's mail facility, as journalctl shows it."""
 
     def __init__(self, mark: Mark | None = None) -> None:
-        """Begin where it ends now or, with a mark, where that says; an empty one: at its start.
+        """Begin at the journal's end or, with a mark, there; an empty mark is its start.
 
         Raises:
             SetupError: there is no journal here, or it can't be read.
         """
         self._cursor = str(mark["cursor"]) if mark and "cursor" in mark else None
-        # Any entry's cursor says where its end is: Postfix may not have logged anything yet.
+        # Any program's last entry marks the end: Postfix may not have logged anything yet.
         last = [entry["__CURSOR"] for entry in self._entries("--lines=1")]
         if not last:
             raise SetupError(
-                "The journal is empty or can't be read: run this as root, or as a user in the "
-                "group systemd-journal; or name Postfix' log file."
+                "The journal is empty or can't be read: run this as root or as a user in the group "
+                "systemd-journal, or name Postfix' log file."
             )
         if mark is None:
             self._cursor = last[0]
 
     def lines(self) -> list[str]:
-        """Complete lines that came since the last call; ask again until there are none."""
-        found = []
+        """Return complete lines since the last call; call again until there are none."""
+        lines = []
         since = [f"--after-cursor={self._cursor}"] if self._cursor else []
         for entry in self._entries("SYSLOG_FACILITY=2", *since):
             self._cursor = entry["__CURSOR"]
-            who = f"{entry.get('SYSLOG_IDENTIFIER', '')}[{entry.get('SYSLOG_PID', 0)}]"
-            found.append(f"journal {who}: {entry.get('MESSAGE', '')}")
-        return found
+            program = f"{entry.get('SYSLOG_IDENTIFIER', '')}[{entry.get('SYSLOG_PID', 0)}]"
+            lines.append(f"journal {program}: {entry.get('MESSAGE', '')}")
+        return lines
 
     @property
     def mark(self) -> Mark:
@@ -281,24 +281,34 @@ class JournalLog:
         return map(json.loads, done.stdout.splitlines())
 
 
-def opened(file: Path | None, mark: Mark | None = None) -> Log:
-    """The log of a name; without one the usual file or, where there is none, the journal.
+def open_log(file: Path | None, mark: Mark | None = None) -> Log:
+    """Open a log file; None: the usual file or, where there is none, the journal.
+
+    Args:
+        file: as Postfix writes it.
+        mark: where to go on; None: at the log's end; an empty one: at its start.
 
     Raises:
-        SetupError: it can't be read; names the cure.
+        SetupError: it can't be read; says what to do.
     """
     named = file or next((usual for usual in USUAL_FILES if usual.exists()), None)
     return JournalLog(mark) if named is None else FileLog(named, mark)
 
 
 def wait_for(log: Log, find: Callable[[Line], _T | None], seconds: float) -> _T | None:
-    """What `find` finds first in the lines that come, for so long at most."""
-    ends = time.monotonic() + seconds
+    """Return the first result that `find` has for a new line; None: there is none in time.
+
+    Args:
+        log: where lines come.
+        find: returns None for a line that is not meant.
+        seconds: how long to wait.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         for text in log.lines():
-            line = Line.of(text)
-            if line is not None and (found := find(line)) is not None:
-                return found
-        if time.monotonic() > ends:
+            line = Line.parse(text)
+            if line is not None and (result := find(line)) is not None:
+                return result
+        if time.monotonic() > deadline:
             return None
         time.sleep(0.1)

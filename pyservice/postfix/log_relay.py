@@ -1,7 +1,7 @@
 """Postfix' log for a service that may not read it: the lines of our own mails, and no others.
 
-A mail log names everybody who gets mail from a node. So a process of its own reads it and passes on
-what is about the service's mails, which it knows by their Message-ID.
+A mail log names everybody who gets mail from a node. So another process reads it and passes on the
+lines about the service's mails, which it recognizes by their Message-ID.
 """
 
 import json
@@ -11,53 +11,56 @@ from typing import Any
 
 from pyservice.errors import SetupError, said
 from pyservice.identity import report_id_of
-from pyservice.postfix.log import Line, opened
+from pyservice.postfix.log import Line, open_log
 
 FILE = Path("/var/lib/notify-email-log/postfix.log")
 """What the service may read."""
-MAX_BYTES = 8 << 20
-"""The file is renamed to postfix.log.1 when it is longer, and the one before that is gone."""
 
 
 class LogRelay:
-    """Passes on; how far it came is in a file beside, so that it can be stopped at any moment."""
+    """Copies lines of our own mails from Postfix' log to a file that the service may read.
 
-    def __init__(self, source: Path | None, out: Path = FILE) -> None:
-        """Go on where the last one was or, the first time, at the log's start.
+    A file beside that one has how far it came, so it can be stopped at any moment.
+    """
+
+    def __init__(self, source: Path | None, out: Path = FILE, max_bytes: int = 8 * 1024**2) -> None:
+        """Go on where the last process stopped or, the first time, at the log's start.
 
         Args:
             source: Postfix' log; None: the usual file, or the journal.
-            out: what is written; its folder is there.
+            out: the file to write, in a folder that exists.
+            max_bytes: a longer file is renamed to postfix.log.1, in the place of the one before.
 
         Raises:
-            SetupError: either can't be used; names the cure.
+            SetupError: one of them can't be used; says why.
         """
+        self._max_bytes = max_bytes
         self._out, self._state_file = out, out.with_name(f"{out.name}.state")
         try:
             out.touch(mode=0o640)
-            state = self._state()
+            state = self._read_state()
         except OSError as error:
             raise self._failed(error) from None
         self._unwritten: list[str] = []
-        self._own = set(state.get("queue_ids", []))
-        self._log = opened(source, state.get("mark", {}))
+        self._own_ids = set(state.get("queue_ids", []))
+        self._log = open_log(source, state.get("mark", {}))
 
     def step(self) -> int:
-        """Pass on what came since; how many lines.
+        """Pass on the lines since the last call, and return their number.
 
         Raises:
-            SetupError: it can't be written; nothing is lost, try again.
+            SetupError: they can't be written; the next call tries again, and none is lost.
         """
         passed = 0
         while self._unwritten or (texts := self._log.lines()):
             if not self._unwritten:
                 self._unwritten = self._select(texts)
             try:
-                # First the lines, then how far: a line may come twice, and none is left out.
+                # First the lines, then the mark: a line may come twice, and none is left out.
                 self._write("".join(f"{text}\n" for text in self._unwritten).encode())
                 passed += len(self._unwritten)
                 self._unwritten = []
-                self._keep_state()
+                self._write_state()
             except OSError as error:
                 raise self._failed(error) from None
         return passed
@@ -69,35 +72,36 @@ class LogRelay:
                 while rest:
                     rest = rest[out.write(rest) :]
             except OSError:
-                out.truncate(before)  # no half line, to which the next one would be joined
+                out.truncate(before)  # else the next line would be joined to half a line
                 raise
-        if before + len(lines) > MAX_BYTES:
+        if before + len(lines) > self._max_bytes:
             self._out.replace(self._out.with_name(f"{self._out.name}.1"))
             self._out.touch(mode=0o640)
 
     def _select(self, texts: Iterable[str]) -> list[str]:
+        """Return the lines of our own mails, and remember their queue IDs."""
         selected = []
         for text in texts:
-            line = Line.of(text)
+            line = Line.parse(text)
             if line is None:
                 continue
             if line.message_id and report_id_of(line.message_id):
-                self._own.add(line.queue_id)
-            if line.queue_id in self._own:
+                self._own_ids.add(line.queue_id)
+            if line.queue_id in self._own_ids:
                 selected.append(text)
                 if line.is_end:
-                    self._own.remove(line.queue_id)
+                    self._own_ids.remove(line.queue_id)
         return selected
 
-    def _state(self) -> dict[str, Any]:
+    def _read_state(self) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads(self._state_file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
         return state
 
-    def _keep_state(self) -> None:
-        state = {"mark": self._log.mark, "queue_ids": sorted(self._own)}
+    def _write_state(self) -> None:
+        state = {"mark": self._log.mark, "queue_ids": sorted(self._own_ids)}
         new = self._state_file.with_suffix(".new")
         new.write_text(json.dumps(state), encoding="utf-8")
         new.replace(self._state_file)

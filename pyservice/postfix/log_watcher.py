@@ -156,7 +156,7 @@ class LogWatcher:
                 _log.exception("receipts.error")
 
     def _read(self, text: str) -> LogEvent | None:
-        line = Line.of(text)
+        line = Line.parse(text)
         if line is None:
             return None
         if (named := line.message_id) is not None:
@@ -168,7 +168,7 @@ class LogWatcher:
             self._report_ids.pop(line.queue_id, None)
         elif (delivery := line.delivery) is not None:
             return LogEvent(report_id, line.queue_id, receipt=self._receipt(delivery))
-        elif report_id and (queued := _QUEUED.fullmatch(line.told)):
+        elif report_id and (queued := _QUEUED.fullmatch(line.text)):
             return LogEvent(report_id, line.queue_id, recipients=int(queued["count"]))
         return None
 

@@ -598,7 +598,7 @@ def test_a_jenkins_that_does_not_answer(jenkins: Jenkins) -> None:
         done = jenkins.doctor(**settings)
         assert done.returncode == 1
         assert "< 250 2.1.5 Ok" in done.stdout
-        assert "Finding jenkins-silent: Jenkins can't be asked" in done.stdout
+        assert "Finding jenkins-silent: Jenkins' settings can't be read" in done.stdout
         assert settings["TOKEN"] not in done.stdout + done.stderr
 
 

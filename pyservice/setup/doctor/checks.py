@@ -1,4 +1,4 @@
-"""Findings that need no conversation: what Postfix' configuration and Jenkins' settings tell.
+"""Checks that need no dialogue: of Postfix' configuration and of Jenkins' settings.
 
 Pure functions of plain values.
 """
@@ -12,29 +12,29 @@ from pyservice.postfix.mynetworks import is_listed, parse_entries
 from pyservice.setup.doctor.findings import KNOWN, Finding
 
 _NOBODY = "nobody@nowhere"
-"""Jenkins' own: `address not configured yet <nobody@nowhere>`."""
+"""Jenkins' default: `address not configured yet <nobody@nowhere>`."""
 
 
-def of_containers(parameters: Mapping[str, str], network: str) -> list[Finding]:
-    """Whether Postfix relays for any of a containers' network; no finding where a table decides."""
+def check_containers(parameters: Mapping[str, str], network: str) -> list[Finding]:
+    """Check that Postfix relays for the containers' network; a table in mynetworks may do so."""
     mynetworks = parameters.get("mynetworks", "")
-    theirs = ip_network(network, strict=False)
+    containers = ip_network(network, strict=False)
     for entry in parse_entries(mynetworks):
         if entry.network is None:
             return []
-        if entry.network.overlaps(theirs):
+        if entry.network.overlaps(containers):
             if not entry.is_excluded:
                 return []
-            if entry.network.prefixlen <= theirs.prefixlen:
-                break  # all of them, whatever comes after
+            if entry.network.prefixlen <= containers.prefixlen:
+                break  # all of them are excluded, whatever comes after
     seen, text = f"the containers' network {network}", f"mynetworks = {mynetworks}"
-    return [KNOWN["relay-denied"].found(seen=seen, network=network, text=text)]
+    return [KNOWN["relay-denied"].finding(seen=seen, network=network, text=text)]
 
 
-def of_strangers(
+def check_strangers(
     parameters: Mapping[str, str], gateway: str, port: int, published: str | None
 ) -> list[Finding]:
-    """Whether strangers may relay who seem to come from the gateway.
+    """Check that strangers who seem to come from the gateway may not relay.
 
     Args:
         parameters: Postfix' settings.
@@ -47,23 +47,23 @@ def of_strangers(
         return []
     tighter = f"!{gateway} {mynetworks}"
     known = KNOWN["open-relay" if published else "gateway-trusted"]
-    return [known.found(how=published, gateway=gateway, port=port, networks=tighter)]
+    return [known.finding(how=published, gateway=gateway, port=port, networks=tighter)]
 
 
-def of_bare_newlines(parameters: Mapping[str, str]) -> list[Finding]:
-    """Whether containers may smuggle a second mail in; old versions lack the parameter."""
+def check_bare_newlines(parameters: Mapping[str, str]) -> list[Finding]:
+    """Check that containers can't smuggle a second mail in; old versions lack the parameter."""
     forbids = parameters.get("smtpd_forbid_bare_newline", "no") != "no"
     if forbids and not parameters.get("smtpd_forbid_bare_newline_exclusions"):
         return []
-    return [KNOWN["bare-newline"].found()]
+    return [KNOWN["bare-newline"].finding()]
 
 
 @dataclass(frozen=True)
-class Controller:
-    """What a Jenkins controller is set to."""
+class JenkinsMail:
+    """A Jenkins' settings that its own mails depend on."""
 
     smtp_host: str | None
-    """Mailer's; None or empty: not set, which Jenkins takes for localhost."""
+    """Mailer's; None or empty: not set, so Jenkins uses localhost."""
     smtp_port: int = 25
     has_email_ext: bool = False
     email_ext_host: str | None = None
@@ -71,56 +71,56 @@ class Controller:
     url: str | None = None
     admin_address: str | None = None
 
+    @classmethod
+    def parse(cls, settings: Mapping[str, Mapping[str, Any] | None]) -> "JenkinsMail":
+        """Read the settings as `jenkins.planner.JenkinsState` has them."""
+        mailer, email_ext = settings.get("mailer") or {}, settings.get("emailExt")
+        location = settings.get("location") or {}
+        return cls(
+            smtp_host=mailer.get("smtpHost"),
+            smtp_port=int(mailer.get("smtpPort") or 25),
+            has_email_ext=email_ext is not None,
+            email_ext_host=(email_ext or {}).get("smtpHost"),
+            email_ext_port=int((email_ext or {}).get("smtpPort") or 25),
+            url=location.get("url"),
+            admin_address=location.get("adminAddress"),
+        )
 
-def controller_of(settings: Mapping[str, Mapping[str, Any] | None]) -> Controller:
-    """A controller by its settings as `jenkins.planning.Found` has them."""
-    mailer, email_ext = settings.get("mailer") or {}, settings.get("emailExt")
-    location = settings.get("location") or {}
-    return Controller(
-        smtp_host=mailer.get("smtpHost"),
-        smtp_port=int(mailer.get("smtpPort") or 25),
-        has_email_ext=email_ext is not None,
-        email_ext_host=(email_ext or {}).get("smtpHost"),
-        email_ext_port=int((email_ext or {}).get("smtpPort") or 25),
-        url=location.get("url"),
-        admin_address=location.get("adminAddress"),
-    )
 
-
-def of_jenkins(controller: Controller, address: str, port: int = 25) -> list[Finding]:
-    """What keeps a controller's own mails from reaching Postfix.
+def check_jenkins(mail: JenkinsMail, address: str, port: int = 25) -> list[Finding]:
+    """Check that a controller's own mails reach Postfix.
 
     Args:
-        controller: its settings.
+        mail: its settings.
         address: the node's, as the controller reaches it now.
         port: Postfix'.
     """
-    mailer = _place(controller.smtp_host, controller.smtp_port)
-    email_ext = _place(controller.email_ext_host, controller.email_ext_port)
-    here = f"{address}:{port}"
-    found: list[Finding] = []
-    if mailer != here:
-        has_moved = controller.smtp_host != address and _was_a_bridge(controller.smtp_host)
-        kind = "address-drifted" if has_moved else "mailer-elsewhere"
-        found.append(KNOWN[kind].found(host=mailer, address=address, port=port))
-    if controller.has_email_ext and email_ext != here:
-        elsewhere = KNOWN["email-ext-elsewhere"]
-        found.append(elsewhere.found(host=email_ext, address=address, port=port))
-    if not controller.url:
-        found.append(KNOWN["jenkins-url-missing"].found())
-    if not controller.admin_address or _NOBODY in controller.admin_address:
-        found.append(KNOWN["admin-address-missing"].found())
-    return found
+    mailer = _server(mail.smtp_host, mail.smtp_port)
+    email_ext = _server(mail.email_ext_host, mail.email_ext_port)
+    postfix = f"{address}:{port}"
+    findings: list[Finding] = []
+    if mailer != postfix:
+        has_moved = mail.smtp_host != address and _may_be_a_bridge(mail.smtp_host)
+        known = KNOWN["address-drifted" if has_moved else "mailer-elsewhere"]
+        findings.append(known.finding(host=mailer, address=address, port=port))
+    if mail.has_email_ext and email_ext != postfix:
+        known = KNOWN["email-ext-elsewhere"]
+        findings.append(known.finding(host=email_ext, address=address, port=port))
+    if not mail.url:
+        findings.append(KNOWN["jenkins-url-missing"].finding())
+    if not mail.admin_address or _NOBODY in mail.admin_address:
+        findings.append(KNOWN["admin-address-missing"].finding())
+    return findings
 
 
-def _place(host: str | None, port: int) -> str:
+def _server(host: str | None, port: int) -> str:
     return f"{host or 'localhost'}:{port}"
 
 
-def _was_a_bridge(host: str | None) -> bool:
-    """Whether it looks like one: a private address that is not the controller's own loopback."""
+def _may_be_a_bridge(host: str | None) -> bool:
+    """Return whether it is a private address, and not the controller's own loopback."""
     try:
-        found = ip_address(host or "")
+        address = ip_address(host or "")
     except ValueError:
         return False
-    return found.is_private and not found.is_loopback
+    return address.is_private and not address.is_loopback

@@ -62,7 +62,7 @@ def examine(
     try:
         walk.to_relay()
     except FoundError as error:
-        findings.append(KNOWN[error.id].found(**error.values))
+        findings.append(KNOWN[error.id].finding(**error.values))
     walk.session.quit()
     configured = _in_configuration(node, options, parameters)
     first = {finding.id for finding in findings}
@@ -87,8 +87,8 @@ def _in_configuration(
     if not parameters:
         return
     if not node.is_container and node.network:
-        yield from checks.of_containers(parameters, node.network)
+        yield from checks.check_containers(parameters, node.network)
     if node.address:
         published = None if node.is_container else evidence.published(options.port, node.address)
-        yield from checks.of_strangers(parameters, node.address, options.port, published)
-    yield from checks.of_bare_newlines(parameters)
+        yield from checks.check_strangers(parameters, node.address, options.port, published)
+    yield from checks.check_bare_newlines(parameters)

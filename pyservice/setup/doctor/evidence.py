@@ -1,4 +1,4 @@
-"""What a node tells beside the conversation: Postfix' configuration, its log, published ports."""
+"""Evidence beside the dialogue: Postfix' configuration, its log, published ports, networks."""
 
 import itertools
 import re
@@ -12,7 +12,7 @@ import psutil
 
 from pyservice.errors import SetupError
 from pyservice.postfix.instance import Postfix
-from pyservice.postfix.log import Log, opened, wait_for
+from pyservice.postfix.log import Log, open_log, wait_for
 from pyservice.postfix.mynetworks import address_or_none
 from pyservice.setup.node.facts import interface_addresses
 
@@ -24,10 +24,10 @@ _PORTS = re.compile(rf"\bdports? (?:\{{ )?(?P<ports>{_RANGE}(?:, ?{_RANGE})*)")
 
 
 def settings(config_dir: Path | None) -> Mapping[str, str]:
-    """Postfix' parameters, with defaults; none where no Postfix is configured.
+    """Return Postfix' parameters, with defaults; none where no Postfix is configured.
 
     Raises:
-        SetupError: the instance that was asked for can't be read.
+        SetupError: `config_dir` is no instance that can be read.
     """
     try:
         return Postfix(config_dir).read().effective
@@ -37,32 +37,43 @@ def settings(config_dir: Path | None) -> Mapping[str, str]:
         return {}
 
 
-def open_log(given: Path | None, parameters: Mapping[str, str]) -> Log:
-    """Postfix' log from now on: as given, as Postfix is told, or where it usually is.
+def find_log(given: Path | None, parameters: Mapping[str, str]) -> Log:
+    """Open Postfix' log at its end: the given file, Postfix' maillog_file, or the usual one.
 
     Raises:
         SetupError: it can't be read.
     """
-    told = parameters.get("maillog_file", "")
-    return opened(given or (Path(told) if told.startswith("/") else None))
+    configured = parameters.get("maillog_file", "")
+    return open_log(given or (Path(configured) if configured.startswith("/") else None))
 
 
 def rejected_client(log: Log, recipient: str, *, seconds: float = 1.0) -> str:
-    """The address that Postfix saw when it refused a recipient just now; empty: not told."""
-    wanted = re.compile(_REJECTION.format(recipient=re.escape(recipient)))
-    found = wait_for(log, lambda line: wanted.match(line.told), seconds)
-    return found["client"] if found else ""
+    """Return the address that Postfix saw when it refused a recipient just now; empty: unknown.
+
+    Args:
+        log: opened before the recipient was refused.
+        recipient: the refused one.
+        seconds: how long to wait for the line.
+    """
+    pattern = re.compile(_REJECTION.format(recipient=re.escape(recipient)))
+    match = wait_for(log, lambda line: pattern.match(line.text), seconds)
+    return match["client"] if match else ""
 
 
 def published(port: int, gateway: str) -> str | None:
-    """How strangers come to a port of this machine's, perhaps from its own gateway; or None."""
+    """Return how strangers come to a port of this machine; None: they don't, as far as we see.
+
+    Args:
+        port: a TCP port.
+        gateway: an address from which they may seem to come.
+    """
     return published_by(port, gateway, _command_lines(), _nat_rules())
 
 
 def published_by(
     port: int, gateway: str, command_lines: Iterable[list[str]], nat_rules: str
 ) -> str | None:
-    """The same, of the processes' command lines and what iptables-save or nft prints."""
+    """Return the same from processes' command lines and from what iptables-save or nft prints."""
     for words in command_lines:
         if Path(words[0]).name == "docker-proxy" and _option(words, "-host-port") == str(port):
             host = address_or_none(_option(words, "-host-ip") or "")
@@ -76,7 +87,7 @@ def published_by(
 
 
 def _concerns(rule: str, port: int, gateway: str) -> bool:
-    """Whether a rule of NAT is about a port, or makes any source the gateway."""
+    """Return whether a rule of NAT is about a port, or rewrites sources to the gateway."""
     if match := _PORTS.search(rule):
         ranges = [re.split("[:-]", text) for text in match["ports"].split(",")]
         return any(int(ends[0]) <= port <= int(ends[-1]) for ends in ranges)
@@ -94,7 +105,7 @@ def _command_lines() -> Iterable[list[str]]:
 
 
 def _nat_rules() -> str:
-    told = ""
+    rules = ""
     for name, *arguments in (("iptables-save", "-t", "nat"), ("nft", "list", "ruleset")):
         # A user's PATH on Debian lacks the latter folders.
         program = shutil.which(name, path="/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin")
@@ -102,17 +113,17 @@ def _nat_rules() -> str:
             done = subprocess.run(  # noqa: S603 - the arguments are ours
                 [program, *arguments], capture_output=True, text=True, check=False
             )
-            told += done.stdout
-    return told
+            rules += done.stdout
+    return rules
 
 
 def is_local(address: str) -> bool:
-    """Whether one of this machine's interfaces has an address."""
+    """Return whether one of this machine's interfaces has an address."""
     return any(str(own.ip) == address for own in interface_addresses())
 
 
 def network_around(client: str) -> str:
-    """The network to let in for a client: that of the interface it is at, else itself alone."""
+    """Return the network of the interface that a client is at, else the client alone, as CIDR."""
     for own in interface_addresses():
         if ip_address(client) in own.network:
             return str(own.network)

@@ -1,7 +1,6 @@
-"""What can be wrong on the way from a container to the relay host, and what cures it.
+"""What can be wrong on the path from a container to the relay host, and what cures it.
 
-The catalogue has each of it once: the doctor, the scripts for bare pods and docs/doctor.md draw
-on it.
+The catalogue has each finding once, for the doctor, the scripts for bare pods and docs/doctor.md.
 """
 
 import re
@@ -11,17 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 Severity = Literal["error", "note"]
-"""An error keeps mail from being sent or lets strangers send; a note is good to know."""
+"""An error keeps mail from going out, or lets strangers send; a note is good to know."""
 Place = Literal["node", "anywhere"]
-"""Where a cure is to be run: in a shell of the node, as root, or wherever `notify-email` is."""
+"""Where to run a cure: in a shell of the node, as root, or wherever `notify-email` is."""
 
 COMMAND = "notify-email "
-"""Begins the cures that are our own commands: `doctor --fix` runs no other."""
+"""The beginning of a cure that `doctor --fix` can run."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found, with what cures it."""
+    """One thing that is wrong, with its cure."""
 
     id: str
     severity: Severity
@@ -32,26 +31,26 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether mail can't go, or strangers' mail can."""
+        """Whether mail can't go out, or strangers' mail can."""
         return self.severity == "error"
 
     @property
     def command(self) -> list[str] | None:
-        """The cure's words where it is a command of ours that can be run as it stands."""
+        """The words of a cure that is a command of ours and can be run as it stands, else None."""
         words = shlex.split(self.cure)
         is_whole = not any(re.fullmatch(r"[A-Z]+|\$\(.*", word) for word in words)
         return words[1:] if self.cure.startswith(COMMAND) and is_whole else None
 
     def as_json(self) -> dict[str, Any]:
-        """`{id, severity, sentence, cure, place}`."""
+        """Return `{id, severity, sentence, cure, place}`."""
         return asdict(self)
 
     def as_note(self) -> "Finding":
-        """The same where it does no harm."""
+        """Return the same finding as a note, where it does no harm."""
         return replace(self, severity="note")
 
     def on_instance(self, config_dir: Path | None) -> "Finding":
-        """The same, its cure for the Postfix that is configured there; None: the usual one."""
+        """Return the finding with a cure for the Postfix in that folder; None: the usual one."""
         if config_dir is None:
             return self
         folder = shlex.quote(str(config_dir))
@@ -65,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Known:
-    """One entry of the catalogue; sentence and cure have fields, as `str.format` knows them."""
+    """One entry of the catalogue; sentence and cure have fields for `str.format`."""
 
     id: str
     severity: Severity
@@ -73,8 +72,8 @@ class Known:
     cure: str
     place: Place = "node"
 
-    def found(self, **values: object) -> Finding:
-        """Fill it in; in the cure each value is one word to a shell."""
+    def finding(self, **values: object) -> Finding:
+        """Return it with its fields filled in; in the cure each value is one word to a shell."""
         quoted = {name: shlex.quote(str(value)) for name, value in values.items()}
         sentence, cure = self.sentence.format(**values), self.cure.format(**quoted)
         return Finding(self.id, self.severity, sentence, cure, self.place)
@@ -96,8 +95,8 @@ CATALOGUE = (
     Known(
         "no-address",
         "error",
-        "Nothing in here tells the node's address: neither NODE_IP nor a default gateway that is "
-        "the node.",
+        "This container can't know the node's address: it has neither NODE_IP nor a default "
+        "gateway that is the node.",
         "notify-email doctor --print-script --address "
         "\"$(kubectl get pod POD -o jsonpath='{{.status.hostIP}}')\" | kubectl exec -i POD -- bash",
         "anywhere",
@@ -118,20 +117,20 @@ CATALOGUE = (
         "refused",
         "error",
         "Nothing listens at {address}:{port}: Postfix does not serve that address "
-        "(inet_interfaces) or is not running; or a firewall rejects.",
+        "(inet_interfaces), or is not running, or a firewall rejects the connection.",
         "notify-email relay apply",
     ),
     Known(
         "filtered",
         "error",
-        "Packets to {address}:{port} do not get through ({text}): a firewall, or a route that "
-        "leads elsewhere.",
+        "Packets to {address}:{port} do not get through ({text}): a firewall drops them, or a "
+        "route leads elsewhere.",
         "{iptables} -I INPUT -s {network} -p tcp --dport {port} -j ACCEPT",
     ),
     Known(
         "not-postfix",
         "error",
-        "What answers at {address}:{port} is not Postfix: {text}",
+        "The server at {address}:{port} is not Postfix: {text}",
         "ss -ltnp sport = :{port}",
     ),
     Known(
@@ -163,7 +162,7 @@ CATALOGUE = (
     Known(
         "rejected",
         "error",
-        "Postfix does not go on at {command}: {text}",
+        "Postfix refuses the mail at {command}: {text}",
         "postconf -n | grep -e restrictions -e milters",
     ),
     Known(
@@ -182,40 +181,41 @@ CATALOGUE = (
     Known(
         "unanswered",
         "note",
-        "Postfix has {queue_id}, and its log tells no answer of the relay after {seconds} s.",
+        "Postfix has {queue_id}; after {seconds} s its log has no answer of the relay.",
         "postqueue -p",
     ),
     Known(
         "log-missing",
         "note",
-        "What becomes of {queue_id} is not known here, since Postfix' log is not at hand. {text}",
+        "Postfix has {queue_id}; whether the relay takes it is not known here, since Postfix' log "
+        "is not at hand. {text}",
         "journalctl -u 'postfix*' | grep {queue_id}",
     ),
     Known(
         "open-relay",
         "error",
-        "Strangers reach port {port} ({how}), and {gateway} is in mynetworks: whoever's source is "
-        "rewritten to it, as by docker-proxy, may relay.",
+        "Strangers reach port {port} ({how}), and {gateway} is in mynetworks: they may relay if "
+        "their source is rewritten to it, as docker-proxy does.",
         "postconf -e mynetworks={networks} && postfix reload",
     ),
     Known(
         "gateway-trusted",
         "note",
         "{gateway} itself is in mynetworks: if port {port} is ever published, or sources are "
-        "rewritten, strangers come from there and may relay.",
+        "rewritten, strangers seem to come from there, and may relay.",
         "postconf -e mynetworks={networks} && postfix reload",
     ),
     Known(
         "bare-newline",
         "note",
-        "Postfix takes a bare newline for the end of a line, by which a second mail can be "
-        "smuggled in (CVE-2023-51764).",
+        "Postfix takes a bare newline for the end of a line, so a second mail can be smuggled in "
+        "(CVE-2023-51764).",
         "notify-email relay apply --harden",
     ),
     Known(
         "jenkins-silent",
         "error",
-        "Jenkins can't be asked for its settings. {text}",
+        "Jenkins' settings can't be read. {text}",
         "notify-email jenkins status --jenkins-url URL",
         "anywhere",
     ),
@@ -236,8 +236,8 @@ CATALOGUE = (
     Known(
         "address-drifted",
         "error",
-        "Jenkins' Mailer sends to {host}, a bridge's address of once or of another node: now it "
-        "is {address}.",
+        "Jenkins' Mailer sends to {host}, an earlier address of the bridge or another node's; now "
+        "it is {address}.",
         "notify-email jenkins apply",
         "anywhere",
     ),

@@ -64,7 +64,7 @@ class Walk:
         self._log: Log | None = None
         self._log_missing = ""
         try:
-            self._log = evidence.open_log(options.postfix_log, parameters)
+            self._log = evidence.find_log(options.postfix_log, parameters)
         except SetupError as error:
             self._log_missing = str(error)
 
@@ -104,14 +104,14 @@ class Walk:
 
     def _note_late(self, greeting: Reply | None) -> None:
         if greeting and greeting.seconds > self._options.late:
-            slow = KNOWN["greeting-slow"].found(seconds=f"{greeting.seconds:.1f}")
+            slow = KNOWN["greeting-slow"].finding(seconds=f"{greeting.seconds:.1f}")
             self.notes.append(slow.as_note())
 
     def _follow(self, queue_id: str) -> None:
         """Wait in Postfix' log for the relay's answer."""
         if self._log is None:
             missing = KNOWN["log-missing"]
-            self.notes.append(missing.found(queue_id=queue_id, text=self._log_missing))
+            self.notes.append(missing.finding(queue_id=queue_id, text=self._log_missing))
             return
         seconds = self._options.timeout
         self.session.remark(f"waiting in the log for the relay's answer, for up to {seconds:g} s")
@@ -119,7 +119,9 @@ class Walk:
             self._log, lambda line: line.delivery if line.queue_id == queue_id else None, seconds
         )
         if delivery is None:
-            self.notes.append(KNOWN["unanswered"].found(queue_id=queue_id, seconds=f"{seconds:g}"))
+            self.notes.append(
+                KNOWN["unanswered"].finding(queue_id=queue_id, seconds=f"{seconds:g}")
+            )
             return
         text = printable(delivery.reply)
         if delivery.status != "sent":

@@ -1,4 +1,4 @@
-"""Whether Kubernetes may move a controller to another node, by what `kubectl … -o json` prints."""
+"""Checks whether Kubernetes may move a controller to another node: reads `kubectl … -o json`."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from pyservice.setup.doctor.findings import KNOWN, Finding
 
 _HOST = "kubernetes.io/hostname"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-"""Kubernetes' own rule, a little wider (RFC 1123)."""
+"""A little wider than Kubernetes' own rule (RFC 1123)."""
 _OWNERS = {"StatefulSet": "statefulset", "ReplicaSet": "deployment", "Deployment": "deployment"}
 
 Json = Mapping[str, Any]
 
 
 def examine(text: str) -> list[Finding]:
-    """Whether it may move: one finding, or none.
+    """Return a finding if the controller may move, else none.
 
     Args:
         text: a StatefulSet, a Deployment or a pod of one, as JSON.
@@ -26,27 +26,32 @@ def examine(text: str) -> list[Finding]:
         ConfigurationError: it is something else.
     """
     try:
-        found = json.loads(text)
-        kind, labels = found["kind"], found["metadata"].get("labels", {})
-        owner, node = found["metadata"], "NODE"
-        spec = found["spec"] if kind == "Pod" else found["spec"]["template"]["spec"]
-        if kind == "Pod":
-            # Its nodeName is what the scheduler chose this time.
-            node, spec = spec.get("nodeName", node), {**spec, "nodeName": None}
-            owner = (found["metadata"].get("ownerReferences") or [{"kind": "Pod"}])[0]
-            kind = owner["kind"]
+        workload = json.loads(text)
+        metadata = workload["metadata"]
+        if workload["kind"] == "Pod":
+            kind, name, spec, node = _owner(metadata, workload["spec"])
+        else:
+            kind, name = workload["kind"], metadata["name"]
+            spec, node = workload["spec"]["template"]["spec"], "NODE"
         if kind not in _OWNERS or _is_pinned(spec):
-            # A pod that nobody owns is never made anew elsewhere; a DaemonSet's stays.
+            # A pod without an owner is never made anew elsewhere; a DaemonSet's stays.
             return []
-        name = owner["name"]
-        if kind == "ReplicaSet":
-            name = name.removesuffix(f"-{labels.get('pod-template-hash')}")
-        return [_finding(_OWNERS[kind], name, found["metadata"].get("namespace", "default"), node)]
+        return [_finding(_OWNERS[kind], name, metadata.get("namespace", "default"), node)]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ConfigurationError(
-            "--workload wants what `kubectl get statefulset NAME -o json` prints, or of a "
-            "deployment or a pod of them."
+            "--workload needs the output of `kubectl get statefulset NAME -o json`, or that of a "
+            "deployment or a pod."
         ) from None
+
+
+def _owner(metadata: Json, spec: Json) -> tuple[str, str, Json, str]:
+    """Return the kind and the name of a pod's owner, the pod's own demands, and its node."""
+    owner = (metadata.get("ownerReferences") or [{"kind": "Pod", "name": ""}])[0]
+    kind, name = owner["kind"], owner["name"]
+    if kind == "ReplicaSet":
+        name = name.removesuffix(f"-{metadata.get('labels', {}).get('pod-template-hash')}")
+    # Its nodeName is what the scheduler chose this time, and no demand.
+    return kind, name, {**spec, "nodeName": None}, spec.get("nodeName", "NODE")
 
 
 def _finding(kind: str, name: str, namespace: str, node: str) -> Finding:
@@ -56,25 +61,25 @@ def _finding(kind: str, name: str, namespace: str, node: str) -> Finding:
     if not _NAME.fullmatch(node):
         node = "NODE"
     unpinned = KNOWN["controller-not-pinned"]
-    return unpinned.found(workload=f"{kind}/{name}", namespace=namespace, node=node)
+    return unpinned.finding(workload=f"{kind}/{name}", namespace=namespace, node=node)
 
 
 def _is_pinned(spec: Json) -> bool:
-    """Whether a pod of this kind can run on one node only."""
+    """Return whether such a pod can run on one node only."""
     if spec.get("nodeName") or _HOST in (spec.get("nodeSelector") or {}):
         return True
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     terms = [_nodes(term) for term in required.get("nodeSelectorTerms", [])]
-    # One term is enough for a node; within one, all hold.
+    # A node needs to match one term only, and within a term everything.
     return bool(terms) and all(terms) and len(set().union(*terms)) == 1
 
 
 def _nodes(term: Json) -> set[str]:
-    """The nodes that a term names; empty: it may be any."""
-    named = [
-        one
-        for one in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
-        if one["key"] in {_HOST, "metadata.name"} and one["operator"] == "In"
+    """Return the nodes that a term names; empty: it may be any."""
+    names = [
+        rule["values"]
+        for rule in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        if rule["key"] in {_HOST, "metadata.name"} and rule["operator"] == "In"
     ]
-    return set(named[0]["values"]) if named else set()
+    return set(names[0]) if names else set()

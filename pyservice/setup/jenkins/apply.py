@@ -1,55 +1,55 @@
-"""Reading a controller, writing what differs, and reading it back."""
+"""Reads a controller, writes what differs, and reads it back."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from pyservice.setup.jenkins import planner
 from pyservice.setup.jenkins.connection import Controller
-from pyservice.setup.jenkins.desired import Wanted
-from pyservice.setup.jenkins.planner import Found
+from pyservice.setup.jenkins.desired import DesiredJenkins
+from pyservice.setup.jenkins.planner import JenkinsState
 from pyservice.setup.plan import Plan
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A plan with what it was made from."""
+    """A plan, with what it was made from."""
 
-    wanted: Wanted
-    found: Found
+    desired: DesiredJenkins
+    state: JenkinsState
     plan: Plan
 
 
-def read(controller: Controller, wanted: Wanted) -> Found:
-    """Ask a controller for its settings and for what it sees of its node: one request.
+def read_state(controller: Controller, desired: DesiredJenkins) -> JenkinsState:
+    """Read a controller's settings, and what it sees of its node: one request.
 
     Raises:
-        SetupError: it can't be asked.
+        SetupError: they can't be read; says why.
     """
-    return Found.parse(controller.run("address settings read", wanted.asked))
+    return JenkinsState.parse(controller.run("address settings read", desired.script_input))
 
 
-def propose(controller: Controller, wanted: Wanted) -> Proposal:
-    """Plan for a controller that was waited for.
+def propose(controller: Controller, desired: DesiredJenkins) -> Proposal:
+    """Return the plan for a controller that is up.
 
     Raises:
-        SetupError: it can't be asked, lacks a plugin, or reaches no Postfix.
+        SetupError: it can't be read, lacks a plugin, or reaches no Postfix.
     """
-    found = read(controller, wanted)
+    state = read_state(controller, desired)
     place = f"Jenkins {controller.version} at {controller.url}"
-    return Proposal(wanted, found, planner.plan(wanted, found, place))
+    return Proposal(desired, state, planner.plan_jenkins(desired, state, place))
 
 
 def apply(controller: Controller, proposal: Proposal) -> None:
-    """Write what the plan says; the script sees that Jenkins has it, and undoes it otherwise.
+    """Write what the plan says; the script checks that Jenkins keeps it, and undoes it otherwise.
 
     Raises:
         SetupError: it was refused, could not be saved, or was not kept; and is undone.
     """
-    wanted = proposal.wanted
-    to_write = planner.missing(wanted, proposal.found)
-    if not to_write:
+    desired = proposal.desired
+    differences = planner.differences(desired, proposal.state)
+    if not differences:
         return
-    script_settings: dict[str, dict[str, Any]] = dict(to_write)
+    script_settings: dict[str, dict[str, Any]] = dict(differences)
     if "credential" in script_settings:
-        script_settings["credential"] = {"password": wanted.token}
-    controller.run("settings write", wanted.asked | {"settings": script_settings})
+        script_settings["credential"] = {"password": desired.token}
+    controller.run("settings write", desired.script_input | {"settings": script_settings})

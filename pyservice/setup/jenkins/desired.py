@@ -1,4 +1,4 @@
-"""How Jenkins' mail shall be: what somebody asked for, checked, and nothing else."""
+"""How Jenkins' mail should be: the options that somebody gave, checked."""
 
 import re
 from dataclasses import dataclass, field, fields
@@ -15,9 +15,9 @@ AUTO = "auto"
 CREDENTIAL = "notify-email-token"
 LIBRARY = "notify-email"
 CACHED_MINUTES = 1440
-"""How long a controller uses its copy of the library: a pinned version does not change."""
+"""Minutes that a controller uses its copy of the library: a pinned version does not change."""
 SERVER = ("smtpHost", "smtpPort", "useSsl", "useTls")
-"""Of Mailer's settings those that say which server it uses, and email-ext has the same."""
+"""Mailer's settings that say which server it uses; email-ext has the same."""
 TRANSPORTS = ("auto", "controller", "httpRequest", "shell")
 
 Settings = dict[str, dict[str, Any]]
@@ -41,7 +41,7 @@ class Library:
         """Read `URL@version`; a URL may itself have an at sign.
 
         Raises:
-            ConfigurationError: it is none, or there is a password in it, or what may be a token.
+            ConfigurationError: it is something else, or has a password or perhaps a token in it.
         """
         remote, _, version = text.rpartition("@")
         _require(_is_clean(remote), "--library", "a repository's URL, @ and a version")
@@ -60,11 +60,11 @@ class Library:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What shall be set; what is None stays as it is."""
+class DesiredJenkins:
+    """What to set in Jenkins; what is None stays as it is."""
 
     address: str = AUTO
-    """Of the node's Postfix; `auto`: the controller is asked."""
+    """Of the node's Postfix; `auto`: the one at which Postfix greets the controller."""
     port: int = 25
     charset: str | None = None
     reply_to: str | None = None
@@ -86,12 +86,12 @@ class Wanted:
         """Check what a person may have mistyped.
 
         Raises:
-            ConfigurationError: names the option and what it must be.
+            ConfigurationError: names the option and says what it must be.
         """
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for field_ in fields(self):
+            value = getattr(self, field_.name)
             if isinstance(value, str):
-                option = "--" + one.name.replace("_", "-")
+                option = "--" + field_.name.replace("_", "-")
                 _require(_is_clean(value), option, "text of one line, without spaces around it")
         _require(is_host(self.address), "--address", "an IP address, a host's name, or `auto`")
         _require(1 <= self.port <= 65535, "--port", "a TCP port")
@@ -114,8 +114,8 @@ class Wanted:
             _require(is_url, "--service-url", "an http or https address, or `auto`")
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What the scripts need to know to read: nothing secret."""
+    def script_input(self) -> dict[str, Any]:
+        """What the scripts need for reading: nothing secret."""
         return {
             "address": None if self.address == AUTO else self.address,
             "port": self.port,
@@ -125,10 +125,10 @@ class Wanted:
         }
 
     def settings(self, address: str) -> Settings:
-        """Everything that is asked for, whether it differs or not.
+        """Return every setting that somebody gave, whether Jenkins has it or not.
 
         Args:
-            address: of the node's Postfix, as it was found.
+            address: of the node's Postfix.
         """
         server = {"smtpHost": address, "smtpPort": str(self.port), "useSsl": False, "useTls": False}
         mailer = {
@@ -158,15 +158,15 @@ class Wanted:
             "library": library,
             "credential": {"isWanted": True} if self.token else {},
         }
-        asked = {
+        given = {
             section: {name: value for name, value in values.items() if value is not None}
             for section, values in sections.items()
         }
-        return {section: values for section, values in asked.items() if values}
+        return {section: values for section, values in given.items() if values}
 
 
 def is_host(text: str) -> bool:
-    """Whether this is an IP address or a host's name."""
+    """Return whether this is an IP address or a host's name."""
     try:
         ip_address(text)
     except ValueError:
@@ -175,7 +175,7 @@ def is_host(text: str) -> bool:
 
 
 def _is_clean(text: str) -> bool:
-    """Jenkins trims what it is given; and what no one can see is a slip."""
+    """Return whether a text has no outer spaces, which Jenkins trims, and nothing invisible."""
     return text == text.strip() and text.isprintable()
 
 
@@ -183,6 +183,6 @@ def _fits(pattern: re.Pattern[str], text: str | None) -> bool:
     return text is None or bool(pattern.fullmatch(text))
 
 
-def _require(holds: bool, option: str, told: str) -> None:
+def _require(holds: bool, option: str, requirement: str) -> None:
     if not holds:
-        raise ConfigurationError(f"{option} is to be {told}.")
+        raise ConfigurationError(f"{option} must be {requirement}.")

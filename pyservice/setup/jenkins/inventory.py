@@ -1,4 +1,4 @@
-"""Many controllers: one first, then the rest, and what each of them lacks."""
+"""An inventory: many controllers, the first of which is tried before the others."""
 
 import tomllib
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from pyservice.setup.plan import Plan
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one controller."""
+    """The result for one controller: a plan, or an error."""
 
     name: str
     plan: Plan | None = None
@@ -20,7 +20,7 @@ class Result:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`{name, error, plan}`."""
+        """Return `{name, error, plan}`."""
         return {
             "name": self.name,
             "error": self.error,
@@ -28,17 +28,17 @@ class Result:
         }
 
     def line(self, *, applied: bool) -> str:
-        """One line of the report of drift."""
+        """Return one line of the report of drift."""
         if self.plan is None:
             return f"{self.name:<20}failed: {self.error}"
         if self.plan.in_sync:
             return f"{self.name:<20}in sync"
-        what = ", ".join(change.what for change in self.plan.changes)
-        return f"{self.name:<20}{'changed' if applied else 'drifted'}: {what}"
+        names = ", ".join(change.what for change in self.plan.changes)
+        return f"{self.name:<20}{'changed' if applied else 'drifted'}: {names}"
 
 
 def read(file: Path) -> dict[str, dict[str, Any]]:
-    """Controllers by name, the first one first, each with the [defaults] that it doesn't override.
+    """Return the controllers by name, in the file's order, each with the [defaults] it lacks.
 
     Raises:
         ConfigurationError: there is no such file, or something in it is wrong.
@@ -50,42 +50,44 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
         raise ConfigurationError(f"{file} can't be read: {reason}.") from None
     defaults, controllers = content.pop("defaults", {}), content.pop("controllers", {})
     if content:
-        raise ConfigurationError(f"{file}: unknown: {', '.join(content)}.")
+        raise ConfigurationError(
+            f"{file}: unknown: {', '.join(content)}. Write [defaults] and [controllers.NAME] only."
+        )
     if not controllers:
-        raise ConfigurationError(f"{file} has no [controllers.NAME].")
+        raise ConfigurationError(f"{file} has no [controllers.NAME]: write one for each.")
     tables = {"defaults": defaults, "controllers": controllers}
     if isinstance(controllers, dict):
         tables |= {f"controllers.{name}": values for name, values in controllers.items()}
     for name, values in tables.items():
         if not isinstance(values, dict):
-            raise ConfigurationError(f"{file}: `{name}` is to be a table: [{name}].")
+            raise ConfigurationError(f"{file}: `{name}` must be a table: [{name}].")
     for name, values in controllers.items():
         if "jenkins_url" not in values:
             raise ConfigurationError(f"{file}: [controllers.{name}] lacks `jenkins_url`.")
     return {name: defaults | values for name, values in controllers.items()}
 
 
-def over_all(
-    names: list[str], one: Callable[[str], Plan], *, stop_after_first: bool
+def for_each(
+    names: list[str], plan: Callable[[str], Plan], *, stop_after_first: bool
 ) -> Iterator[Result]:
-    """Do something to each, the first one alone: if that fails, the others are left as they are.
+    """Plan, or plan and apply, for each controller in turn.
 
     Args:
         names: the controllers.
-        one: plans, and applies, for a controller.
-        stop_after_first: whether a failure of the first one spares the others.
+        plan: plans, and perhaps applies, for one of them.
+        stop_after_first: if the first one fails, leave the others as they are.
 
     Yields:
-        What became of each, when it is done.
+        Each controller's result, as soon as it is there.
     """
-    left: str | None = None
+    skipped: str | None = None
     for name in names:
-        if left is not None:
-            yield Result(name, error=left)
+        if skipped is not None:
+            yield Result(name, error=skipped)
             continue
         try:
-            yield Result(name, plan=one(name))
+            yield Result(name, plan=plan(name))
         except (SetupError, ConfigurationError) as error:
             yield Result(name, error=str(error))
             if stop_after_first and name == names[0]:
-                left = f"{name} failed, so this one was left as it is"
+                skipped = f"{name} failed, so this one was left as it is"

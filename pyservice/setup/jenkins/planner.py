@@ -1,15 +1,16 @@
-"""What differs between a Jenkins as it is and as it shall be: pure functions."""
+"""What differs between a Jenkins as it is and as it should be: pure functions."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pyservice.errors import SetupError
-from pyservice.setup.jenkins.desired import AUTO, CREDENTIAL, Settings, Wanted
+from pyservice.setup.jenkins.desired import AUTO, CREDENTIAL, DesiredJenkins, Settings
 from pyservice.setup.plan import Change, Plan
 
 _SECRET = re.compile(r"(?<=https://)[^/@]*@|(?<=http://)[^/@]*@|(?<=://)[^/@]*:[^/@]*@")
-"""What stands before the host in a URL, but for the mere user of SSH."""
+"""User and password in a URL, except SSH's user without a password."""
 
 
 @dataclass(frozen=True)
@@ -19,148 +20,146 @@ class Candidate:
     address: str
     source: str
     greeting: str | None = None
-    """What Postfix said, from 220 on."""
+    """Postfix' greeting, from 220 on."""
     error: str | None = None
-    """Or why nothing was said."""
+    """Or why there is none."""
 
 
 @dataclass(frozen=True)
-class Found:
+class JenkinsState:
     """A Jenkins as it is."""
 
     settings: dict[str, dict[str, Any] | None]
     """Section → name → value; None: that section's plugin is not installed."""
     candidates: tuple[Candidate, ...]
     """The likeliest first; the one that was given, or those that the controller knows."""
-    signsIn: bool  # noqa: N815 - the answer's own name
+    signs_in: bool
     """Whether Mailer has a user's name for the mail server."""
     casc: tuple[str, ...]
     """Files that JCasC configured this Jenkins from."""
 
     @classmethod
-    def parse(cls, answer: dict[str, Any]) -> "Found":
-        """From the answer of scripts/read.groovy."""
-        candidates = tuple(Candidate(**one) for one in answer["candidates"])
+    def parse(cls, answer: dict[str, Any]) -> "JenkinsState":
+        """Read the answer of scripts/read.groovy."""
+        candidates = tuple(Candidate(**values) for values in answer["candidates"])
         casc = tuple(answer["casc"])
         if remote := (answer["settings"]["library"] or {}).get("remote"):
-            # Somebody may have put a password there, and this is shown.
+            # It may have a password in it, and it will be shown.
             answer["settings"]["library"]["remote"] = _SECRET.sub("…@", remote)
         return cls(answer["settings"], candidates, answer["signsIn"], casc)
 
     def value(self, section: str, name: str) -> Any:
-        """A setting; None: it is not set, or its plugin is not installed."""
+        """Return a setting; None: it is not set, or its plugin is not installed."""
         return (self.settings[section] or {}).get(name)
 
     @property
-    def greeting(self) -> Candidate | None:
-        """The first address that greets as a mail server does."""
-        return next((one for one in self.candidates if one.greeting), None)
+    def reached(self) -> Candidate | None:
+        """The first address at which a mail server greets the controller."""
+        return next((each for each in self.candidates if each.greeting), None)
 
 
-def address(wanted: Wanted, found: Found) -> str:
-    """Where the node's Postfix is: as given, else where it greeted the controller.
+def find_address(desired: DesiredJenkins, state: JenkinsState) -> str:
+    """Return the address of the node's Postfix: as given, else where it greets the controller.
 
     Raises:
-        SetupError: it greeted nowhere.
+        SetupError: it greets nowhere.
     """
-    if wanted.address != AUTO:
-        return wanted.address
-    if found.greeting is not None:
-        return found.greeting.address
-    if not found.candidates:
+    if desired.address != AUTO:
+        return desired.address
+    if state.reached is not None:
+        return state.reached.address
+    if not state.candidates:
         raise SetupError(
-            "Nothing in the controller tells the node's address: hand status.hostIP in as NODE_IP, "
+            "Nothing in the controller has the node's address: hand status.hostIP in as NODE_IP, "
             "or give --address."
         )
-    tried = "; ".join(f"{one.address} ({one.source}): {one.error}" for one in found.candidates)
+    tried = "; ".join(f"{each.address} ({each.source}): {each.error}" for each in state.candidates)
     raise SetupError(
-        f"No Postfix greets the controller at port {wanted.port}. It tried {tried}. On the node "
+        f"No Postfix greets the controller at port {desired.port}. It tried {tried}. On the node "
         "run `notify-email relay apply`, or give --address."
     )
 
 
-def missing(wanted: Wanted, found: Found) -> Settings:
-    """The settings that are asked for and differ.
+def differences(desired: DesiredJenkins, state: JenkinsState) -> Settings:
+    """Return the desired settings that Jenkins does not have.
 
     Raises:
-        SetupError: a plugin that they need is not installed, or Postfix greeted nowhere.
+        SetupError: a plugin that they need is not installed, or Postfix greets nowhere.
     """
-    asked = wanted.settings(address(wanted, found))
-    if found.settings["emailExt"] is None:
-        asked.pop("emailExt", None)
-    for section in asked:
-        if found.settings[section] is None:
+    settings = desired.settings(find_address(desired, state))
+    if state.settings["emailExt"] is None:
+        settings.pop("emailExt", None)
+    for section in settings:
+        if state.settings[section] is None:
             raise SetupError(f"Jenkins lacks a plugin: install {_PLUGINS[section]}.")
-    if found.value("library", "refreshTimeMinutes"):
-        asked.get("library", {}).pop("refreshTimeMinutes", None)  # cached it is, for as long as set
+    if state.value("library", "refreshTimeMinutes"):
+        # The library is cached already, for as long as somebody chose.
+        settings.get("library", {}).pop("refreshTimeMinutes", None)
     different = {
         section: {
-            name: value for name, value in values.items() if found.value(section, name) != value
+            name: value for name, value in values.items() if state.value(section, name) != value
         }
-        for section, values in asked.items()
+        for section, values in settings.items()
     }
     return {section: values for section, values in different.items() if values}
 
 
-def plan(wanted: Wanted, found: Found, place: str) -> Plan:
-    """What would be changed, and what the reader should know.
+def plan_jenkins(desired: DesiredJenkins, state: JenkinsState, place: str) -> Plan:
+    """Return what would be changed, and what the reader should know.
 
     Args:
-        wanted: as it shall be.
-        found: as it is.
+        desired: as it should be.
+        state: as it is.
         place: `Jenkins 2.516.3 at https://ci.example.com`.
 
     Raises:
-        SetupError: as for `missing`.
+        SetupError: as for `differences`.
     """
     changes = tuple(
-        _change(section, name, found.value(section, name), value)
-        for section, values in missing(wanted, found).items()
+        _change(section, name, state.value(section, name), value)
+        for section, values in differences(desired, state).items()
         for name, value in values.items()
     )
-    return Plan(place, changes, notes=tuple(_notes(wanted, found)))
+    return Plan(place, changes, notes=tuple(_notes(desired, state)))
 
 
 def _change(section: str, name: str, before: Any, after: Any) -> Change:
-    where = _SECTIONS[section]
+    place = _SECTIONS[section]
     if section == "credential":
         old = None if before is None else "another token"
-        return Change(f"{where}: {CREDENTIAL}", old, "the token of the file", _WHY[section, name])
-    why = _WHY.get((section, name), f"{name} was asked for.")
-    return Change(f"{where}: {name}", _shown(before), _shown(after), why)
+        return Change(f"{place}: {CREDENTIAL}", old, "the token of the file", _WHY[section, name])
+    return Change(f"{place}: {name}", _text(before), _text(after), _WHY[section, name])
 
 
-def _shown(value: Any) -> str | None:
+def _text(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _notes(wanted: Wanted, found: Found) -> list[str]:
-    notes = []
-    if found.greeting is not None:
-        one = found.greeting
-        notes.append(f"The controller reaches {one.address} ({one.source}): {one.greeting}")
+def _notes(desired: DesiredJenkins, state: JenkinsState) -> Iterator[str]:
+    reached = state.reached
+    if reached is not None:
+        yield f"The controller reaches {reached.address} ({reached.source}): {reached.greeting}"
     else:
-        tried = found.candidates[0]
-        notes.append(f"The controller does not reach {tried.address}:{wanted.port}: {tried.error}")
-    if found.signsIn:
-        notes.append("Mailer has a user's name and a password; the node's Postfix asks for none.")
-    if not found.value("location", "url"):
-        notes.append(
+        tried = state.candidates[0]
+        yield f"The controller does not reach {tried.address}:{desired.port}: {tried.error}"
+    if state.signs_in:
+        yield "Mailer has a user's name and a password; the node's Postfix needs none."
+    if not state.value("location", "url"):
+        yield (
             "Jenkins' own URL is not set, so no mail can link to a build: set it in Manage "
             "Jenkins, System."
         )
-    if wanted.library and wanted.library.version in {"main", "master", "HEAD"}:
-        notes.append(
-            f"{wanted.library.version} is no pinned version: builds change when the library does."
+    if desired.library and desired.library.version in {"main", "master", "HEAD"}:
+        yield (
+            f"{desired.library.version} is no pinned version: builds change when the library does."
         )
-    if found.casc:
-        notes.append(
-            f"JCasC configures this Jenkins from {', '.join(found.casc)}: its next reload undoes "
+    if state.casc:
+        yield (
+            f"JCasC configures this Jenkins from {', '.join(state.casc)}: its next reload undoes "
             "what is set here, unless it says the same."
         )
-    return notes
 
 
 _PLUGINS = {
@@ -179,14 +178,14 @@ _SECTIONS = {
 }
 
 _POSTFIX = "The Postfix of the node that the controller runs on."
-_PLAIN = "Within one machine there is nobody to hide from, and Postfix has no certificate for it."
+_PLAIN = "The mail stays on this machine, and Postfix has no certificate for it."
 _WHY = {
     ("mailer", "smtpHost"): _POSTFIX,
     ("mailer", "smtpPort"): "Its port.",
     ("mailer", "useSsl"): _PLAIN,
     ("mailer", "useTls"): _PLAIN,
-    ("mailer", "charset"): "What mails are written in.",
-    ("mailer", "replyToAddress"): "Whom an answer reaches.",
+    ("mailer", "charset"): "The encoding of mails.",
+    ("mailer", "replyToAddress"): "The address that replies go to.",
     ("mailer", "defaultSuffix"): "It makes a user's name an address.",
     ("location", "adminAddress"): "The sender of Jenkins' own mails.",
     ("emailExt", "smtpHost"): "This plugin has a mail server of its own.",
@@ -201,6 +200,9 @@ _WHY = {
     ("library", "implicit"): "Only a Jenkinsfile that names it loads it.",
     ("library", "allowVersionOverride"): "No Jenkinsfile can choose another version.",
     ("library", "includeInChangesets"): "Its commits are no changes of the builds.",
-    ("library", "refreshTimeMinutes"): "From its cache it loads while its repository is down, too.",
-    ("credential", "isWanted"): "The library shows it to the service; SYSTEM scope: no build can.",
+    ("library", "refreshTimeMinutes"): "From its cache it loads while the repository is down, too.",
+    (
+        "credential",
+        "isWanted",
+    ): "The library sends it to the service; its scope is SYSTEM, so no build can read it.",
 }

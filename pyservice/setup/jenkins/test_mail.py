@@ -1,4 +1,4 @@
-"""Jenkins' own test mail: what it answers, and what Postfix' log says of it."""
+"""Jenkins' own test mail: how Jenkins answers, and the mail's delivery in Postfix' log."""
 
 import re
 from html import unescape
@@ -6,11 +6,9 @@ from html import unescape
 from pyservice.errors import SetupError
 from pyservice.postfix.log import Delivery, Line, Log, wait_for
 from pyservice.setup.jenkins.connection import Controller
-from pyservice.setup.jenkins.planner import Found
+from pyservice.setup.jenkins.planner import JenkinsState
 
 PATH = "/descriptorByName/hudson.tasks.Mailer/sendTestMail"
-PATIENCE = 15.0
-"""Seconds to look for the mail in Postfix' log."""
 
 _NOBODY = "nobody@nowhere"
 _TAG = re.compile(r"<[^>]*>")
@@ -28,13 +26,13 @@ _CURES = (
 )  # fmt: skip
 
 
-def send(controller: Controller, found: Found, recipient: str) -> str:
-    """Let Jenkins send its test mail, by the settings that it has, and say how that went.
+def send(controller: Controller, state: JenkinsState, recipient: str) -> str:
+    """Let Jenkins send its test mail, with its own settings, and return the result as a sentence.
 
     Raises:
-        SetupError: it was not sent; says why and what helps.
+        SetupError: the mail was not sent; says why and what to do.
     """
-    mailer, admin = found.settings["mailer"], found.value("location", "adminAddress")
+    mailer, admin = state.settings["mailer"], state.value("location", "adminAddress")
     if mailer is None:
         raise SetupError("Jenkins lacks a plugin: install Mailer (mailer).")
     if not mailer["smtpHost"]:
@@ -57,11 +55,11 @@ def send(controller: Controller, found: Found, recipient: str) -> str:
         "password": "",
     }
     server = f"{form['smtpHost']}:{form['smtpPort']}"
-    return understand(controller.post(PATH, form), server, recipient)
+    return read_answer(controller.post(PATH, form), server, recipient)
 
 
-def understand(html: str, server: str, recipient: str) -> str:
-    """Jenkins' answer, an HTML fragment that comes with 200 in any case, as a sentence.
+def read_answer(html: str, server: str, recipient: str) -> str:
+    """Return Jenkins' answer, an HTML fragment that comes with 200 in any case, as a sentence.
 
     Raises:
         SetupError: the mail was not sent.
@@ -69,31 +67,31 @@ def understand(html: str, server: str, recipient: str) -> str:
     if 'class="ok"' in html or "class=ok" in html:
         return f"Jenkins sent its test mail for {recipient} to {server}."
     lines = [line.strip() for line in unescape(_TAG.sub("\n", html)).splitlines() if line.strip()]
-    told = [line for line in lines if re.match(r"(Caused: )?[\w.$]+(Exception|Error)\b", line)]
-    reason = re.sub(r"^(Caused: )?[\w.$]+\.(?=\w)", "", told[0] if told else " ".join(lines))
+    causes = [line for line in lines if re.match(r"(Caused: )?[\w.$]+(Exception|Error)\b", line)]
+    reason = re.sub(r"^(Caused: )?[\w.$]+\.(?=\w)", "", causes[0] if causes else " ".join(lines))
     cure = next((cure for sign, cure in _CURES if re.search(sign, html)), "")
     raise SetupError(f"Jenkins could not send its mail to {server}: {reason[:300]}. {cure}".strip())
 
 
-def follow(log: Log, recipient: str, seconds: float = PATIENCE) -> tuple[str, Delivery] | None:
-    """Look for a mail in what comes into Postfix' log.
+def follow(log: Log, recipient: str, seconds: float = 15.0) -> tuple[str, Delivery] | None:
+    """Wait for a mail in Postfix' log.
 
     Args:
         log: opened before the mail was sent.
         recipient: whom the mail is for.
-        seconds: how long to look.
+        seconds: how long to wait.
 
     Returns:
-        Its queue ID and what became of it; None: it was not seen.
+        Its queue ID and its delivery; None: the log does not have it.
     """
 
-    def meant(line: Line) -> tuple[str, Delivery] | None:
+    def find_mail(line: Line) -> tuple[str, Delivery] | None:
         delivery = line.delivery
         if delivery is None or delivery.recipient.lower() != recipient.lower():
             return None
         return line.queue_id, delivery
 
-    return wait_for(log, meant, seconds)
+    return wait_for(log, find_mail, seconds)
 
 
 def _flag(value: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pyservice.errors import SetupError
-from pyservice.postfix.log import FileLog, JournalLog, Line, opened, wait_for
+from pyservice.postfix.log import FileLog, JournalLog, Line, open_log, wait_for
 from pyservice.postfix.log_relay import LogRelay
 
 SENT = (
@@ -32,7 +32,7 @@ def write(file: Path, *lines: str) -> None:
 
 def test_lines() -> None:
     """A queue ID, a Message-ID, a delivery and the end are told; all else is about no mail."""
-    line = Line.of(SENT)
+    line = Line.parse(SENT)
     assert line is not None
     assert line.queue_id == "57B8298404C"
     assert line.delivery is not None
@@ -42,7 +42,7 @@ def test_lines() -> None:
         "sent",
         "250 2.0.0 Ok: queued as SINK1",
     )
-    bounced = Line.of(
+    bounced = Line.parse(
         "2026-11-25T12:40:03.5+01:00 n postfix-out/smtp[7]: 4XyZ: to=<b@example.com>, "
         "orig_to=<root>, relay=none, conn_use=2, delay=1, delays=0/0/1/0, dsn=5.4.4, "
         "status=bounced (Host (or domain) not found)"
@@ -51,14 +51,16 @@ def test_lines() -> None:
     assert bounced.delivery is not None
     assert bounced.delivery.recipient == "root"
     assert bounced.delivery.reply == "Host (or domain) not found"
-    named = Line.of("Nov 25 12:40:03 n postfix/cleanup[7]: 4XyZ: message-id=<a@b>")
-    assert named is not None
-    assert (named.message_id, named.delivery, named.is_end) == ("<a@b>", None, False)
-    ended = Line.of("Nov 25 12:40:03 n postfix/qmgr[7]: 4XyZ: removed")
+    logged = Line.parse("Nov 25 12:40:03 n postfix/cleanup[7]: 4XyZ: message-id=<a@b>")
+    assert logged is not None
+    assert (logged.message_id, logged.delivery, logged.is_end) == ("<a@b>", None, False)
+    ended = Line.parse("Nov 25 12:40:03 n postfix/qmgr[7]: 4XyZ: removed")
     assert ended is not None
     assert ended.is_end
-    assert Line.of("Nov 25 12:40:03 n postfix/smtpd[7]: connect from unknown[172.22.91.2]") is None
-    assert Line.of("Nov 25 12:40:03 n cron[7]: 4XyZ: removed") is None
+    assert (
+        Line.parse("Nov 25 12:40:03 n postfix/smtpd[7]: connect from unknown[172.22.91.2]") is None
+    )
+    assert Line.parse("Nov 25 12:40:03 n cron[7]: 4XyZ: removed") is None
 
 
 def test_what_comes_is_read_once(file: Path) -> None:
@@ -142,7 +144,7 @@ def test_waiting(file: Path) -> None:
 def test_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file and a missing journal each name the cure."""
     with pytest.raises(SetupError, match="postconf maillog_file"):
-        opened(tmp_path / "none")
+        open_log(tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="no journalctl"):
         JournalLog()
@@ -160,11 +162,11 @@ def _mail(queue_id: str, message_id: str, recipient: str) -> list[str]:
 def test_only_own_mails_are_shared(file: Path, tmp_path: Path) -> None:
     """Others' lines stay out, whatever they hold, and so does the next mail with an old ID."""
     out = tmp_path / "ours.log"
-    sharing = LogRelay(file, out)
+    relay = LogRelay(file, out)
     own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
     other = _mail("4Xb", "<1.notify-email.@evil.example>", "secret@example.com")
     write(file, *own, *other, *_mail("4Xa", "<next@example.com>", "secret@example.com"))
-    assert sharing.step() == 3
+    assert relay.step() == 3
     assert out.read_text().splitlines() == own
     assert out.stat().st_mode & 0o007 == 0
 
@@ -181,17 +183,14 @@ def test_sharing_goes_on_after_a_stop(file: Path, tmp_path: Path) -> None:
     assert out.read_text().splitlines() == [first, *rest]
 
 
-def test_what_is_shared_does_not_grow(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_shared_does_not_grow(file: Path, tmp_path: Path) -> None:
     """Beyond a size it is renamed; a reader of it misses nothing."""
-    monkeypatch.setattr("pyservice.postfix.log_relay.MAX_BYTES", 300)
     out = tmp_path / "ours.log"
-    sharing = LogRelay(file, out)
+    relay = LogRelay(file, out, max_bytes=300)
     reader, seen = FileLog(out), []
     for number in range(4):
         write(file, *_mail(f"4X{number}", "<notify-email.1@ci.example.com>", "ada@example.com"))
-        sharing.step()
+        relay.step()
         seen += [line for _ in range(3) for line in reader.lines()]
     assert len(seen) == 12
     assert sum(path.stat().st_size for path in tmp_path.glob("ours.log*")) < 2000
@@ -200,17 +199,17 @@ def test_what_is_shared_does_not_grow(
 def test_a_full_disk_loses_nothing(file: Path, tmp_path: Path) -> None:
     """What could not be written comes with the next step, and no half line before it."""
     out = tmp_path / "ours.log"
-    sharing = LogRelay(file, out)
+    relay = LogRelay(file, out)
     own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
     write(file, *own)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30, before[1]))
     try:
         with pytest.raises(SetupError, match="file too large"):
-            sharing.step()
+            relay.step()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert sharing.step() == 3
+    assert relay.step() == 3
     assert out.read_text().splitlines() == own
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from pyservice.cli.doctor import _plain
+from pyservice.cli.doctor import _address
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.setup.doctor import checks, evidence, pod_script, workload
-from pyservice.setup.doctor.checks import Controller
+from pyservice.setup.doctor.checks import JenkinsMail
 from pyservice.setup.doctor.diagnose import Diagnosis, examine
 from pyservice.setup.doctor.findings import CATALOGUE, KNOWN, Finding
 from pyservice.setup.doctor.mail_path import Options
@@ -319,7 +319,7 @@ def test_whom_the_log_says_that_postfix_saw(tmp_path: Path) -> None:
         "454 4.7.1 <{}>: Relay access denied; from=<a@b> to=<{}> proto=ESMTP helo=<x>\n"
     )
     file.write_text(line.format(2, "b@example.com", "b@example.com"))
-    log = evidence.open_log(None, {"maillog_file": str(file)})
+    log = evidence.find_log(None, {"maillog_file": str(file)})
     assert evidence.rejected_client(log, "b@example.com", seconds=0) == ""
     with file.open("a") as more:
         more.write(line.format(3, "c@example.com", "c@example.com"))
@@ -347,7 +347,7 @@ LIST = "127.0.0.0/8, 172.22.0.0/16"
 )
 def test_containers_outside_of_mynetworks(mynetworks: str, network: str, is_denied: bool) -> None:
     """They are denied if no entry holds any of them; a table may hold them."""
-    found = checks.of_containers({"mynetworks": mynetworks}, network)
+    found = checks.check_containers({"mynetworks": mynetworks}, network)
     assert [finding.id for finding in found] == ["relay-denied"] * is_denied
     assert all(f.cure == f"notify-email relay apply --network {network}" for f in found)
 
@@ -364,12 +364,12 @@ def test_containers_outside_of_mynetworks(mynetworks: str, network: str, is_deni
 def test_strangers(mynetworks: str, published: str | None, expected: list[str]) -> None:
     """A trusted gateway is a note, an error once port 25 is published, and excluded neither."""
     parameters = {"mynetworks": mynetworks}
-    found = checks.of_strangers(parameters, "172.22.91.1", 25, published)
+    found = checks.check_strangers(parameters, "172.22.91.1", 25, published)
     assert [finding.id for finding in found] == expected
     for finding in found:
         assert finding.is_error is (published is not None)
         setting = shlex.split(finding.cure)[2].removeprefix("mynetworks=")
-        assert checks.of_strangers({"mynetworks": setting}, "172.22.91.1", 25, published) == []
+        assert checks.check_strangers({"mynetworks": setting}, "172.22.91.1", 25, published) == []
 
 
 PROXY = ["/usr/bin/docker-proxy", "-proto", "tcp", "-host-ip"]
@@ -421,10 +421,10 @@ def test_a_published_port(words: list[str], rules: str, expected: str | None) ->
 )
 def test_bare_newlines(parameters: dict[str, str], is_found: bool) -> None:
     """They are taken unless forbidden to the containers, too."""
-    assert bool(checks.of_bare_newlines(parameters)) is is_found
+    assert bool(checks.check_bare_newlines(parameters)) is is_found
 
 
-RIGHT = Controller(
+RIGHT = JenkinsMail(
     "172.22.91.1", 25, True, "172.22.91.1", 25, "https://ci.example.com/", "ci@example.com"
 )
 
@@ -450,18 +450,18 @@ RIGHT = Controller(
 )
 def test_jenkins(changes: dict[str, object], expected: list[str]) -> None:
     """What a controller is set to is compared with where the node's Postfix is."""
-    controller = Controller(**(vars(RIGHT) | changes))
-    assert [found.id for found in checks.of_jenkins(controller, "172.22.91.1")] == expected
+    controller = JenkinsMail(**(vars(RIGHT) | changes))
+    assert [found.id for found in checks.check_jenkins(controller, "172.22.91.1")] == expected
 
 
 def test_jenkins_as_it_was_read() -> None:
     """The settings that `notify-email jenkins` reads are those that are looked at."""
     server = {"smtpHost": "172.22.91.1", "smtpPort": "25"}
     location = {"url": "https://ci.example.com/", "adminAddress": "ci@example.com"}
-    found = checks.controller_of({"mailer": server, "emailExt": server, "location": location})
+    found = checks.JenkinsMail.parse({"mailer": server, "emailExt": server, "location": location})
     assert found == RIGHT
-    fresh = checks.controller_of({"mailer": None, "emailExt": None, "location": {}})
-    assert [one.id for one in checks.of_jenkins(fresh, "172.22.91.1")] == [
+    fresh = checks.JenkinsMail.parse({"mailer": None, "emailExt": None, "location": {}})
+    assert [one.id for one in checks.check_jenkins(fresh, "172.22.91.1")] == [
         "mailer-elsewhere",
         "jenkins-url-missing",
         "admin-address-missing",
@@ -576,26 +576,26 @@ class Blanks(dict[str, str]):
 def test_another_instance() -> None:
     """A cure is for the Postfix that was examined."""
     folder = Path("/etc/postfix out")
-    cure = KNOWN["relay-denied"].found(seen="", network="172.22.0.0/16", text="")
+    cure = KNOWN["relay-denied"].finding(seen="", network="172.22.0.0/16", text="")
     assert cure.on_instance(folder).cure == (
         "notify-email relay apply --config-dir '/etc/postfix out' --network 172.22.0.0/16"
     )
-    down = KNOWN["postfix-down"].found(address="", port=25)
+    down = KNOWN["postfix-down"].finding(address="", port=25)
     assert down.on_instance(folder).cure == "postfix -c '/etc/postfix out' start"
-    disk = KNOWN["disk-full"].found(text="")
+    disk = KNOWN["disk-full"].finding(text="")
     assert "$(postconf -c '/etc/postfix out' -h queue_directory)" in disk.on_instance(folder).cure
     assert disk.on_instance(None) == disk
-    sender = KNOWN["sender-refused"].found(sender="", text="").on_instance(folder)
+    sender = KNOWN["sender-refused"].finding(sender="", text="").on_instance(folder)
     assert sender.cure == "notify-email doctor --config-dir '/etc/postfix out' --from SENDER"
-    pod = KNOWN["no-address"].found()
+    pod = KNOWN["no-address"].finding()
     assert pod.on_instance(folder) == pod
 
 
 def test_a_value_is_one_word() -> None:
     """Nothing that was read from elsewhere can add a command to a cure."""
-    found = KNOWN["unanswered"].found(queue_id="x; reboot", seconds=1)
+    found = KNOWN["unanswered"].finding(queue_id="x; reboot", seconds=1)
     assert "reboot" not in found.cure
-    found = KNOWN["relay-denied"].found(seen="", text="", network="$(reboot)")
+    found = KNOWN["relay-denied"].finding(seen="", text="", network="$(reboot)")
     assert shlex.split(found.cure)[-1] == "$(reboot)"
 
 
@@ -605,7 +605,7 @@ def test_a_value_is_one_word() -> None:
 def test_an_address_that_breaks_out(text: str) -> None:
     """An option that is more than one address is refused."""
     with pytest.raises(ConfigurationError, match="--from"):
-        _plain(text, "--from")
+        _address(text, "--from")
 
 
 def test_the_script_for_python_needs_no_more_than_it_says() -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pyservice.setup.jenkins.connection import source
-from pyservice.setup.jenkins.desired import Wanted
+from pyservice.setup.jenkins.desired import DesiredJenkins
 from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 from tests.python.conftest import PostfixStandIn, ask, free_port
@@ -92,7 +92,9 @@ def token_file(tmp_path: Path) -> str:
 
 def now(controller: StandIn) -> dict[str, Any]:
     """Its settings, as our own script reads them."""
-    script = source("address settings read", Wanted(address="127.0.0.1", port=1).asked)
+    script = source(
+        "address settings read", DesiredJenkins(address="127.0.0.1", port=1).script_input
+    )
     found: dict[str, Any] = json.loads(controller.control(ask, run=script)["output"])["settings"]
     return found
 

@@ -17,8 +17,8 @@ from pyservice.errors import ConfigurationError, SetupError
 from pyservice.postfix.log import FileLog
 from pyservice.setup.jenkins import planner, test_mail
 from pyservice.setup.jenkins.connection import source
-from pyservice.setup.jenkins.desired import Library, Wanted
-from pyservice.setup.jenkins.planner import Candidate, Found
+from pyservice.setup.jenkins.desired import DesiredJenkins, Library
+from pyservice.setup.jenkins.planner import Candidate, JenkinsState
 
 
 @given(st.dictionaries(st.text(), st.text()))
@@ -59,7 +59,7 @@ def test_a_library_with_a_password(user: str) -> None:
     assert "s3cret" not in str(caught.value)
     settings = {"library": {"remote": f"{user}example.com/a.git"}}
     answer = {"settings": settings, "candidates": [], "signsIn": False, "casc": []}
-    remote = Found.parse(answer).value("library", "remote")
+    remote = JenkinsState.parse(answer).value("library", "remote")
     assert remote == f"{user.partition('://')[0]}://…@example.com/a.git"
 
 
@@ -82,14 +82,14 @@ def test_a_library_with_a_password(user: str) -> None:
 )
 def test_what_is_mistyped(values: dict[str, Any], option: str) -> None:
     """The option is named, with what it is to be."""
-    with pytest.raises(ConfigurationError, match=f"^{option} is to be "):
-        Wanted(**values)
+    with pytest.raises(ConfigurationError, match=f"^{option} must be "):
+        DesiredJenkins(**values)
 
 
 def test_a_token_is_not_shown() -> None:
     """Not in a repr, and to the script that only reads no more than its digest goes."""
-    wanted = Wanted(token="s3cret-token")
-    assert "s3cret-token" not in repr(wanted) + repr(wanted.asked)
+    wanted = DesiredJenkins(token="s3cret-token")
+    assert "s3cret-token" not in repr(wanted) + repr(wanted.script_input)
 
 
 @pytest.mark.parametrize("url", ["ci.example.com", "https://a:b@ci.example.com", "https://ci/?a=b"])
@@ -99,36 +99,38 @@ def test_the_url_of_jenkins(url: str) -> None:
         Settings.load(jenkins_url=url)
 
 
-def found(*candidates: Candidate) -> Found:
+def found(*candidates: Candidate) -> JenkinsState:
     nothing: dict[str, Any] = {}
     sections = ("mailer", "location", "emailExt", "variables", "library", "credential")
-    return Found(dict.fromkeys(sections, nothing), candidates, signsIn=False, casc=())
+    return JenkinsState(dict.fromkeys(sections, nothing), candidates, signs_in=False, casc=())
 
 
 def test_the_first_that_greets_is_the_one() -> None:
     """What comes first and does not greet is passed over; a given address needs no greeting."""
     silent = Candidate("192.0.2.1", "the variable NODE_IP", error="ConnectException")
     greeting = Candidate("172.22.91.1", "the default gateway of eth0", greeting="220 hello")
-    assert planner.address(Wanted(), found(silent, greeting)) == "172.22.91.1"
-    assert planner.address(Wanted(address="192.0.2.7"), found(silent)) == "192.0.2.7"
+    assert planner.find_address(DesiredJenkins(), found(silent, greeting)) == "172.22.91.1"
+    assert planner.find_address(DesiredJenkins(address="192.0.2.7"), found(silent)) == "192.0.2.7"
     with pytest.raises(SetupError, match=r"It tried 192\.0\.2\.1 \(the variable NODE_IP\)"):
-        planner.address(Wanted(), found(silent))
+        planner.find_address(DesiredJenkins(), found(silent))
     with pytest.raises(SetupError, match=r"hand status\.hostIP in as NODE_IP"):
-        planner.address(Wanted(), found())
+        planner.find_address(DesiredJenkins(), found())
 
 
 def test_what_stays_is_told_in_a_note() -> None:
     """A login of Mailer's is not taken away, and a branch is no pinned version."""
     greeting = Candidate("172.22.91.1", "given", greeting="220 hello")
-    wanted = Wanted(library=Library("https://git.example.com/a.git", "main"))
-    notes = " ".join(planner.plan(wanted, replace(found(greeting), signsIn=True), "").notes)
-    assert "Mailer has a user's name and a password; the node's Postfix asks for none." in notes
+    wanted = DesiredJenkins(library=Library("https://git.example.com/a.git", "main"))
+    notes = " ".join(
+        planner.plan_jenkins(wanted, replace(found(greeting), signs_in=True), "").notes
+    )
+    assert "Mailer has a user's name and a password; the node's Postfix needs none." in notes
     assert "main is no pinned version" in notes
 
 
 def test_an_ipv6_address_in_a_url() -> None:
     """It stands in brackets."""
-    settings = Wanted(service_url="auto").settings("fd00::1")
+    settings = DesiredJenkins(service_url="auto").settings("fd00::1")
     assert settings["variables"]["NOTIFY_EMAIL_URL"] == "http://[fd00::1]:8525"
 
 
@@ -153,7 +155,7 @@ def test_an_ipv6_address_in_a_url() -> None:
 def test_a_failed_test_mail(html: str, told: str) -> None:
     """Of Jenkins' page the reason is told, without a stack trace, and what helps."""
     with pytest.raises(SetupError) as caught:
-        test_mail.understand(html, "172.22.91.1:25", "a@b.org")
+        test_mail.read_answer(html, "172.22.91.1:25", "a@b.org")
     assert told in str(caught.value)
     assert "\tat" not in str(caught.value)
 
@@ -172,7 +174,7 @@ def test_what_is_mistyped_for_emit(words: str, option: str) -> None:
     """The option is named, and nothing is written."""
     done = CliRunner().invoke(jenkins_app, ["emit", *words.split()])
     assert isinstance(done.exception, ConfigurationError)
-    assert str(done.exception).startswith(f"{option} is to be ")
+    assert str(done.exception).startswith(f"{option} must be ")
     assert done.stdout == ""
 
 
@@ -194,15 +196,15 @@ def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("controllers = 5", "`controllers` is to be a table: [controllers]."),
-        ("[controllers]\nci = 5", "`controllers.ci` is to be a table: [controllers.ci]."),
+        ("controllers = 5", "`controllers` must be a table: [controllers]."),
+        ("[controllers]\nci = 5", "`controllers.ci` must be a table: [controllers.ci]."),
         ("[controllers.ci]\nport = 25", "[controllers.ci] lacks `jenkins_url`."),
-        ("[other]", "unknown: other."),
-        ("[defaults]", "has no [controllers.NAME]."),
+        ("[other]", "unknown: other. Write [defaults] and [controllers.NAME] only."),
+        ("[defaults]", "has no [controllers.NAME]: write one for each."),
         ("{ci}adress = 'x'", "[controllers.ci]: There is no option `adress`: see"),
-        ("{ci}port = '25'", "[controllers.ci]: `port` is not to be '25'."),
-        ("{ci}library = 5", "[controllers.ci]: `library` is not to be 5."),
-        ("{ci}transport = 'pigeon'", "[controllers.ci]: --transport is to be one of auto, "),
+        ("{ci}port = '25'", "[controllers.ci]: `port` can't be '25': see `jenkins plan --help`."),
+        ("{ci}library = 5", "[controllers.ci]: `library` can't be 5: see `jenkins plan --help`."),
+        ("{ci}transport = 'pigeon'", "[controllers.ci]: --transport must be one of auto, "),
         ("{ci", "can't be read: "),
     ],
 )
