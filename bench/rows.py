@@ -49,9 +49,9 @@ def figures(folder: Path) -> dict[str, Figure]:
 
 def _cycle(outbox: Outbox, report: Report) -> None:
     outbox.accept(report, _PEOPLE, owner="ci").result()
-    [entry] = outbox.take()
-    outbox.sending(entry, b"x" * 50_000)
-    outbox.settle(entry, state="accepted", note="250 2.0.0 Ok: queued", queue_id=entry.id)
+    [entry] = outbox.claim()
+    outbox.start_attempt(entry, b"x" * 50_000)
+    outbox.finish_attempt(entry, state="accepted", note="250 2.0.0 Ok: queued", queue_id=entry.id)
 
 
 def _filled(file: Path, rows: int) -> Outbox:

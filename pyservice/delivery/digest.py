@@ -41,10 +41,10 @@ def with_others(
         LostLeaseError: somebody else has taken it meanwhile.
         GroupChangedError: one of the others doesn't wait any more: try again.
     """
-    others = groups.others(entry)
+    others = groups.waiting_members(entry)
     if not others:
-        return groups.left(entry)
-    digest = Digest((Member.of(entry.id, entry.report), *others))
+        return groups.leave(entry)
+    digest = Digest((Member.from_report(entry.id, entry.report), *others))
     sender = current.settings.sender_mailbox
     addressing = Addressing(sender, entry.recipients, entry.message_id, datetime.now(UTC))
     try:
@@ -52,8 +52,8 @@ def with_others(
             mail = compose(digest, addressing, renderer)
     except Exception:
         _log.exception("digest.error", id=entry.id)
-        return groups.left(entry)  # rather a mail each than none
-    entry = groups.made(entry, mail, [one.id for one in others])
+        return groups.leave(entry)  # rather a mail each than none
+    entry = groups.store_digest(entry, mail, [one.id for one in others])
     for one in others:
         metrics.mail_ended("digested")
         callback.changed(one.id)

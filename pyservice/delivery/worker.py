@@ -153,7 +153,7 @@ class DeliveryWorker:
         with self._news:
             if self._held:
                 return self._held.popleft()
-        taken = self._outbox.take(WORKERS)
+        taken = self._outbox.claim(WORKERS)
         with self._news:
             self._held.extend(taken[1:])
             self._news.notify(len(taken[1:]))
@@ -202,13 +202,17 @@ class DeliveryWorker:
         if settings.dry_run:
             told = "DRY_RUN is set: Postfix was not asked"
             self._settle(
-                entry, state="skipped", note=told, mail=mail, pending=entry.pending_recipients
+                entry,
+                state="skipped",
+                note=told,
+                mail=mail,
+                pending_recipients=entry.pending_recipients,
             )
             _log.info("mail.skipped", id=entry.id, job=entry.report.build.job)
             return
         to = settings.reroute_to
         try:
-            self._outbox.sending(entry, mail, to)
+            self._outbox.start_attempt(entry, mail, to)
         except LostLeaseError:
             _log.warning("mail.lost_lease", id=entry.id)
             return
@@ -260,12 +264,15 @@ class DeliveryWorker:
         note = _note(outcome)
         settled: dict[str, Any] = {
             "error": note if outcome.deferred or outcome.refused else None,
-            "taken": bool(outcome.accepted),
-            "uncertain": outcome.uncertain,
+            "accepted_by_postfix": bool(outcome.accepted),
+            "unconfirmed": outcome.uncertain,
             "queue_id": outcome.queue_id,
         }
         if outcome.deferred and delay is not None:
-            settled |= {"pending": tuple(outcome.deferred), "due": now + delay}
+            settled |= {
+                "pending_recipients": tuple(outcome.deferred),
+                "next_attempt_at": now + delay,
+            }
             note = f"{note}; next attempt in {delay:.0f} s"
             self._settle(entry, state="queued", note=note, **settled)
             log.warning("mail.deferred", reply=outcome.reply, seconds=round(delay))
@@ -285,7 +292,7 @@ class DeliveryWorker:
         """Until it is committed the entry stays taken: else a full disk would double the mail."""
         while True:
             try:
-                state = self._outbox.settle(entry, state=state, **settlement)
+                state = self._outbox.finish_attempt(entry, state=state, **settlement)
                 break
             except SQLAlchemyError as error:
                 _log.error("outbox.error", id=entry.id, reason=cause(error))

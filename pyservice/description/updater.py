@@ -141,7 +141,7 @@ class DescriptionUpdater:
             row = read.execute(query).mappings().one_or_none()
         if row is None or not settings.build_description or settings.jenkins_url is None:
             return
-        entry = QueuedReport.of(row)
+        entry = QueuedReport.from_row(row)
         told = line(entry, self._ledger.receipts(entry))
         if told is None:
             return

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
 from pyservice.outbox.database import Database
-from pyservice.outbox.groups import ALONE, set_free
+from pyservice.outbox.groups import NO_GROUP, requeue_members
 from pyservice.outbox.history import add_history
-from pyservice.outbox.models import call_name, everybody
+from pyservice.outbox.models import all_addresses, idempotency_key
 from pyservice.outbox.retention import DAY, sweep
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, WAITING, State
 from pyservice.outbox.tables import reports
@@ -112,7 +112,7 @@ class OutboxAdmin:
 
     def knows(self, report: Report, owner: str, key: str | None) -> bool:
         """Whether a call repeats one that was accepted."""
-        name = call_name(report.digest(), key)
+        name = idempotency_key(report.digest(), key)
         same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
         with self._database.read() as read:
             return read.execute(sa.select(reports.c.id).where(same)).first() is not None
@@ -156,7 +156,7 @@ class OutboxAdmin:
         """
 
         def work(row: sa.RowMapping, now: float) -> dict[str, Any]:
-            alone = ALONE if row["digest_id"] is None else {}
+            alone = NO_GROUP if row["digest_id"] is None else {}
             if row["next_attempt_at"] is not None:
                 return {"next_attempt_at": now} | alone
             if row["state"] not in {State.FAILED, State.SKIPPED}:
@@ -165,7 +165,7 @@ class OutboxAdmin:
                 "state": State.RECEIVED if row["mail"] is None else State.QUEUED
             }
             if row["state"] == State.FAILED:
-                values["pending_recipients"] = json.dumps(everybody(row["recipients"]))
+                values["pending_recipients"] = json.dumps(all_addresses(row["recipients"]))
             return values | {"next_attempt_at": now, "ended_at": None} | alone
 
         return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
@@ -232,7 +232,7 @@ class OutboxAdmin:
                 and row["digest_id"] == entry_id
                 and not row["accepted_by_postfix"]
             ):
-                set_free(write, row, now)
+                requeue_members(write, row, now)
             write.execute(reports.update().where(reports.c.id == entry_id).values(values))
             changed = {**row, **values}
             add_history(write, entry_id, now, (changed["state"], note))
@@ -274,7 +274,7 @@ def _summary(row: Any) -> Summary:
     return Summary(
         **{name: row[name] for name in ("id", "owner", "state", "created_at", "attempts", "error")},
         **{name: build[name] for name in ("job", "number", "result")},
-        recipients=len(everybody(row["recipients"])),
+        recipients=len(all_addresses(row["recipients"])),
         next_attempt_at=None if is_held else row["next_attempt_at"],
         is_locked=is_held,
     )

@@ -1,6 +1,6 @@
-"""The outbox's busiest writes, each for many rows at once: a statement costs more than a row.
+"""The outbox's most frequent writes, each for many rows: a statement costs more than a row.
 
-They are `database.Work`: what waits for a commit is done together.
+They are `database.Work`: what waits for a commit is written together.
 """
 
 import json
@@ -13,21 +13,21 @@ import sqlalchemy as sa
 from pyservice.errors import ConflictError, FullError, RequestError
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
-from pyservice.outbox.groups import gather
-from pyservice.outbox.history import steps
+from pyservice.outbox.groups import join_group
+from pyservice.outbox.history import history_rows
 from pyservice.outbox.models import QueuedReport
-from pyservice.outbox.receipts import settle_if_logged, states_of
+from pyservice.outbox.receipts import finish_if_logged, states_by_log
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import THIS, UPDATE, events, reports
+from pyservice.outbox.tables import ROW_ID, UPDATE, events, reports
 from pyservice.policy.rate_limits import DigestGroup
 
-_MORE = "more_bytes"
-_STORE = UPDATE.values(size_bytes=reports.c.size_bytes + sa.bindparam(_MORE))
+_ADDED_BYTES = "added_bytes"
+_STORE_MAIL = UPDATE.values(size_bytes=reports.c.size_bytes + sa.bindparam(_ADDED_BYTES))
 
 
 @dataclass(frozen=True)
 class NewReport:
-    """A report to accept, if it is new and there is room."""
+    """A report to accept, if it is new and the outbox is not full."""
 
     entry: QueuedReport
     key: str
@@ -44,58 +44,59 @@ class NewReport:
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of a row that this process holds, and its history."""
+    """New values of a row that this process has locked, with steps for its history."""
 
     entry: QueuedReport
     at: float
     values: dict[str, Any]
     history: tuple[tuple[str, str], ...]
-    uncertain: bool = False
-    """Postfix may have taken it, as its log may tell already."""
+    is_unconfirmed: bool = False
+    """Whether Postfix may have the mail, so that its log may say so already."""
 
     def parameters(self) -> dict[str, Any]:
-        """Of the statement that changes its row."""
+        """Return the parameters of the statement that changes the row."""
         mail = self.values.get("mail")
-        more = {} if mail is None else {_MORE: len(mail)}
-        return self.values | more | {THIS: self.entry.id}
+        added = {} if mail is None else {_ADDED_BYTES: len(mail)}
+        return self.values | added | {ROW_ID: self.entry.id}
 
     def expected(self) -> set[tuple[int, str]]:
-        """Attempts and pending recipients of a row that is as it was when it was taken."""
+        """Return the attempts and pending recipients that the row may have since its claim."""
         before = self.entry.attempts
-        begins = "attempts" in self.values  # else it may be what came of an attempt
+        begins = "attempts" in self.values  # else the change may end an attempt
         pending = json.dumps(self.entry.pending_recipients)
         return {(before, pending), (before + (not begins), pending)}
 
-    def into(self, states: Mapping[str, str]) -> Self:
-        """With the state that is known for its report, if one is."""
+    def with_known_state(self, states: Mapping[str, State]) -> Self:
+        """Return the change with the state that receipts give its report, if there are any."""
         known = states.get(self.entry.id)
         return replace(self, values=self.values | {"state": known}) if known else self
 
-    def with_note(self, more: str) -> Self:
-        """With something more to tell."""
-        *before, (state, told) = self.history
-        return replace(self, history=(*before, (state, f"{told}; {more}, so it may be doubled")))
+    def with_warning(self, reason: str) -> Self:
+        """Return the change with a last note that says why the mail may be doubled."""
+        *before, (state, note) = self.history
+        note = f"{note}; {reason}, so it may be doubled"
+        return replace(self, history=(*before, (state, note)))
 
 
 class BatchWrites:
-    """The writes of one holder of rows."""
+    """The writes of one service."""
 
     def __init__(
         self,
         database: Database,
         holder: str,
         lease: Callable[[], dict[str, Any]],
-        room: Capacity | None,
+        capacity: Capacity | None,
     ) -> None:
-        """Nothing is written yet.
+        """Prepare the writes; write nothing yet.
 
         Args:
             database: the outbox's.
-            holder: who this is, in `reports.holder`.
-            lease: columns of a row that this one holds from now on.
-            room: how much there may be; None: no limit.
+            holder: this service's value of `reports.locked_by`.
+            lease: returns the columns of a row that this service locks now.
+            capacity: the outbox's limits; None: no limit.
         """
-        self._holder, self._lease, self._room = holder, lease, room
+        self._holder, self._lease, self._capacity = holder, lease, capacity
         self._add = database.insert_if_new(reports).returning(reports.c.id)
 
     def accept(
@@ -105,10 +106,13 @@ class BatchWrites:
 
         Returns:
             For each offer, the report in the outbox and whether it is new; or a ConflictError if
-            its key was used for another report; or a FullError if it is new and has no room.
+            its key was used for another report; or a FullError if it is new and the outbox is full.
         """
         rows = [offer.row() for offer in offers]
-        reasons = [self._room.ask(write, row["size_bytes"]) if self._room else "" for row in rows]
+        reasons = [
+            self._capacity.reserve(write, row["size_bytes"]) if self._capacity else ""
+            for row in rows
+        ]
         fit = [
             (offer, row) for offer, row, full in zip(offers, rows, reasons, strict=True) if not full
         ]
@@ -120,10 +124,10 @@ class BatchWrites:
                 new.update(write.execute(add, some).scalars())
         if new:
             history = [
-                step
+                row
                 for offer in offers
                 if (entry := offer.entry).id in new
-                for step in steps(
+                for row in history_rows(
                     entry.id, entry.created_at, (State.RECEIVED, entry.recipients.remark)
                 )
             ]
@@ -133,89 +137,91 @@ class BatchWrites:
             for offer, full in zip(offers, reasons, strict=True)
         ]
 
-    def send(self, write: sa.Connection, changes: Sequence[Change]) -> list[bool]:
-        """Change each with its history, and whether it could be: it is still held."""
+    def start_attempts(self, write: sa.Connection, changes: Sequence[Change]) -> list[bool]:
+        """Make each change with its history, and return whether its row was still locked."""
         done = self._change(write, changes)
-        _tell(write, [change for change, mine in zip(changes, done, strict=True) if mine])
+        _add_history(write, [change for change, mine in zip(changes, done, strict=True) if mine])
         return done
 
-    def settle(self, write: sa.Connection, changes: Sequence[Change]) -> list[str]:
-        """Change each with its history, and the state that it is in then.
+    def finish_attempts(self, write: sa.Connection, changes: Sequence[Change]) -> list[State]:
+        """Make each change with its history, and return the states that the reports have then.
 
-        What another service holds by now is left to it; the history tells.
+        A row that another service has locked meanwhile stays as it is; its history says so.
         """
-        taken = [change.entry.id for change in changes if change.values["state"] == State.ACCEPTED]
-        states = states_of(write, taken)  # receipts may have come first
-        done = self._change(write, [change.into(states) for change in changes])
+        accepted = [
+            change.entry.id for change in changes if change.values["state"] == State.ACCEPTED
+        ]
+        states = states_by_log(write, accepted)  # receipts may have come first
+        done = self._change(write, [change.with_known_state(states) for change in changes])
         lost = [change.entry.id for change, mine in zip(changes, done, strict=True) if not mine]
         which = sa.select(reports.c.id).where(reports.c.id.in_(lost))
         left = set(write.execute(which).scalars()) if lost else set()
-        _tell(
+        _add_history(
             write,
             [
-                change if mine else change.with_note("another service has taken it meanwhile")
+                change if mine else change.with_warning("another service has taken it meanwhile")
                 for change, mine in zip(changes, done, strict=True)
                 if mine or change.entry.id in left  # else it has ended and was purged
             ],
         )
         return [
             State.ACCEPTED
-            if change.uncertain and settle_if_logged(write, change.entry.id)
-            else str(change.values["state"])
+            if change.is_unconfirmed and finish_if_logged(write, change.entry.id)
+            else State(change.values["state"])
             for change in changes
         ]
 
     def _change(self, write: sa.Connection, changes: Sequence[Change]) -> list[bool]:
-        """Change those that are still held, and tell which they are."""
-        held = self._held(write, changes)
+        """Change the rows that are still locked, and return which changes were made."""
+        locked = self._locked(write, changes)
         alike: dict[frozenset[str], list[Change]] = {}
         for change in changes:
-            if change.entry.id in held:
+            if change.entry.id in locked:
                 alike.setdefault(frozenset(change.values), []).append(change)
         for some in alike.values():
-            statement = _STORE if "mail" in some[0].values else UPDATE
+            statement = _STORE_MAIL if "mail" in some[0].values else UPDATE
             write.execute(statement, [change.parameters() for change in some])
-        return [change.entry.id in held for change in changes]
+        return [change.entry.id in locked for change in changes]
 
-    def _held(self, write: sa.Connection, changes: Sequence[Change]) -> set[str]:
-        """The rows that are held, and as they were taken; nobody else takes them until the commit.
+    def _locked(self, write: sa.Connection, changes: Sequence[Change]) -> set[str]:
+        """Return the IDs of rows that are still locked and unchanged, locked until the commit.
 
-        The log may have settled one meanwhile. A service that lost its lease and took the row
-        again may still have the entry of the first time in its hands.
+        Postfix' log may have ended one meanwhile. A service that lost its lease and claimed the
+        row again may still work on its first claim.
         """
         columns = (reports.c.id, reports.c.attempts, reports.c.pending_recipients)
         ids = [change.entry.id for change in changes]
         mine = sa.and_(reports.c.id.in_(ids), reports.c.locked_by == self._holder)
         rows = write.execute(sa.select(*columns).where(mine).with_for_update()).all()
-        found = {row.id: (row.attempts, row.pending_recipients) for row in rows}
+        now = {row.id: (row.attempts, row.pending_recipients) for row in rows}
         return {
-            change.entry.id for change in changes if found.get(change.entry.id) in change.expected()
+            change.entry.id for change in changes if now.get(change.entry.id) in change.expected()
         }
 
 
 def _new(write: sa.Connection, offer: NewReport) -> QueuedReport:
     group = offer.digest_group
-    return gather(write, offer.entry, group) if group else offer.entry
+    return join_group(write, offer.entry, group) if group else offer.entry
 
 
 def _known(
     write: sa.Connection, offer: NewReport, full: str
 ) -> tuple[QueuedReport, bool] | RequestError:
-    """The entry that was there before, or why it can't be given."""
+    """Return the report that was there before, or the error that answers the call."""
     is_same = sa.and_(reports.c.owner == offer.entry.owner, reports.c.idempotency_key == offer.key)
     row = write.execute(sa.select(reports).where(is_same)).mappings().one_or_none()
     if row is None:
         return FullError(full)
     if row["report_hash"] != offer.entry.report_hash:
         return ConflictError()
-    return QueuedReport.of(row), False
+    return QueuedReport.from_row(row), False
 
 
-def _tell(write: sa.Connection, changes: Sequence[Change]) -> None:
+def _add_history(write: sa.Connection, changes: Sequence[Change]) -> None:
     if changes:
         history = [
-            step
+            row
             for change in changes
-            for step in steps(change.entry.id, change.at, *change.history)
+            for row in history_rows(change.entry.id, change.at, *change.history)
         ]
         write.execute(events.insert(), history)

@@ -1,4 +1,4 @@
-"""Whether the outbox has room for one more report."""
+"""The limits of the outbox."""
 
 import time
 
@@ -7,59 +7,57 @@ import sqlalchemy as sa
 from pyservice.config.live import LiveSettings
 from pyservice.outbox.tables import reports
 
-FRESH = 1.0
-"""Seconds between two looks into the database."""
-
 
 class Capacity:
-    """The limits of what waits for Postfix. Not thread-safe: who writes to the outbox asks.
+    """The limits of what waits for Postfix. Not thread-safe: only the outbox's writer uses it.
 
-    They are the database's, which several services may share; each of them looks once a second,
-    and adds what it accepts meanwhile.
+    The limits hold for the database, which several services may share. Each service counts its
+    rows now and then, and adds what it accepts in between.
     """
 
-    def __init__(self, current: LiveSettings) -> None:
-        """Nothing is looked at yet.
+    def __init__(self, live: LiveSettings, *, count_every: float = 1.0) -> None:
+        """Count nothing yet.
 
         Args:
-            current: has the limits, OUTBOX_MAX_WAITING and OUTBOX_MAX_BYTES.
+            live: has the limits, OUTBOX_MAX_WAITING and OUTBOX_MAX_BYTES.
+            count_every: seconds between two counts of the database's rows.
         """
-        self._current = current
+        self._live, self._count_every = live, count_every
         self._rows = self._bytes = 0
-        self._looked = float("-inf")
+        self._counted_at = float("-inf")
 
-    def ask(self, read: sa.Connection, size: int) -> str:
-        """For room for one more.
+    def reserve(self, read: sa.Connection, size: int) -> str:
+        """Count one more report in, if the limits allow it.
 
         Args:
             read: the outbox's.
-            size: its bytes.
+            size: the report's bytes.
 
         Returns:
-            Why there is none, as a sentence; empty: there is, and it is counted in.
+            Why the outbox is full, as a sentence; empty: the report is counted in.
         """
-        settings = self._current.settings
-        most_rows, most_bytes = settings.outbox_max_waiting, settings.outbox_max_bytes
-        if time.monotonic() - self._looked > FRESH:
-            self._look(read)
-            self._looked = time.monotonic()
-        if self._rows >= most_rows:
-            return self._told("reports", self._rows, "OUTBOX_MAX_WAITING", most_rows)
-        if self._bytes >= most_bytes:
-            return self._told("bytes", self._bytes, "OUTBOX_MAX_BYTES", most_bytes)
+        settings = self._live.settings
+        max_rows, max_bytes = settings.outbox_max_waiting, settings.outbox_max_bytes
+        if time.monotonic() - self._counted_at > self._count_every:
+            self._count(read)
+            self._counted_at = time.monotonic()
+        if self._rows >= max_rows:
+            return _full("reports", self._rows, "OUTBOX_MAX_WAITING", max_rows)
+        if self._bytes >= max_bytes:
+            return _full("bytes", self._bytes, "OUTBOX_MAX_BYTES", max_bytes)
         self._rows += 1
         self._bytes += size
         return ""
 
-    def _look(self, read: sa.Connection) -> None:
-        # From an index alone, which has only what waits: 100,000 of them take some milliseconds.
+    def _count(self, read: sa.Connection) -> None:
+        # From an index that has only what waits: 100,000 rows take some milliseconds.
         sums = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(reports.c.size_bytes), 0))
         rows, size = read.execute(sums.where(reports.c.next_attempt_at.is_not(None))).one()
         self._rows, self._bytes = int(rows), int(size)
 
-    @staticmethod
-    def _told(what: str, found: int, setting: str, limit: int) -> str:
-        return (
-            f"The outbox is full: {found} {what} wait for Postfix, and {setting} is {limit}. "
-            "The report was not accepted: try again later."
-        )
+
+def _full(what: str, count: int, setting: str, limit: int) -> str:
+    return (
+        f"The outbox is full: {count} {what} wait for Postfix, and {setting} is {limit}. "
+        "The report was not accepted: try again later."
+    )

@@ -1,9 +1,9 @@
-"""The rows of reports that wait to become one mail.
+"""The reports that wait to become one mail, a digest.
 
-Until the first of a group is due, all its rows are equal, and each waits by itself. Whoever takes
-the first one, and so holds it, makes the digest of all that nobody holds; its bytes and the others'
-ends are one commit. So none depends on another: where the first one is cancelled or its holder
-dies, somebody takes the next one, or takes it again.
+All rows of a group are equal until the first one is due. The service that claims the first row
+makes a digest of all rows that no service has locked, and commits its bytes together with the end
+of the others. So no row depends on another: if the first one is cancelled, or its service dies,
+some service claims the next one, or the same one again.
 """
 
 import json
@@ -16,71 +16,70 @@ import sqlalchemy as sa
 
 from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.outbox.database import Database
-from pyservice.outbox.history import add_history, steps
-from pyservice.outbox.models import QueuedReport, everybody
+from pyservice.outbox.history import add_history, history_rows
+from pyservice.outbox.models import QueuedReport, all_addresses
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import FREE, events, reports
+from pyservice.outbox.tables import UNLOCKED, events, reports
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.report.digest import Member
 from pyservice.report.schema import Report
 
-MOST = 500
-"""Builds in one digest; those beyond it have the next one."""
-ALONE: dict[str, Any] = {"digest_group": None}
-"""Of a row that waits for nobody."""
+NO_GROUP: dict[str, Any] = {"digest_group": None}
+"""The columns of a row that is in no digest group."""
 
 
 class DigestGroups:
-    """What a service does with the groups that it has the first of. Thread-safe."""
+    """The digest groups of one service. Thread-safe."""
 
-    def __init__(self, database: Database, holder: str) -> None:
-        """Look at nothing yet.
+    def __init__(self, database: Database, holder: str, *, max_members: int = 500) -> None:
+        """Read nothing yet.
 
         Args:
             database: the outbox's.
-            holder: who this is, in `reports.holder`.
+            holder: this service's value of `reports.locked_by`.
+            max_members: builds in one digest; the others have the next one.
         """
-        self._database, self._holder = database, holder
+        self._database, self._holder, self._max_members = database, holder, max_members
 
-    def others(self, first: QueuedReport) -> list[Member]:
-        """The builds that wait with that of an entry which was taken, the oldest first."""
+    def waiting_members(self, first: QueuedReport) -> list[Member]:
+        """Return the builds that wait together with a claimed report, the oldest first."""
         query = (
             sa.select(reports.c.id, reports.c.report)
-            .where(*_waiting(first))
+            .where(*_waiting_with(first))
             .order_by(reports.c.next_attempt_at, reports.c.id)
-            .limit(MOST - 1)
+            .limit(self._max_members - 1)
             .execution_options(yield_per=20)  # each may have a megabyte
         )
         with self._database.read() as read:
             rows = read.execute(query)
-            return [Member.of(row.id, Report.parse(row.report.encode())) for row in rows]
+            return [Member.from_report(row.id, Report.parse(row.report.encode())) for row in rows]
 
-    def left(self, first: QueuedReport) -> QueuedReport:
-        """Commit that an entry which was taken is a mail of its own; the others wait on.
+    def leave(self, first: QueuedReport) -> QueuedReport:
+        """Commit that a claimed report gets a mail of its own; the others go on waiting.
 
         Raises:
-            LostLeaseError: somebody else has taken it meanwhile.
+            LostLeaseError: another service has locked it meanwhile.
         """
 
         def commit(write: sa.Connection) -> None:
-            self._change(write, first, ALONE)
+            self._change(write, first, NO_GROUP)
 
         self._database.write(commit)
-        return replace(first, **ALONE)
+        return replace(first, **NO_GROUP)
 
-    def made(self, first: QueuedReport, mail: bytes, others: Sequence[str]) -> QueuedReport:
-        """Commit a digest's bytes and the ends of those it shows: from now on it is like any mail.
+    def store_digest(self, first: QueuedReport, mail: bytes, others: Sequence[str]) -> QueuedReport:
+        """Commit a digest's bytes and the end of its other members.
 
         Args:
-            first: as it was taken.
+            first: as it was claimed.
             mail: the bytes of the digest.
-            others: IDs of the reports that it shows beside its own.
+            others: IDs of the other reports that it shows.
 
         Returns:
-            The entry with its mail.
+            The first report with its mail, which is sent as any other.
 
         Raises:
-            LostLeaseError: somebody else has taken it meanwhile.
+            LostLeaseError: another service has locked it meanwhile.
             GroupChangedError: one of the others doesn't wait any more: nothing was committed.
         """
         now = time.time()
@@ -90,7 +89,7 @@ class DigestGroups:
         def commit(write: sa.Connection) -> None:
             self._change(write, first, values | {"size_bytes": reports.c.size_bytes + len(mail)})
             add_history(write, first.id, now, (State.QUEUED, note))
-            _end(write, first, others, now)
+            _end_others(write, first, others, now)
 
         self._database.write(commit)
         return replace(first, **values)
@@ -101,18 +100,18 @@ class DigestGroups:
             raise LostLeaseError
 
 
-def gather(write: sa.Connection, entry: QueuedReport, found: DigestGroup) -> QueuedReport:
-    """Let a report that was just accepted wait for others; it comes back as it is then."""
-    values: dict[str, Any] = {"digest_group": found.name, "next_attempt_at": found.next_attempt_at}
-    write.execute(reports.update().where(reports.c.id == entry.id).values(FREE | values))
-    wait = found.next_attempt_at - entry.created_at
-    note = f"over {found.limit}: it waits up to {wait:.0f} s for others like it"
+def join_group(write: sa.Connection, entry: QueuedReport, group: DigestGroup) -> QueuedReport:
+    """Let a new report wait in a digest group, and return it as it is then."""
+    values: dict[str, Any] = {"digest_group": group.name, "next_attempt_at": group.next_attempt_at}
+    write.execute(reports.update().where(reports.c.id == entry.id).values(UNLOCKED | values))
+    wait = group.next_attempt_at - entry.created_at
+    note = f"over {group.limit}: it waits up to {wait:.0f} s for others like it"
     add_history(write, entry.id, entry.created_at, (State.RECEIVED, note))
     return replace(entry, **values)
 
 
-def may_be_taken() -> sa.ColumnElement[bool]:
-    """Not those that wait for the first of their group."""
+def is_claimable() -> sa.ColumnElement[bool]:
+    """Return the condition that a row doesn't wait for the first one of its group."""
     first = reports.alias("first")
     is_waiting = sa.and_(first.c.digest_id.is_(None), first.c.next_attempt_at.is_not(None))
     is_before = sa.tuple_(first.c.next_attempt_at, first.c.id) < sa.tuple_(
@@ -124,24 +123,24 @@ def may_be_taken() -> sa.ColumnElement[bool]:
     return sa.or_(reports.c.digest_group.is_(None), reports.c.digest_id.is_not(None), ~has_first)
 
 
-def set_free(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
-    """Let those that a digest shows wait again, since it won't be sent, for one without its own."""
+def requeue_members(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:
+    """Let the other members of a cancelled digest wait again, for a digest without its build."""
     waiting = {
         "state": State.RECEIVED,
         "digest_id": None,
         "next_attempt_at": now,
         "ended_at": None,
-        "pending_recipients": json.dumps(everybody(digest["recipients"])),
+        "pending_recipients": json.dumps(all_addresses(digest["recipients"])),
     }
     others = sa.and_(reports.c.digest_id == digest["id"], reports.c.id != digest["id"])
-    freed = reports.update().where(others).values(waiting).returning(reports.c.id)
+    requeue = reports.update().where(others).values(waiting).returning(reports.c.id)
     note = f"the mail of {digest['id']} was cancelled: it waits for another one"
-    for entry_id in write.execute(freed).scalars().all():
-        add_history(write, entry_id, now, (State.RECEIVED, note))
+    for report_id in write.execute(requeue).scalars().all():
+        add_history(write, report_id, now, (State.RECEIVED, note))
 
 
-def _waiting(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
-    """The others of its group that nobody holds."""
+def _waiting_with(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions of the others of a group that no service has locked."""
     return (
         reports.c.digest_group == first.digest_group,
         reports.c.digest_id.is_(None),
@@ -151,8 +150,8 @@ def _waiting(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _end(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: float) -> None:
-    ended = reports.update().where(reports.c.id.in_(ids), *_waiting(first))
+def _end_others(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: float) -> None:
+    update = reports.update().where(reports.c.id.in_(ids), *_waiting_with(first))
     values = {
         "state": State.DIGESTED,
         "digest_id": first.id,
@@ -160,7 +159,9 @@ def _end(write: sa.Connection, first: QueuedReport, ids: Sequence[str], now: flo
         "ended_at": now,
         "pending_recipients": "[]",
     }
-    if write.execute(ended.values(values)).rowcount != len(ids):
+    if write.execute(update.values(values)).rowcount != len(ids):
         raise GroupChangedError
-    told = (State.DIGESTED, f"in the mail of {first.id}")
-    write.execute(events.insert(), [step for one in ids for step in steps(one, now, told)])
+    step = (State.DIGESTED, f"in the mail of {first.id}")
+    write.execute(
+        events.insert(), [row for report_id in ids for row in history_rows(report_id, now, step)]
+    )

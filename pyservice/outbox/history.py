@@ -5,23 +5,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from pyservice.outbox.models import Event
+from pyservice.outbox.states import State
 from pyservice.outbox.tables import events
 
 
-def steps(entry_id: str, at: float, *history: tuple[str, str]) -> list[dict[str, Any]]:
-    """Rows of a report's history, of states and what is said of them."""
+def history_rows(report_id: str, at: float, *history: tuple[str, str]) -> list[dict[str, Any]]:
+    """Return rows of `events` for steps of a report, each a state and a note."""
     return [
-        {"report_id": entry_id, "at": at, "state": state, "note": text} for state, text in history
+        {"report_id": report_id, "at": at, "state": state, "note": note} for state, note in history
     ]
 
 
-def add_history(write: sa.Connection, entry_id: str, at: float, *history: tuple[str, str]) -> None:
-    """Add to a report's history."""
-    write.execute(events.insert(), steps(entry_id, at, *history))
+def add_history(write: sa.Connection, report_id: str, at: float, *history: tuple[str, str]) -> None:
+    """Add steps to a report's history."""
+    write.execute(events.insert(), history_rows(report_id, at, *history))
 
 
-def history_of(read: sa.Connection, entry_id: str) -> tuple[Event, ...]:
-    """A report's history, the oldest first."""
-    query = sa.select(events).where(events.c.report_id == entry_id).order_by("number")
+def read_history(read: sa.Connection, report_id: str) -> tuple[Event, ...]:
+    """Return a report's history, the oldest step first."""
+    query = sa.select(events).where(events.c.report_id == report_id).order_by("number")
     rows = read.execute(query).mappings()
-    return tuple(Event(row["at"], row["state"], row["note"]) for row in rows)
+    return tuple(Event(row["at"], State(row["state"]), row["note"]) for row in rows)

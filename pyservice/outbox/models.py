@@ -1,4 +1,4 @@
-"""What the outbox holds: one row of its tables as a value."""
+"""The rows of the outbox's tables as values."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from pyservice.policy.recipients import KINDS, Recipients
 from pyservice.report.schema import Report
 
 
-def call_name(digest: str, key: str | None) -> str:
-    """What makes a repeated call one mail, in a row's `idempotency_key`."""
-    return f"key:{key}" if key else f"report:{digest}"
+def idempotency_key(report_hash: str, key: str | None) -> str:
+    """Return a row's `idempotency_key`, from the caller's key or from the report itself."""
+    return f"key:{key}" if key else f"report:{report_hash}"
 
 
 _PLAIN_COLUMNS = (
@@ -36,7 +36,7 @@ _PLAIN_COLUMNS = (
     "digest_group",
     "digest_id",
 )
-"""Those that an `QueuedReport` has as they are."""
+"""The columns that a `QueuedReport` has unchanged."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +44,40 @@ class Event:
     """A step in a report's history."""
 
     at: float
-    state: str
+    state: State
     note: str
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a mail behind Postfix, for one recipient."""
+    """What Postfix' log says of a mail for one recipient."""
 
     recipient: str
     state: str
     """`relayed` (the relay host took it), `deferred` or `bounced`."""
     reply: str
-    """In the words of the relay host, or of Postfix."""
+    """The words of the relay host, or of Postfix."""
     at: float
     next_attempt_after: float | None = None
-    """Deferred: Postfix tries again between this time and `next_before`, where that is known."""
+    """Deferred: Postfix tries again between this time and the next, where they are known."""
     next_attempt_before: float | None = None
 
 
 @dataclass(frozen=True)
 class LogEvent:
-    """What a line of Postfix' log tells of one of our mails: it is in the queue, or a receipt."""
+    """What a line of Postfix' log says of one of our mails: it is queued, or a receipt."""
 
     report_id: str | None
-    """None: known by its queue ID only."""
+    """None: the line has only the queue ID."""
     queue_id: str
     recipients: int = 0
-    """How many it was queued for; 0: it is about a receipt."""
+    """How many the mail was queued for; 0: the line is a receipt."""
     receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedReport:
-    """One report and how far its mail has come."""
+    """A report of the outbox, and where its mail is."""
 
     id: str
     owner: str
@@ -86,45 +86,45 @@ class QueuedReport:
     report: Report
     recipients: Recipients
     created_at: float
-    state: str
+    state: State
     mail: bytes | None = None
     pending_recipients: tuple[str, ...]
-    """Recipients that have neither been accepted nor refused yet."""
+    """Recipients that Postfix has neither accepted nor refused yet."""
     attempts: int = 0
     next_attempt_at: float | None
-    """When the next attempt is due; None: there is none."""
+    """When the next attempt is due, in seconds since the epoch; None: there is none."""
     accepted_by_postfix: bool = False
     """Whether Postfix has the mail for at least one recipient."""
     unconfirmed_attempts: int = 0
-    """How many attempts ended after the final dot without a reply: each may have been taken."""
+    """How many attempts ended after the final dot without a reply: Postfix may have each mail."""
     queue_id: str | None = None
     error: str | None = None
     node: str
-    """Whose service took it."""
+    """The node whose service claimed it last, or accepted it."""
     rerouted_to: str | None = None
-    """Who was asked in the recipients' place by the last attempt; None: they were."""
+    """The address that the last attempt used in place of the recipients; None: theirs."""
     digest_group: str | None = None
-    """The group of a report that was over a rate: it waits with others of it."""
+    """The digest group in which a report over a rate limit waits."""
     digest_id: str | None = None
-    """The ID of the report whose mail shows this build with others: its own, where it does."""
+    """The ID of the report whose mail is the digest that shows this build; it may be its own."""
 
     @property
     def date(self) -> datetime:
-        """When it was accepted: the date of its mail."""
+        """Return when it was accepted, which is the date of its mail."""
         return datetime.fromtimestamp(self.created_at, UTC)
 
-    def with_bytes(self, mail: bytes | None) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-        """The history and the columns of storing a mail's bytes, unless they are stored."""
+    def storing(self, mail: bytes | None) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+        """Return the history and the columns that store a mail's bytes, unless they are stored."""
         if mail is None or self.mail is not None:
             return [], {}
         return [(State.QUEUED, f"{len(mail)} bytes")], {"mail": mail}
 
     @classmethod
-    def of(cls, row: Mapping[Any, Any]) -> Self:
-        """The entry of a row of `reports`."""
+    def from_row(cls, row: Mapping[Any, Any]) -> Self:
+        """Return the report of a row of `reports`."""
         recipients = json.loads(row["recipients"])
         return cls(
-            **{name: row[name] for name in _PLAIN_COLUMNS},
+            **{name: row[name] for name in _PLAIN_COLUMNS} | {"state": State(row["state"])},
             report=Report.parse(row["report"].encode()),
             recipients=Recipients(
                 **{
@@ -136,7 +136,7 @@ class QueuedReport:
         )
 
     def columns(self) -> dict[str, Any]:
-        """The entry as a row of `reports`, without the idempotency key."""
+        """Return the report as a row of `reports`, without the idempotency key."""
         report = self.report.model_dump_json()
         return {name: getattr(self, name) for name in _PLAIN_COLUMNS} | {
             "report": report,
@@ -146,8 +146,8 @@ class QueuedReport:
         }
 
 
-def everybody(recipients: str) -> tuple[str, ...]:
-    """The addresses of all recipients in a row's `people`, each once."""
+def all_addresses(recipients: str) -> tuple[str, ...]:
+    """Return the addresses of all recipients in a row's `recipients`, each once."""
     kinds = json.loads(recipients)
     boxes = (box for kind in KINDS for box in kinds[kind])
     return tuple(dict.fromkeys(box["address"] for box in boxes))

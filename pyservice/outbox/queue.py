@@ -1,14 +1,11 @@
 """The durable queue between the API and Postfix.
 
-A report is committed here before its sender is told 202, its bytes before the first attempt, and
-each outcome before the next: a crash at any moment loses nothing. Who works on a row holds it by a
-lease; a row that was being sent when its holder died is sent again, and its history says that it
-may be doubled.
+A report is committed before its sender gets 202, its mail's bytes before the first attempt, and
+each result before the next attempt: a crash at any moment loses nothing. A service locks a row by a
+lease while it works on it. A row that was being sent when its service died is sent again, and its
+history says that the mail may be doubled.
 
-States: received → queued (the bytes are stored) → sending → accepted (Postfix took it), or failed
-(kept for a person), or cancelled by a person, or skipped by a dry run, or digested (in another's
-mail); after accepted, as Postfix' log tells, relayed, deferred or bounced. Times are seconds since
-the epoch, UTC.
+docs/glossary.md and states.py explain the states. Times are seconds since the epoch, UTC.
 """
 
 import json
@@ -27,20 +24,18 @@ from pyservice.outbox.batch_writes import BatchWrites, Change, NewReport
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
-from pyservice.outbox.groups import DigestGroups, may_be_taken
-from pyservice.outbox.history import history_of
-from pyservice.outbox.models import Event, QueuedReport, call_name
-from pyservice.outbox.receipts import doubted, free_all
+from pyservice.outbox.groups import DigestGroups, is_claimable
+from pyservice.outbox.history import read_history
+from pyservice.outbox.models import Event, QueuedReport, idempotency_key
+from pyservice.outbox.receipts import recover_interrupted, unlock_all
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import FREE, reports
+from pyservice.outbox.tables import UNLOCKED, reports
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
 LEASE = 60.0
-"""Seconds for which a row is held; who lives renews it before somebody else may take it."""
-FARTHEST = 1800.0
-"""Seconds: nothing is due later than that, unless the clock was set back; so it is due at once."""
+"""Seconds for which a row is locked; a service that lives renews its leases in time."""
 
 _log = structlog.get_logger()
 
@@ -49,32 +44,40 @@ class Outbox:
     """The queue. Thread-safe; `close` it."""
 
     def __init__(
-        self, database: Database, *, host: str, node: str, room: Capacity | None = None
+        self,
+        database: Database,
+        *,
+        host: str,
+        node: str,
+        capacity: Capacity | None = None,
+        max_wait: float = 1800.0,
     ) -> None:
-        """Take back what a crash left behind.
+        """Unlock the rows that a crash left locked.
 
         Args:
             database: where it is kept.
             host: the right side of Message-IDs.
-            node: this one's name, for its rows.
-            room: how much it may hold; None: no limit.
+            node: the name of this service's node.
+            capacity: the limits of the outbox; None: no limit.
+            max_wait: seconds after which each row is due, as long as nobody sets the clock back.
         """
         self._database, self._host, self._node = database, host, node
+        self._max_wait = max_wait
         self._holder = f"{node}/{uuid.uuid4().hex}"
-        self._batches = BatchWrites(database, self._holder, self._lease, room)
+        self._batches = BatchWrites(database, self._holder, self._lease, capacity)
         self.groups = DigestGroups(database, self._holder)
         self._closing = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._renewer = threading.Thread(target=self._renew_leases, daemon=True)
         if database.is_shared:
-            self._keeper.start()
+            self._renewer.start()
         else:
-            database.write(free_all)
+            database.write(unlock_all)
 
     def close(self) -> None:
         """Stop renewing leases."""
         self._closing.set()
-        if self._keeper.is_alive():
-            self._keeper.join()
+        if self._renewer.is_alive():
+            self._renewer.join()
 
     def accept(
         self,
@@ -93,7 +96,7 @@ class Outbox:
             recipients: who gets its mail.
             owner: the token's name. Each owner has its own keys.
             key: the caller's idempotency key; None: the report's hash is the key.
-            hold: lock the row for this service, as `take` does, unless it has a digest group.
+            hold: lock the row for this service, as `claim` does, unless it has a digest group.
             digest_group: the group in which the report waits for a digest; None: it doesn't wait.
 
         Returns:
@@ -101,12 +104,12 @@ class Outbox:
             it is new. Its exception is a ConflictError if the key was used for another report, or
             a FullError if the report is new and the outbox is full.
         """
-        now, entry_id = time.time(), str(uuid.uuid4())
+        now, report_id = time.time(), str(uuid.uuid4())
         entry = QueuedReport(
-            id=entry_id,
+            id=report_id,
             owner=owner,
             report_hash=report.digest(),
-            message_id=message_id(entry_id, self._host),
+            message_id=message_id(report_id, self._host),
             report=report,
             recipients=recipients,
             created_at=now,
@@ -115,139 +118,145 @@ class Outbox:
             next_attempt_at=now,
             node=self._node,
         )
-        new = NewReport(entry, call_name(entry.report_hash, key), hold, digest_group)
+        new = NewReport(entry, idempotency_key(entry.report_hash, key), hold, digest_group)
         return self._database.submit(self._batches.accept, new)
 
-    def get(self, entry_id: str, *, owner: str) -> tuple[QueuedReport, tuple[Event, ...]]:
-        """One entry with its history.
+    def get(self, report_id: str, *, owner: str) -> tuple[QueuedReport, tuple[Event, ...]]:
+        """Return a report with its history.
 
         Raises:
             NotFoundError: there is none, or it is another token's.
         """
         with self._database.read() as read:
-            is_meant = reports.c.id == entry_id.replace("\0", "")  # PostgreSQL knows no such text
-            row = read.execute(sa.select(reports).where(is_meant)).mappings().one_or_none()
+            same_id = reports.c.id == report_id.replace("\0", "")  # PostgreSQL has no such text
+            row = read.execute(sa.select(reports).where(same_id)).mappings().one_or_none()
             if row is None or owner != row["owner"]:
                 raise NotFoundError("There is no such report.")
-            return QueuedReport.of(row), history_of(read, entry_id)
+            return QueuedReport.from_row(row), read_history(read, report_id)
 
-    def take(self, limit: int = 1) -> list[QueuedReport]:
-        """Entries that are due, for this process alone until `settle` or `release`.
+    def claim(self, limit: int = 1) -> list[QueuedReport]:
+        """Claim reports that are due, until `finish_attempt` or `release`.
 
         Args:
             limit: how many at most.
         """
         now = time.time()
         is_due = sa.or_(
-            reports.c.next_attempt_at <= now, reports.c.next_attempt_at > now + FARTHEST
+            reports.c.next_attempt_at <= now, reports.c.next_attempt_at > now + self._max_wait
         )
-        due = sa.and_(is_due, self._is_free())
+        due = sa.and_(is_due, self._is_unlocked())
         with self._database.read() as read:
             if read.execute(sa.select(reports.c.id).where(due).limit(1)).first() is None:
                 return []
 
-        def take(write: sa.Connection) -> list[QueuedReport]:
+        def claim(write: sa.Connection) -> list[QueuedReport]:
             query = sa.select(reports).where(due).order_by("next_attempt_at").limit(limit)
             rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
-            taken = [self._taken(write, row) for row in rows]
-            return [entry for entry in taken if entry.next_attempt_at is not None]
+            claimed = [self._claim(write, row) for row in rows]
+            return [entry for entry in claimed if entry.next_attempt_at is not None]
 
-        return self._database.write(take)
+        return self._database.write(claim)
 
-    def _taken(self, write: sa.Connection, row: sa.RowMapping) -> QueuedReport:
-        values: dict[str, Any] = {"node": self._node} | self._lease() | doubted(write, row)
+    def _claim(self, write: sa.Connection, row: sa.RowMapping) -> QueuedReport:
+        recovered = recover_interrupted(write, row)
+        values: dict[str, Any] = {"node": self._node} | self._lease() | recovered
         write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
-        return QueuedReport.of({**row, **values})
+        return QueuedReport.from_row({**row, **values})
 
     def release(self, *entries: QueuedReport) -> None:
-        """Give entries back as they were."""
+        """Unlock claimed reports, and change nothing else."""
         ids = reports.c.id.in_([entry.id for entry in entries])
-        free = reports.update().where(ids, reports.c.locked_by == self._holder).values(FREE)
-        self._database.write(lambda write: write.execute(free))
+        unlock = reports.update().where(ids, reports.c.locked_by == self._holder).values(UNLOCKED)
+        self._database.write(lambda write: write.execute(unlock))
 
     def next_due(self) -> float | None:
-        """When the next entry that nobody has is due."""
+        """Return when the next report that no service has locked is due."""
         with self._database.read() as read:
             query = sa.select(sa.func.min(reports.c.next_attempt_at)).where(
-                reports.c.next_attempt_at.is_not(None), self._is_free()
+                reports.c.next_attempt_at.is_not(None), self._is_unlocked()
             )
             return read.execute(query).scalar()
 
-    def sending(self, entry: QueuedReport, mail: bytes, to: str | None = None) -> None:
-        """Commit the mail's bytes and that it is on its way, before the first octet is sent.
+    def start_attempt(
+        self, entry: QueuedReport, mail: bytes, reroute_to: str | None = None
+    ) -> None:
+        """Commit the mail's bytes and the start of an attempt, before the first octet is sent.
 
         Args:
-            entry: as it was taken.
+            entry: as it was claimed.
             mail: its bytes.
-            to: who gets it in the recipients' place; None: they do.
+            reroute_to: the address that gets it in place of its recipients; None: they get it.
 
         Raises:
-            LostLeaseError: somebody else has taken it meanwhile.
+            LostLeaseError: another service has locked it meanwhile.
         """
-        instead = (
-            f", rerouted to {to} instead of {len(entry.pending_recipients)} recipients"
-            if to
+        rerouted = (
+            f", rerouted to {reroute_to} instead of {len(entry.pending_recipients)} recipients"
+            if reroute_to
             else ""
         )
-        history, values = entry.with_bytes(mail)
-        history.append((State.SENDING, f"attempt {entry.attempts + 1}{instead}"))
+        history, values = entry.storing(mail)
+        history.append((State.SENDING, f"attempt {entry.attempts + 1}{rerouted}"))
         values |= {
             "state": State.SENDING,
             "attempts": entry.attempts + 1,
             "logged_queue_id": None,
-            "rerouted_to": to,
+            "rerouted_to": reroute_to,
         }
         change = Change(entry, time.time(), values, tuple(history))
-        if not self._database.submit(self._batches.send, change).result():
+        if not self._database.submit(self._batches.start_attempts, change).result():
             raise LostLeaseError
 
-    def settle(
+    def finish_attempt(
         self,
         entry: QueuedReport,
         *,
         state: str,
         note: str,
         error: str | None = None,
-        pending: tuple[str, ...] = (),
-        due: float | None = None,
-        taken: bool = False,
-        uncertain: bool = False,
+        pending_recipients: tuple[str, ...] = (),
+        next_attempt_at: float | None = None,
+        accepted_by_postfix: bool = False,
+        unconfirmed: bool = False,
         queue_id: str | None = None,
         mail: bytes | None = None,
-    ) -> str:
-        """Commit what became of an attempt, give the entry back and return its state.
+    ) -> State:
+        """Commit the result of an attempt, and unlock the report.
 
         Args:
-            entry: as it was taken.
-            state: what it is now, unless Postfix' log says that it is `accepted`.
-            note: the attempt in the history's words.
-            error: what went wrong, for whom; None: nothing did this time.
-            pending: recipients to try again at `due`.
-            due: seconds since the epoch; None: there is no further attempt.
-            taken: Postfix took it for some recipients.
-            uncertain: Postfix may have taken it.
-            queue_id: Postfix' queue ID, where it told one.
-            mail: its bytes, where there was no attempt.
+            entry: as it was claimed.
+            state: its new state, unless Postfix' log says that it is `accepted`.
+            note: the result in the history's words.
+            error: what went wrong; None: nothing this time.
+            pending_recipients: recipients of the next attempt.
+            next_attempt_at: seconds since the epoch; None: there is no further attempt.
+            accepted_by_postfix: whether Postfix accepted it for some recipients.
+            unconfirmed: whether Postfix may have it, since the reply to the final dot was lost.
+            queue_id: Postfix' queue ID, if its reply had one.
+            mail: the mail's bytes, if there was no attempt.
+
+        Returns:
+            The report's state now.
         """
         now = time.time()
-        history, values = entry.with_bytes(mail)
-        values |= FREE | {
+        history, values = entry.storing(mail)
+        values |= UNLOCKED | {
             "state": state,
-            "pending_recipients": json.dumps(pending),
-            "next_attempt_at": due,
-            "accepted_by_postfix": entry.accepted_by_postfix or taken,
-            "unconfirmed_attempts": entry.unconfirmed_attempts + uncertain,
+            "pending_recipients": json.dumps(pending_recipients),
+            "next_attempt_at": next_attempt_at,
+            "accepted_by_postfix": entry.accepted_by_postfix or accepted_by_postfix,
+            "unconfirmed_attempts": entry.unconfirmed_attempts + unconfirmed,
             "queue_id": queue_id or entry.queue_id,
             "error": error or entry.error,
-            "ended_at": now if due is None else None,
+            "ended_at": now if next_attempt_at is None else None,
         }
 
-        # The log may have told of an earlier attempt while this one was under way.
-        in_doubt = uncertain or (entry.unconfirmed_attempts > 0 and state != State.ACCEPTED)
-        change = Change(entry, now, values, (*history, (state, note)), in_doubt)
-        return self._database.submit(self._batches.settle, change).result()
+        # The log may have had an earlier attempt while this one was under way.
+        is_unconfirmed = unconfirmed or (entry.unconfirmed_attempts > 0 and state != State.ACCEPTED)
+        change = Change(entry, now, values, (*history, (state, note)), is_unconfirmed)
+        return self._database.submit(self._batches.finish_attempts, change).result()
 
-    def _keep(self) -> None:
+    def _renew_leases(self) -> None:
         """Renew the leases, until `close`."""
         mine = sa.and_(reports.c.locked_by == self._holder, reports.c.next_attempt_at.is_not(None))
 
@@ -258,14 +267,17 @@ class Outbox:
             try:
                 self._database.write(renew)
             except sa.exc.SQLAlchemyError as error:
-                # Others take over what this one holds, if it goes on for too long.
+                # If this goes on for too long, other services take over what this one has locked.
                 _log.error("outbox.error", reason=cause(error))
 
     def _lease(self) -> dict[str, Any]:
         return {"locked_by": self._holder, "locked_until": self._database.now() + LEASE}
 
-    def _is_free(self) -> sa.ColumnElement[bool]:
-        """Nobody has it, or not any more; what this process has it keeps, whatever the clock."""
-        held = reports.c.locked_by
-        ran_out = sa.and_(held != self._holder, reports.c.locked_until < self._database.now())
-        return sa.and_(sa.or_(held.is_(None), ran_out), may_be_taken())
+    def _is_unlocked(self) -> sa.ColumnElement[bool]:
+        """Return the condition that no service has locked a row, or its lease has run out.
+
+        Rows of this service stay locked, whatever the clock says.
+        """
+        holder = reports.c.locked_by
+        has_run_out = sa.and_(holder != self._holder, reports.c.locked_until < self._database.now())
+        return sa.and_(sa.or_(holder.is_(None), has_run_out), is_claimable())

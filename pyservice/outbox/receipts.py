@@ -1,38 +1,37 @@
-"""What Postfix' log told of our mails, beside their rows in the outbox."""
+"""The receipts in Postfix' log, kept beside the rows of the outbox."""
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
 from pyservice.outbox.database import Database
-from pyservice.outbox.history import add_history, steps
-from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, everybody
+from pyservice.outbox.history import add_history, history_rows
+from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, all_addresses
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
 from pyservice.outbox.tables import (
-    FREE,
-    THIS,
+    ROW_ID,
+    UNLOCKED,
     UPDATE,
     events,
     log_positions,
     receipts_table,
     reports,
 )
-from pyservice.outbox.write_queue import MAX_GROUP
 
 
 @dataclass(frozen=True)
 class NewReceipts:
-    """What Postfix' log told that wasn't known."""
+    """What was new in a part of Postfix' log."""
 
     receipts: tuple[Receipt, ...]
-    settled: int
-    """Mails whose reply was lost, and which Postfix has."""
+    confirmed: int
+    """How many mails Postfix has whose reply was lost."""
     report_ids: frozenset[str]
-    """The reports that anything was told of."""
+    """The reports that the log is about."""
 
 
 Position = Mapping[str, Any]
@@ -40,7 +39,7 @@ Position = Mapping[str, Any]
 
 
 _Row = dict[str, Any]
-_NEEDED = tuple(
+_COLUMNS = tuple(
     reports.c[name]
     for name in (
         "id",
@@ -52,156 +51,165 @@ _NEEDED = tuple(
         "rerouted_to",
     )
 )
-"""Of a report's row, which is large with its mail."""
+"""The columns of a report that are read here: the whole row is large, with its mail."""
 
 
 class ReceiptStore:
     """The receipts of one node's mails. Thread-safe."""
 
-    def __init__(self, database: Database, node: str) -> None:
-        self._database, self._node = database, node
+    def __init__(self, database: Database, node: str, *, batch_size: int = 64) -> None:
+        """Read nothing yet.
+
+        Args:
+            database: the outbox's.
+            node: the name of this service's node.
+            batch_size: log events that one statement looks up.
+        """
+        self._database, self._node, self._batch_size = database, node, batch_size
         self._put_receipts, self._put_position = map(database.put, (receipts_table, log_positions))
 
     def receipts(self, entry: QueuedReport) -> tuple[Receipt, ...]:
-        """What Postfix' log told last of each recipient of a mail."""
+        """Return the last receipt of each recipient of a mail."""
         with self._database.read() as read:
-            found = _receipts(read, [entry.id]).get(entry.id, {})
-            return tuple(found[recipient] for recipient in sorted(found))
+            receipts = _receipts(read, [entry.id]).get(entry.id, {})
+            return tuple(receipts[recipient] for recipient in sorted(receipts))
 
     def position(self) -> Position | None:
-        """How far this node's log of Postfix was read; None: not yet."""
+        """Return how far this node's log of Postfix was read; None: it was not read yet."""
         query = sa.select(log_positions.c.position).where(log_positions.c.node == self._node)
         with self._database.read() as read:
-            kept = read.execute(query).scalar()
-            return None if kept is None else dict(json.loads(kept))
+            position = read.execute(query).scalar()
+            return None if position is None else dict(json.loads(position))
 
-    def record(self, traces: Sequence[LogEvent], position: Position) -> NewReceipts:
-        """Commit what Postfix' log told, and that it was read so far."""
+    def record(self, log_events: Sequence[LogEvent], position: Position) -> NewReceipts:
+        """Commit what Postfix' log says of mails, and how far it was read."""
 
         def commit(write: sa.Connection) -> NewReceipts:
             receipts: list[Receipt] = []
-            settled = 0
-            told: set[str] = set()
-            for start in range(0, len(traces), MAX_GROUP):
-                group = traces[start : start + MAX_GROUP]
-                rows = self._traced(write, group)
-                some = [(rows[trace], trace) for trace in group if trace in rows]
-                told.update(row["id"] for row, _ in some)
-                settled += sum(self._queued(write, row, trace) for row, trace in some)
-                receipts += self._receive(write, some)
-            kept = {"node": self._node, "position": json.dumps(position)}
-            write.execute(self._put_position, kept)
-            return NewReceipts(tuple(receipts), settled, frozenset(told))
+            confirmed = 0
+            report_ids: set[str] = set()
+            for start in range(0, len(log_events), self._batch_size):
+                batch = log_events[start : start + self._batch_size]
+                rows = self._rows(write, batch)
+                known = [(rows[event], event) for event in batch if event in rows]
+                report_ids.update(row["id"] for row, _ in known)
+                confirmed += sum(self._confirm(write, row, event) for row, event in known)
+                receipts += self._keep(write, known)
+            values = {"node": self._node, "position": json.dumps(position)}
+            write.execute(self._put_position, values)
+            return NewReceipts(tuple(receipts), confirmed, frozenset(report_ids))
 
         return self._database.write(commit)
 
-    def _traced(self, write: sa.Connection, traces: Sequence[LogEvent]) -> dict[LogEvent, _Row]:
-        """The rows that they are about, one for all that tell of the same."""
-        ids = [trace.report_id for trace in traces if trace.report_id]
-        queue_ids = [trace.queue_id for trace in traces if not trace.report_id]
+    def _rows(self, write: sa.Connection, batch: Sequence[LogEvent]) -> dict[LogEvent, _Row]:
+        """Return the row of each log event, the same object for all events of a report."""
+        ids = [event.report_id for event in batch if event.report_id]
+        queue_ids = [event.queue_id for event in batch if not event.report_id]
         here = sa.and_(reports.c.queue_id.in_(queue_ids), reports.c.node == self._node)
-        query = sa.select(*_NEEDED).where(sa.or_(reports.c.id.in_(ids), here))
+        query = sa.select(*_COLUMNS).where(sa.or_(reports.c.id.in_(ids), here))
         rows = [dict(row) for row in write.execute(query).mappings()]
         by_id = {row["id"]: row for row in rows}
         by_queue_id = {row["queue_id"]: by_id[row["id"]] for row in rows}
         return {
-            trace: row
-            for trace in traces
-            if (row := by_id.get(trace.report_id or "") or by_queue_id.get(trace.queue_id))
+            event: row
+            for event in batch
+            if (row := by_id.get(event.report_id or "") or by_queue_id.get(event.queue_id))
         }
 
-    def _receive(
-        self, write: sa.Connection, some: Sequence[tuple[_Row, LogEvent]]
-    ) -> list[Receipt]:
-        """Keep what is told last, and return what is new."""
-        known = _receipts(write, [row["id"] for row, trace in some if trace.receipt])
+    def _keep(self, write: sa.Connection, known: Sequence[tuple[_Row, LogEvent]]) -> list[Receipt]:
+        """Keep the last receipt of each recipient, and return those that are news."""
+        kept = _receipts(write, [row["id"] for row, event in known if event.receipt])
         new: dict[tuple[str, str], dict[str, Any]] = {}
         history, receipts, states = [], [], {}
-        for row, trace in some:
-            if (receipt := trace.receipt) is None:
+        for row, event in known:
+            if (receipt := event.receipt) is None:
                 continue
-            told = known.setdefault(row["id"], {})
-            before = told.get(receipt.recipient)
-            told[receipt.recipient] = receipt
+            of_report = kept.setdefault(row["id"], {})
+            before = of_report.get(receipt.recipient)
+            of_report[receipt.recipient] = receipt
             new[row["id"], receipt.recipient] = {"report_id": row["id"], **asdict(receipt)}
             if before and (before.state, before.reply) == (receipt.state, receipt.reply):
                 continue  # deferred as before: the history would grow for days
             step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
-            history += steps(row["id"], receipt.at, step)
+            history += history_rows(row["id"], receipt.at, step)
             receipts.append(receipt)
             if row["state"] in ACCEPTED_BY_POSTFIX:
-                states[row["id"]] = _worst(told)
+                states[row["id"]] = _most_severe(of_report.values())
         if new:
             write.execute(self._put_receipts, list(new.values()))
         if history:
             write.execute(events.insert(), history)
         if states:
-            changes = [{THIS: entry_id, "state": state} for entry_id, state in states.items()]
+            changes = [{ROW_ID: report_id, "state": state} for report_id, state in states.items()]
             write.execute(UPDATE, changes)
         return receipts
 
-    def _queued(self, write: sa.Connection, row: _Row, trace: LogEvent) -> bool:
-        """Whether a mail is settled by being in Postfix' queue, since its reply was lost."""
-        if trace.receipt is not None or row["state"] not in {
+    def _confirm(self, write: sa.Connection, row: _Row, event: LogEvent) -> bool:
+        """Whether the log confirms, by a mail in Postfix' queue, an attempt without a reply."""
+        if event.receipt is not None or row["state"] not in {
             State.SENDING,
             State.QUEUED,
             State.SKIPPED,
         }:
             return False
-        # The log tells how many recipients it was, and not who. Were they not all there are, it
-        # might be about an earlier attempt for others, and some would never get the mail.
+        # The log has the number of recipients, and not their addresses. If some were missing, the
+        # line might be about an earlier attempt for others, and some would never get the mail.
         pending = json.loads(row["pending_recipients"])
-        is_for_all = set(pending) == set(everybody(row["recipients"]))
-        if trace.recipients != (1 if row["rerouted_to"] else len(pending)) or not is_for_all:
+        is_for_all = set(pending) == set(all_addresses(row["recipients"]))
+        if event.recipients != (1 if row["rerouted_to"] else len(pending)) or not is_for_all:
             return False
         values: dict[str, Any] = {}
         if row["state"] == State.SENDING:  # until its reply is there, or lost
-            values = {"logged_queue_id": trace.queue_id}
+            values = {"logged_queue_id": event.queue_id}
         elif row["unconfirmed_attempts"]:
-            values = _settled_by_log(write, row["id"], trace.queue_id)
+            values = _finished_by_log(write, row["id"], event.queue_id)
         if values:
-            write.execute(UPDATE, {THIS: row["id"], **values})
+            write.execute(UPDATE, {ROW_ID: row["id"], **values})
             row |= values
         return "state" in values
 
 
-def doubted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
-    """What becomes of a row that its dead holder may have been sending."""
+def recover_interrupted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
+    """Return new values of a row whose service died, perhaps while sending, and add its history."""
     if row["state"] != State.SENDING:
         return {}
     if row["logged_queue_id"]:
-        return _settled_by_log(write, row["id"], row["logged_queue_id"])
+        return _finished_by_log(write, row["id"], row["logged_queue_id"])
     note = "the service stopped while sending: it may be doubled"
     add_history(write, row["id"], time.time(), (State.QUEUED, note))
     return {"state": State.QUEUED, "unconfirmed_attempts": row["unconfirmed_attempts"] + 1}
 
 
-def free_all(write: sa.Connection) -> None:
-    """Take back what is held: nobody else has the file, so whoever held it is dead."""
-    held = reports.c.locked_by.is_not(None)
-    for row in write.execute(sa.select(reports).where(held)).mappings().all():
-        free = reports.update().where(reports.c.id == row["id"])
-        write.execute(free.values(FREE | doubted(write, row)))
+def unlock_all(write: sa.Connection) -> None:
+    """Unlock all rows: the caller alone has the file, so the services that locked them are dead."""
+    locked = reports.c.locked_by.is_not(None)
+    for row in write.execute(sa.select(reports).where(locked)).mappings().all():
+        unlock = reports.update().where(reports.c.id == row["id"])
+        write.execute(unlock.values(UNLOCKED | recover_interrupted(write, row)))
 
 
-def settle_if_logged(write: sa.Connection, entry_id: str) -> bool:
-    """After a lost reply: whether what the log told while the mail was sent settles it."""
-    row = reports.c.id == entry_id
+def finish_if_logged(write: sa.Connection, report_id: str) -> bool:
+    """End a report whose reply was lost, if the log had its mail during the attempt.
+
+    Returns:
+        Whether it has ended so.
+    """
+    row = reports.c.id == report_id
     queue_id = write.execute(sa.select(reports.c.logged_queue_id).where(row)).scalar()
     if queue_id is None:
         return False
-    values = _settled_by_log(write, entry_id, queue_id)
+    values = _finished_by_log(write, report_id, queue_id)
     write.execute(reports.update().where(row).values(values))
     return True
 
 
-def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[str, Any]:
-    """What becomes of a mail whose reply was lost and which Postfix' log says to be queued."""
+def _finished_by_log(write: sa.Connection, report_id: str, queue_id: str) -> dict[str, Any]:
+    """Return new values of a row whose reply was lost and whose mail is in Postfix' queue."""
     now = time.time()
     note = f"Postfix' log has it, queued as {queue_id}: it is not sent again"
-    add_history(write, entry_id, now, (State.ACCEPTED, note))
-    return FREE | {
-        "state": states_of(write, [entry_id]).get(entry_id, State.ACCEPTED),
+    add_history(write, report_id, now, (State.ACCEPTED, note))
+    return UNLOCKED | {
+        "state": states_by_log(write, [report_id]).get(report_id, State.ACCEPTED),
         "pending_recipients": "[]",
         "next_attempt_at": None,
         "accepted_by_postfix": True,
@@ -211,29 +219,29 @@ def _settled_by_log(write: sa.Connection, entry_id: str, queue_id: str) -> dict[
     }
 
 
-def states_of(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, str]:
-    """The states of mails that Postfix has, as its log tells; of those that it tells nothing of
-    there is none.
-    """
-    return {entry_id: _worst(told) for entry_id, told in _receipts(read, entry_ids).items()}
+def states_by_log(read: sa.Connection, report_ids: Sequence[str]) -> dict[str, State]:
+    """Return the states of mails that Postfix has, for those of which there are receipts."""
+    return {
+        report_id: _most_severe(receipts.values())
+        for report_id, receipts in _receipts(read, report_ids).items()
+    }
 
 
-def _receipts(read: sa.Connection, entry_ids: Sequence[str]) -> dict[str, dict[str, Receipt]]:
-    """For each that there are some of: by recipient."""
-    found: dict[str, dict[str, Receipt]] = {}
-    if entry_ids:
-        query = sa.select(receipts_table).where(receipts_table.c.report_id.in_(entry_ids))
+def _receipts(read: sa.Connection, report_ids: Sequence[str]) -> dict[str, dict[str, Receipt]]:
+    """Return the receipts by report and recipient."""
+    receipts: dict[str, dict[str, Receipt]] = {}
+    if report_ids:
+        query = sa.select(receipts_table).where(receipts_table.c.report_id.in_(report_ids))
         for row in read.execute(query).mappings():
-            found.setdefault(row["report_id"], {})[row["recipient"]] = _receipt(row)
-    return found
+            receipts.setdefault(row["report_id"], {})[row["recipient"]] = _receipt(row)
+    return receipts
 
 
 def _receipt(row: sa.RowMapping) -> Receipt:
     return Receipt(**{field.name: row[field.name] for field in fields(Receipt)})
 
 
-def _worst(receipts: Mapping[str, Receipt]) -> str:
-    """The state of a mail that Postfix has."""
-    return max(
-        (State.ACCEPTED, *(one.state for one in receipts.values())), key=ACCEPTED_BY_POSTFIX.index
-    )
+def _most_severe(receipts: Iterable[Receipt]) -> State:
+    """Return the state of a mail with these receipts."""
+    states = (State.ACCEPTED, *(State(receipt.state) for receipt in receipts))
+    return max(states, key=ACCEPTED_BY_POSTFIX.index)

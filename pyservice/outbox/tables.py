@@ -34,11 +34,9 @@ reports = sa.Table(
     sa.Column("locked_until", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("size_bytes", sa.Integer, nullable=False, server_default="0"),
-    sa.Column(
-        "logged_queue_id", sa.String
-    ),  # the queue ID that Postfix' log told while it was sent
+    sa.Column("logged_queue_id", sa.String),  # the queue ID in Postfix' log, during an attempt
     sa.Column("rerouted_to", sa.String),
-    sa.Column("digest_group", sa.String),  # the group of a report that was over a rate
+    sa.Column("digest_group", sa.String),  # the group of a report over a rate limit
     sa.Column("digest_id", sa.String),  # the report whose mail shows this one; its own, if it does
     sa.UniqueConstraint("owner", "idempotency_key"),
 )
@@ -46,15 +44,15 @@ for _name, *_columns in (
     ("next_attempt_at", reports.c.next_attempt_at, reports.c.size_bytes),
     ("queue_id", reports.c.queue_id),
 ):
-    # Without those that have ended, which are nearly all.
+    # Without reports that have ended, which are nearly all.
     _condition = _columns[0].is_not(None)
     sa.Index(f"reports_{_name}", *_columns, sqlite_where=_condition, postgresql_where=_condition)
-_gathered = sa.and_(reports.c.digest_group.is_not(None), reports.c.digest_id.is_(None))
+_waits_in_group = sa.and_(reports.c.digest_group.is_not(None), reports.c.digest_id.is_(None))
 sa.Index(
     "reports_digest_group",
     *(reports.c.digest_group, reports.c.next_attempt_at, reports.c.id),
-    sqlite_where=_gathered,
-    postgresql_where=_gathered,
+    sqlite_where=_waits_in_group,
+    postgresql_where=_waits_in_group,
 )
 _digested = reports.c.digest_id.is_not(None)
 sa.Index(
@@ -64,7 +62,7 @@ sa.Index(
     postgresql_where=_digested,
 )
 sa.Index("reports_ended_at", reports.c.ended_at)
-# What is asked of many reports at once is in an index: rows are large, and slow to read through.
+# Queries over many reports read an index alone: rows are large, and slow to read.
 sa.Index("reports_created_at", reports.c.created_at, reports.c.id, reports.c.owner, reports.c.state)
 
 events = sa.Table(
@@ -88,7 +86,7 @@ receipts_table = sa.Table(
     sa.Column("next_attempt_after", sa.Float),
     sa.Column("next_attempt_before", sa.Float),
 )
-"""What Postfix' log told last of each recipient."""
+"""The last receipt of each recipient."""
 
 log_positions = sa.Table(
     "log_positions",
@@ -96,10 +94,10 @@ log_positions = sa.Table(
     sa.Column("node", sa.String, primary_key=True),
     sa.Column("position", sa.Text, nullable=False),
 )
-"""How far each node's log of Postfix was read."""
+"""How far the service of each node has read Postfix' log."""
 
-THIS = "this_report"
-UPDATE = reports.update().where(reports.c.id == sa.bindparam(THIS))
-"""Of many rows at once: each by its ID, `THIS`, and its columns."""
-FREE: dict[str, Any] = {"locked_by": None, "locked_until": None}
-"""Of a row that nobody holds."""
+ROW_ID = "row_id"
+UPDATE = reports.update().where(reports.c.id == sa.bindparam(ROW_ID))
+"""Changes many rows in one statement, each by its ID (`ROW_ID`) and its columns."""
+UNLOCKED: dict[str, Any] = {"locked_by": None, "locked_until": None}
+"""The columns of a row that no service has locked."""

@@ -142,7 +142,7 @@ class LogWatcher:
     def _count(self, news: NewReceipts) -> None:
         for receipt in news.receipts:
             self._metrics.receipt(receipt.state)
-        for _ in range(news.settled):
+        for _ in range(news.confirmed):
             self._metrics.mail_ended("accepted")
         for report_id in news.report_ids:
             self._callback.changed(report_id)

@@ -27,13 +27,13 @@ class Member:
     """Its error's line, or how many tests failed, or nothing."""
 
     @classmethod
-    def of(cls, entry_id: str, report: Report) -> "Member":
+    def from_report(cls, report_id: str, report: Report) -> "Member":
         """What a digest shows of a report."""
         told = first_line(report.error.message)[:LONGEST] if report.error else ""
         if report.error is None and report.tests and report.tests.failed:
             told = f"{report.tests.failed} test{'s' * (report.tests.failed > 1)} failed"
         build = report.build.model_copy(update={"description": None, "causes": []})
-        return cls(entry_id, build, told)
+        return cls(report_id, build, told)
 
     @property
     def headline(self) -> Headline:

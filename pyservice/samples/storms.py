@@ -46,7 +46,7 @@ def load_digest(name: str) -> Digest:
     else:
         raise KeyError(name)
     reports.sort(key=lambda report: report.build.started_at)
-    return Digest(tuple(Member.of(str(n), report) for n, report in enumerate(reports)))
+    return Digest(tuple(Member.from_report(str(n), report) for n, report in enumerate(reports)))
 
 
 def _report(job: str, count: int, result: Result) -> Report:

@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     node = socket.gethostname()
     database = Database(settings.outbox_url)
     room = Capacity(current)
-    outbox = Outbox(database, host=host, node=node, room=room)
+    outbox = Outbox(database, host=host, node=node, capacity=room)
     retention = Retention(database, current)
     ledger = ReceiptStore(database, node)
     metrics = Metrics()

@@ -38,7 +38,7 @@ def accept(
 
 
 def taken(outbox: Outbox) -> QueuedReport:
-    [entry] = outbox.take()
+    [entry] = outbox.claim()
     return entry
 
 

@@ -239,8 +239,8 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
         metrics.watch(database, lambda: None, LiveSettings(Settings()))
         accept(outbox)
         ended = accept(outbox, other(3), hold=True)
-        outbox.sending(ended, b"bytes")
-        outbox.settle(ended, state="failed", note="550 no")
+        outbox.start_attempt(ended, b"bytes")
+        outbox.finish_attempt(ended, state="failed", note="550 no")
         statements: list[tuple[str, Any]] = []
 
         def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:

@@ -94,8 +94,8 @@ def test_show_of_a_digest(url: str) -> None:
     """A report whose build another's mail shows names that one, and has no mail of its own."""
     with opened(url, "node1") as outbox:
         entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2)]
-        first = outbox.take()[0]
-        outbox.groups.made(first, b"digest", [entries[1].id])
+        first = outbox.claim()[0]
+        outbox.groups.store_digest(first, b"digest", [entries[1].id])
         shown = run("outbox", "show", entries[1].id)
         assert re.search(rf"^Digest +{first.id}$", shown.stdout, re.M)
         [line] = run("outbox", "list", "--state", "digested").stdout.splitlines()[1:]

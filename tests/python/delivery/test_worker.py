@@ -226,14 +226,14 @@ def test_a_commit_that_fails_after_postfix_took_it_sends_nothing_twice(
 ) -> None:
     """While the disk is full the outcome is held, and committed as soon as it can be."""
     failures = iter([True, False])
-    settle = Outbox.settle
+    finish_attempt = Outbox.finish_attempt
 
     def unlucky(self: Outbox, *args: object, **kwargs: object) -> None:
         if next(failures, False):
             raise sa.exc.OperationalError("", {}, Exception("database or disk is full"))
-        settle(self, *args, **kwargs)  # type: ignore[arg-type]
+        finish_attempt(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Outbox, "settle", unlucky)
+    monkeypatch.setattr(Outbox, "finish_attempt", unlucky)
     with serve(settings) as client:
         status = settled(client, post(client, report).json())
     assert status["attempts"] == 1

@@ -10,6 +10,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.description.text import LONGEST, MARK, line, page, renewed
 from pyservice.outbox.models import QueuedReport, Receipt
+from pyservice.outbox.states import State
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Build
 
@@ -31,7 +32,7 @@ def entry(state: str, people: Recipients = PEOPLE, **changed: Any) -> QueuedRepo
         report=samples.load("2-failure"),
         recipients=people,
         created_at=0,
-        state=state,
+        state=State(state),
         pending_recipients=(),
         next_attempt_at=None,
         node="n",

@@ -48,8 +48,8 @@ def desk(guest: Database) -> OutboxAdmin:
 def settle(outbox: Outbox, report: Report = REPORT, *, state: str, **settlement: object) -> str:
     """A report that was sent and came to something; its ID."""
     entry = accept(outbox, report, hold=True)
-    outbox.sending(entry, b"From: x\r\n\r\nbytes\xff")
-    outbox.settle(entry, state=state, note="so it was", **settlement)  # type: ignore[arg-type]
+    outbox.start_attempt(entry, b"From: x\r\n\r\nbytes\xff")
+    outbox.finish_attempt(entry, state=state, note="so it was", **settlement)  # type: ignore[arg-type]
     return entry.id
 
 
@@ -129,8 +129,10 @@ def test_an_id_may_be_shortened(outbox: Outbox, desk: OutboxAdmin) -> None:
 
 def test_what_waits_is_tried_at_once(outbox: Outbox, desk: OutboxAdmin) -> None:
     """However long its next try was off."""
-    entry_id = settle(outbox, state="queued", pending=("b@x.org",), due=time.time() + 900)
-    assert outbox.take() == []
+    entry_id = settle(
+        outbox, state="queued", pending_recipients=("b@x.org",), next_attempt_at=time.time() + 900
+    )
+    assert outbox.claim() == []
     assert desk.retry(entry_id).state == "queued"
     entry = taken(outbox)
     assert (entry.id, entry.pending_recipients) == (entry_id, ("b@x.org",))
@@ -147,15 +149,15 @@ def test_what_failed_goes_to_all(outbox: Outbox, desk: OutboxAdmin) -> None:
     entry = taken(outbox)
     assert entry.pending_recipients == PEOPLE.addresses
     assert entry.mail == b"From: x\r\n\r\nbytes\xff"
-    outbox.sending(entry, entry.mail)
-    outbox.settle(entry, state="accepted", note="250 ok")
+    outbox.start_attempt(entry, entry.mail)
+    outbox.finish_attempt(entry, state="accepted", note="250 ok")
     assert outbox.get(entry_id, owner="ci")[0].state == "accepted"
 
 
 def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: OutboxAdmin) -> None:
     """It has no bytes yet."""
     entry = accept(outbox, hold=True)
-    outbox.settle(entry, state="failed", note="It could not be rendered")
+    outbox.finish_attempt(entry, state="failed", note="It could not be rendered")
     assert desk.retry(entry.id).state == "received"
     assert taken(outbox).mail is None
 
@@ -164,7 +166,7 @@ def test_what_waits_is_cancelled(outbox: Outbox, desk: OutboxAdmin) -> None:
     """It has ended, is never sent, and the same report again is still that one."""
     entry_id = accept(outbox).id
     assert desk.cancel(entry_id).state == "cancelled"
-    assert outbox.take() == []
+    assert outbox.claim() == []
     assert desk.waiting() == 0
     entry, history = outbox.get(entry_id, owner="ci")
     assert (entry.state, entry.next_attempt_at) == ("cancelled", None)
@@ -180,8 +182,8 @@ def test_what_is_held_is_left_alone(outbox: Outbox, desk: OutboxAdmin, action: s
     with pytest.raises(ConflictError, match="being sent"):
         getattr(desk, action)(entry.id)
     assert desk.page(Filter(), 1)[0].is_locked
-    outbox.sending(entry, b"bytes")
-    outbox.settle(entry, state="accepted", note="250 ok")
+    outbox.start_attempt(entry, b"bytes")
+    outbox.finish_attempt(entry, state="accepted", note="250 ok")
     assert outbox.get(entry.id, owner="ci")[0].state == "accepted"
 
 
@@ -195,7 +197,7 @@ def test_what_has_ended_stays_so(outbox: Outbox, desk: OutboxAdmin, action: str)
     desk.cancel(cancelled)
     with pytest.raises(ConflictError, match="cancelled"):
         getattr(desk, action)(cancelled)
-    assert outbox.take() == []
+    assert outbox.claim() == []
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
@@ -215,11 +217,11 @@ def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: OutboxAdmin) -> No
     refused: set[str] = set()
 
     def send() -> None:
-        while entries := outbox.take(2):
+        while entries := outbox.claim(2):
             for entry in entries:
-                outbox.sending(entry, b"bytes")
+                outbox.start_attempt(entry, b"bytes")
                 sent.add(entry.id)
-                outbox.settle(entry, state="accepted", note="250 ok")
+                outbox.finish_attempt(entry, state="accepted", note="250 ok")
 
     threads = [threading.Thread(target=send) for _ in range(2)]
     for thread in threads:

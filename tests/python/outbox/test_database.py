@@ -38,8 +38,8 @@ def filled(url: str) -> tuple[str, str]:
     """An outbox with two reports: one waits, one has ended; their IDs."""
     with opened(url, "node1") as outbox:
         waits, ended = accept(outbox), accept(outbox, other(3), hold=True)
-        outbox.sending(ended, b"bytes")
-        outbox.settle(ended, state="accepted", note="250 ok", queue_id="4Q1")
+        outbox.start_attempt(ended, b"bytes")
+        outbox.finish_attempt(ended, state="accepted", note="250 ok", queue_id="4Q1")
     return waits.id, ended.id
 
 
@@ -54,7 +54,7 @@ def columns(url: str) -> set[str]:
 def check_filled(url: str, waits: str, ended: str) -> None:
     """Nothing of `filled` is lost, and what waits is still to be sent."""
     with opened(url, "node1") as outbox:
-        taken = outbox.take(5)
+        taken = outbox.claim(5)
         assert [entry.id for entry in taken] == [waits]
         outbox.release(*taken)
         entry, history = outbox.get(ended, owner="ci")

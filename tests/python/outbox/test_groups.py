@@ -17,9 +17,9 @@ from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import ConflictError, GroupChangedError, LostLeaseError
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
-from pyservice.outbox import groups
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
+from pyservice.outbox.groups import DigestGroups, is_claimable
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.receipts import ReceiptStore
@@ -45,14 +45,14 @@ def states(outbox: Outbox, *entries: QueuedReport) -> list[tuple[str, str | None
 def digested(outbox: Outbox) -> QueuedReport:
     """Take the first of a group, and let the others end in its mail."""
     first = taken(outbox)
-    others = [one.id for one in outbox.groups.others(first)]
-    return outbox.groups.made(first, b"digest", others)
+    others = [one.id for one in outbox.groups.waiting_members(first)]
+    return outbox.groups.store_digest(first, b"digest", others)
 
 
 def test_it_waits_for_its_time(outbox: Outbox) -> None:
     """Whoever accepted it doesn't hold it, and the history says what it waits for."""
     entry = gathered(outbox, 1, wait=60)
-    assert outbox.take() == []
+    assert outbox.claim() == []
     assert outbox.next_due() == entry.next_attempt_at
     found, history = outbox.get(entry.id, owner="ci")
     assert (found.state, found.digest_group) == ("received", "g")
@@ -73,8 +73,8 @@ def test_the_same_report_again(outbox: Outbox) -> None:
 def test_only_the_first_is_taken(outbox: Outbox) -> None:
     """Of each group one; the others wait even when they are due."""
     entries = [gathered(outbox, n, group=f"g{n % 2}", wait=n - 100.0) for n in range(1, 9)]
-    assert [entry.id for entry in outbox.take(99)] == [entries[0].id, entries[1].id]
-    assert outbox.take(99) == []
+    assert [entry.id for entry in outbox.claim(99)] == [entries[0].id, entries[1].id]
+    assert outbox.claim(99) == []
     assert outbox.next_due() is None
 
 
@@ -88,12 +88,18 @@ def test_one_commit_ends_them_all(outbox: Outbox) -> None:
         *[("digested", first.id)] * 3,
         ("received", None),
     ]
-    outbox.sending(first, b"digest")
-    outbox.settle(first, state="queued", note="451 later", pending=("a@x.org",), due=1.0)
+    outbox.start_attempt(first, b"digest")
+    outbox.finish_attempt(
+        first,
+        state="queued",
+        note="451 later",
+        pending_recipients=("a@x.org",),
+        next_attempt_at=1.0,
+    )
     again = taken(outbox)
     assert (again.mail, again.digest_id) == (b"digest", first.id)
-    outbox.settle(again, state="accepted", note="250 ok")
-    assert outbox.take(9) == []
+    outbox.finish_attempt(again, state="accepted", note="250 ok")
+    assert outbox.claim(9) == []
     history = outbox.get(entries[1].id, owner="ci")[1]
     assert (history[-1].state, history[-1].note) == ("digested", f"in the mail of {first.id}")
 
@@ -102,9 +108,9 @@ def test_who_comes_later_has_another_one(outbox: Outbox) -> None:
     """What joins the group while its digest is made waits for the next."""
     entries = [gathered(outbox, n) for n in (1, 2)]
     first = taken(outbox)
-    others = [one.id for one in outbox.groups.others(first)]
+    others = [one.id for one in outbox.groups.waiting_members(first)]
     late = gathered(outbox, 3)
-    outbox.groups.made(first, b"digest", others)
+    outbox.groups.store_digest(first, b"digest", others)
     assert states(outbox, *entries)[1][0] == "digested"
     assert taken(outbox).id == late.id
 
@@ -113,19 +119,19 @@ def test_alone(outbox: Outbox) -> None:
     """What nobody joined is a mail of its own, and no later one joins it."""
     entry = gathered(outbox, 1)
     first = taken(outbox)
-    assert outbox.groups.others(first) == []
-    left = outbox.groups.left(first)
+    assert outbox.groups.waiting_members(first) == []
+    left = outbox.groups.leave(first)
     assert left.digest_group is None
     later = gathered(outbox, 2)
     assert taken(outbox).id == later.id
-    outbox.sending(left, b"bytes")
-    outbox.settle(left, state="accepted", note="250 ok")
+    outbox.start_attempt(left, b"bytes")
+    outbox.finish_attempt(left, state="accepted", note="250 ok")
     assert states(outbox, entry) == [("accepted", None)]
 
 
-def test_so_many_at_once(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those beyond a digest's size have the next one."""
-    monkeypatch.setattr(groups, "MOST", 4)
+def test_a_digest_has_a_maximum_of_members(outbox: Outbox) -> None:
+    """Further members of the group get the next digest."""
+    outbox.groups = DigestGroups(outbox._database, outbox._holder, max_members=4)
     entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 10)]
     made = [digested(outbox), digested(outbox)]
     assert [digest_id for _, digest_id in states(outbox, *entries)] == [
@@ -139,12 +145,12 @@ def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
     """The digest that would show it isn't committed, and the next look is without it."""
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = taken(outbox)
-    others = [one.id for one in outbox.groups.others(first)]
+    others = [one.id for one in outbox.groups.waiting_members(first)]
     OutboxAdmin(outbox._database, "a test").cancel(entries[1].id)
     with pytest.raises(GroupChangedError):
-        outbox.groups.made(first, b"digest", others)
+        outbox.groups.store_digest(first, b"digest", others)
     assert outbox.get(first.id, owner="ci")[0].mail is None
-    assert [one.id for one in outbox.groups.others(first)] == [entries[2].id]
+    assert [one.id for one in outbox.groups.waiting_members(first)] == [entries[2].id]
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
@@ -152,12 +158,14 @@ def test_the_first_one_leaves(outbox: Outbox, action: str) -> None:
     """Cancelled or sent by itself: the next one is the first."""
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     getattr(OutboxAdmin(outbox._database, "a test"), action)(entries[0].id)
-    found = {entry.id: entry for entry in outbox.take(9)}
+    found = {entry.id: entry for entry in outbox.claim(9)}
     alone = found.pop(entries[0].id, None)
     assert (alone is not None) == (action == "retry")
     assert alone is None or alone.digest_group is None
     assert list(found) == [entries[1].id]
-    assert [one.id for one in outbox.groups.others(found[entries[1].id])] == [entries[2].id]
+    assert [one.id for one in outbox.groups.waiting_members(found[entries[1].id])] == [
+        entries[2].id
+    ]
 
 
 def test_a_digest_is_cancelled(outbox: Outbox) -> None:
@@ -180,8 +188,15 @@ def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
     """Its others stay: nobody gets their builds twice."""
     entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2)]
     first = digested(outbox)
-    outbox.sending(first, b"digest")
-    outbox.settle(first, state="queued", note="", pending=("b@x.org",), due=9e9, taken=True)
+    outbox.start_attempt(first, b"digest")
+    outbox.finish_attempt(
+        first,
+        state="queued",
+        note="",
+        pending_recipients=("b@x.org",),
+        next_attempt_at=9e9,
+        accepted_by_postfix=True,
+    )
     OutboxAdmin(outbox._database, "a test").cancel(first.id)
     assert states(outbox, *entries) == [("cancelled", first.id), ("digested", first.id)]
 
@@ -190,8 +205,8 @@ def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
     """With the bytes that show all of them."""
     entries = [gathered(outbox, n) for n in (1, 2)]
     first = digested(outbox)
-    outbox.sending(first, b"digest")
-    outbox.settle(first, state="failed", note="550 no")
+    outbox.start_attempt(first, b"digest")
+    outbox.finish_attempt(first, state="failed", note="550 no")
     desk = OutboxAdmin(outbox._database, "a test")
     desk.retry(first.id)
     again = taken(outbox)
@@ -215,15 +230,17 @@ def test_neighbours(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
         entries = [gathered(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
         first = taken(one)
-        assert two.take(9) == []
-        assert len(one.groups.others(first)) == 3
+        assert two.claim(9) == []
+        assert len(one.groups.waiting_members(first)) == 3
         one.close()  # its lease is not renewed any more
         wait_for(lambda: two.next_due() is not None)
-        found = two.take(9)
+        found = two.claim(9)
         assert [entry.id for entry in found] == [first.id]
         with pytest.raises(LostLeaseError):
-            one.groups.made(first, b"digest", [])
-        two.groups.made(found[0], b"digest", [one.id for one in two.groups.others(found[0])])
+            one.groups.store_digest(first, b"digest", [])
+        two.groups.store_digest(
+            found[0], b"digest", [one.id for one in two.groups.waiting_members(found[0])]
+        )
         assert {digest_id for _, digest_id in states(two, *entries)} == {first.id}
 
 
@@ -234,16 +251,16 @@ def test_many_services_at_once(shared_url: str) -> None:
         shown: list[str] = []
 
         def work(outbox: Outbox) -> None:
-            while entries := outbox.take(3):
+            while entries := outbox.claim(3):
                 for entry in entries:
                     try:
-                        others = [one.id for one in outbox.groups.others(entry)]
-                        outbox.groups.made(entry, b"digest", others)
+                        others = [one.id for one in outbox.groups.waiting_members(entry)]
+                        outbox.groups.store_digest(entry, b"digest", others)
                     except GroupChangedError:
                         outbox.release(entry)
                         continue
                     shown.extend([entry.id, *others])
-                    outbox.settle(entry, state="accepted", note="250 ok")
+                    outbox.finish_attempt(entry, state="accepted", note="250 ok")
 
         threads = [threading.Thread(target=work, args=(box,)) for box in (one, two) * 3]
         for thread in threads:
@@ -278,7 +295,7 @@ def test_a_crash_at_each_commit(
         dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
         courier = courier_of(outbox, settings)
         with suppress(Death):
-            courier._deliver(outbox.take(1)[0], courier._connections[0])
+            courier._deliver(outbox.claim(1)[0], courier._connections[0])
         courier._connections[0].close()
     with opened(database_url, "node1") as outbox:
         courier = courier_of(outbox, settings)
@@ -334,7 +351,7 @@ def test_what_waits_needs_no_look_at_the_table(outbox: Outbox) -> None:
     if outbox._database.is_shared:
         return
     with outbox._database.read() as read:
-        query = sa.select(reports.c.id).where(reports.c.next_attempt_at < 0, groups.may_be_taken())
+        query = sa.select(reports.c.id).where(reports.c.next_attempt_at < 0, is_claimable())
         sql = query.compile(outbox._database._engine, compile_kwargs={"literal_binds": True})
         plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
     assert any("reports_digest_group" in str(row) for row in plan), plan

@@ -251,7 +251,7 @@ class Machine(RuleBasedStateMachine):
             one.holder, one.has_run_out = node, False
             one.doubt(self.now)
         wanted = [one for one in due[:limit] if one.next_attempt_at is not None]
-        taken = node.outbox.take(limit)
+        taken = node.outbox.claim(limit)
         assert {entry.id for entry in taken} == {one.id for one in wanted}
         for entry in taken:
             one = self.known[entry.id]
@@ -280,10 +280,10 @@ class Machine(RuleBasedStateMachine):
         one = self.known.get(entry.id)
         if one is None or not one.is_still(entry, node) or one.attempts != entry.attempts:
             with pytest.raises(LostLeaseError):
-                node.outbox.sending(entry, BYTES)
+                node.outbox.start_attempt(entry, BYTES)
             return
         assert not one.has & set(entry.pending_recipients)
-        node.outbox.sending(entry, BYTES)
+        node.outbox.start_attempt(entry, BYTES)
         one.state, one.attempts, one.has_mail, one.logged = "sending", one.attempts + 1, True, False
         told = replies[:1] * 3 if all_alike else replies
         queue_id = f"4Q{next(self.numbers)}"
@@ -317,14 +317,14 @@ class Machine(RuleBasedStateMachine):
         refused = {who for who, reply in attempt.replies.items() if reply == "refused"}
         goes_on = bool(deferred) and not gives_up
         state = "accepted" if entry.accepted_by_postfix or accepted else "failed"
-        told = node.outbox.settle(
+        told = node.outbox.finish_attempt(
             entry,
             state="queued" if goes_on else state,
             note="so it was",
-            pending=deferred if goes_on else (),
-            due=self.now + delay if goes_on else None,
-            taken=bool(accepted),
-            uncertain=is_lost,
+            pending_recipients=deferred if goes_on else (),
+            next_attempt_at=self.now + delay if goes_on else None,
+            accepted_by_postfix=bool(accepted),
+            unconfirmed=is_lost,
             queue_id=attempt.queue_id if accepted else None,
         )
         in_doubt = is_lost or (entry.unconfirmed_attempts > 0 and (goes_on or state == "failed"))

@@ -83,7 +83,7 @@ def test_what_is_taken_is_taken_once(outbox: Outbox) -> None:
     found: list[str] = []
 
     def work() -> None:
-        while entries := outbox.take(3):
+        while entries := outbox.claim(3):
             found.extend(entry.id for entry in entries)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
@@ -99,7 +99,7 @@ def test_released_entries_are_taken_again(outbox: Outbox) -> None:
     """Nothing is lost when an attempt could not even begin."""
     accept(outbox)
     entry = taken(outbox)
-    assert outbox.take() == []
+    assert outbox.claim() == []
     outbox.release(entry)
     assert taken(outbox) == entry
 
@@ -107,7 +107,7 @@ def test_released_entries_are_taken_again(outbox: Outbox) -> None:
 def test_what_is_held_at_acceptance_is_taken(outbox: Outbox) -> None:
     """It is the caller's to send, and goes back like the others."""
     entry = accept(outbox, hold=True)
-    assert outbox.take() == []
+    assert outbox.claim() == []
     outbox.release(entry)
     assert taken(outbox) == entry
 
@@ -127,7 +127,7 @@ def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
     accept(two, other(3))
     ids = {taken(one).id, taken(two).id}
     assert len(ids) == 2
-    assert one.take() == two.take() == []
+    assert one.claim() == two.claim() == []
     assert one.next_due() is two.next_due() is None
     assert two.get(first.id, owner="ci")[0].node == "node1"
 
@@ -140,13 +140,13 @@ def test_what_a_dead_neighbour_was_sending_may_be_doubled(
     monkeypatch.setattr(queue, "LEASE", -1.0)
     accept(one)
     entry = taken(one)
-    one.sending(entry, b"bytes")
-    assert one.take() == []  # its own it keeps, whatever the clock says
+    one.start_attempt(entry, b"bytes")
+    assert one.claim() == []  # its own it keeps, whatever the clock says
     again = taken(two)
     assert (again.id, again.unconfirmed_attempts, again.mail) == (entry.id, 1, b"bytes")
     with pytest.raises(LostLeaseError):
-        one.sending(entry, b"bytes")
-    one.settle(entry, state="accepted", note="250 ok")
+        one.start_attempt(entry, b"bytes")
+    one.finish_attempt(entry, state="accepted", note="250 ok")
     found, history = two.get(entry.id, owner="ci")
     assert found.state == "queued"
     assert [event.note for event in history][-2:] == [
@@ -166,10 +166,13 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
     assert taken(two).id == lost.id
     values = {"state": "sending", "mail": b"bytes"}
     changes = [Change(entry, 1.0, values, (("sending", ""),)) for entry in (lost, kept)]
-    assert one._database.write(lambda write: one._batches.send(write, changes)) == [False, True]
+    assert one._database.write(lambda write: one._batches.start_attempts(write, changes)) == [
+        False,
+        True,
+    ]
     ended = {"holder": None, "held_until": None, "state": "accepted", "due": None}
     changes = [Change(entry, 2.0, ended, (("accepted", "250 ok"),)) for entry in (lost, kept)]
-    one._database.write(lambda write: one._batches.settle(write, changes))
+    one._database.write(lambda write: one._batches.finish_attempts(write, changes))
     with one._database.read() as read:
         size = read.execute(sa.select(reports.c.size_bytes).where(reports.c.id == kept.id)).scalar()
     assert size == len(REPORT.model_dump_json().encode()) + len(b"bytes")
@@ -189,20 +192,26 @@ def test_a_lease_is_renewed(
         accept(one)
         taken(one)
         time.sleep(2)
-        assert two.take() == []
-    wait_for(lambda: len(two.take()) == 1)
+        assert two.claim() == []
+    wait_for(lambda: len(two.claim()) == 1)
 
 
 def test_the_way_of_a_mail(outbox: Outbox) -> None:
     """Each step is in the history, with what was said."""
     accept(outbox)
     entry = taken(outbox)
-    outbox.sending(entry, b"bytes")
-    outbox.settle(entry, state="queued", note="451 later", pending=("b@x.org",), due=1.0)
+    outbox.start_attempt(entry, b"bytes")
+    outbox.finish_attempt(
+        entry,
+        state="queued",
+        note="451 later",
+        pending_recipients=("b@x.org",),
+        next_attempt_at=1.0,
+    )
     entry = taken(outbox)
     assert (entry.mail, entry.pending_recipients, entry.attempts) == (b"bytes", ("b@x.org",), 1)
-    outbox.sending(entry, b"bytes")
-    outbox.settle(entry, state="accepted", note="250 ok", queue_id="4Q1")
+    outbox.start_attempt(entry, b"bytes")
+    outbox.finish_attempt(entry, state="accepted", note="250 ok", queue_id="4Q1")
     entry, history = outbox.get(entry.id, owner="ci")
     assert (entry.state, entry.queue_id, entry.next_attempt_at, entry.attempts) == (
         "accepted",
@@ -218,17 +227,19 @@ def test_the_way_of_a_mail(outbox: Outbox) -> None:
         ("sending", "attempt 2"),
         ("accepted", "250 ok"),
     ]
-    assert outbox.take() == []
+    assert outbox.claim() == []
 
 
 def test_not_before_it_is_due(outbox: Outbox) -> None:
     """A retry waits for its time, and the courier can ask when that is."""
     accept(outbox)
     entry = taken(outbox)
-    outbox.sending(entry, b"x")
+    outbox.start_attempt(entry, b"x")
     soon = time.time() + 1080  # the longest delay that there is
-    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=soon)
-    assert outbox.take() == []
+    outbox.finish_attempt(
+        entry, state="queued", note="later", pending_recipients=("a@x.org",), next_attempt_at=soon
+    )
+    assert outbox.claim() == []
     assert outbox.next_due() == soon
 
 
@@ -236,9 +247,11 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting(outbox: Outbox) -> None
     """What is due later than anything can be is due at once."""
     accept(outbox)
     entry = taken(outbox)
-    outbox.sending(entry, b"x")
+    outbox.start_attempt(entry, b"x")
     far = time.time() + 6 * 3600
-    outbox.settle(entry, state="queued", note="later", pending=("a@x.org",), due=far)
+    outbox.finish_attempt(
+        entry, state="queued", note="later", pending_recipients=("a@x.org",), next_attempt_at=far
+    )
     assert taken(outbox).id == entry.id
 
 
@@ -255,7 +268,7 @@ outbox = Outbox(Database("sqlite:///" + sys.argv[1]), host="x", node="n")
 accept(outbox)
 accept(outbox, other(3))
 entry = taken(outbox)
-outbox.sending(entry, b"bytes")
+outbox.start_attempt(entry, b"bytes")
 print(entry.id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -284,14 +297,14 @@ def taken_after_a_lost_reply(outbox: Outbox) -> QueuedReport:
     """One whose first attempt Postfix may have taken, and whose second is due."""
     accept(outbox)
     entry = taken(outbox)
-    outbox.sending(entry, b"bytes")
-    outbox.settle(
+    outbox.start_attempt(entry, b"bytes")
+    outbox.finish_attempt(
         entry,
         state="queued",
         note="lost",
-        pending=entry.pending_recipients,
-        due=1.0,
-        uncertain=True,
+        pending_recipients=entry.pending_recipients,
+        next_attempt_at=1.0,
+        unconfirmed=True,
     )
     return taken(outbox)
 
@@ -307,13 +320,17 @@ def tell_by_log(database_url: str, entry: QueuedReport, *, recipients: int) -> N
 def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> None:
     """A reply is lost, and only during the next attempt the log tells that Postfix has the mail."""
     entry = taken_after_a_lost_reply(outbox)
-    outbox.sending(entry, b"bytes")
+    outbox.start_attempt(entry, b"bytes")
     tell_by_log(database_url, entry, recipients=2)
-    told = outbox.settle(
-        entry, state="queued", note="451", pending=entry.pending_recipients, due=1.0
+    told = outbox.finish_attempt(
+        entry,
+        state="queued",
+        note="451",
+        pending_recipients=entry.pending_recipients,
+        next_attempt_at=1.0,
     )
     assert told == "accepted"
-    assert outbox.take() == []
+    assert outbox.claim() == []
     assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
 
 
@@ -325,12 +342,19 @@ def test_an_entry_of_an_earlier_time(neighbours: tuple[Outbox, Outbox]) -> None:
     with one._database._engine.begin() as write:
         write.execute(reports.update().values(locked_until=0))
     entry = taken(two)
-    two.sending(entry, b"bytes")
-    two.settle(entry, state="queued", note="451", pending=("b@x.org",), due=1.0, taken=True)
+    two.start_attempt(entry, b"bytes")
+    two.finish_attempt(
+        entry,
+        state="queued",
+        note="451",
+        pending_recipients=("b@x.org",),
+        next_attempt_at=1.0,
+        accepted_by_postfix=True,
+    )
     fresh = taken(one)
     with pytest.raises(LostLeaseError):
-        one.sending(stale, b"bytes")
-    one.sending(fresh, b"bytes")
+        one.start_attempt(stale, b"bytes")
+    one.start_attempt(fresh, b"bytes")
     assert fresh.pending_recipients == ("b@x.org",)
 
 
@@ -338,14 +362,14 @@ def test_what_was_purged_meanwhile(neighbours: tuple[Outbox, Outbox]) -> None:
     """Who settles late, when the report has ended elsewhere and is gone, is done."""
     one, two = neighbours
     late = accept(one, hold=True)
-    one.sending(late, b"bytes")
+    one.start_attempt(late, b"bytes")
     with one._database._engine.begin() as write:
         write.execute(reports.update().values(locked_until=0))
     entry = taken(two)
-    two.sending(entry, b"bytes")
-    two.settle(entry, state="accepted", note="250 ok")
+    two.start_attempt(entry, b"bytes")
+    two.finish_attempt(entry, state="accepted", note="250 ok")
     assert OutboxAdmin(two._database, "a test").purge(0) == 1
-    one.settle(late, state="accepted", note="250 ok")
+    one.finish_attempt(late, state="accepted", note="250 ok")
     with pytest.raises(NotFoundError):
         one.get(late.id, owner="ci")
 
@@ -354,9 +378,16 @@ def test_a_log_that_may_be_about_others(outbox: Outbox, database_url: str) -> No
     """It tells of as many recipients as are left, but they need not be these: it is sent again."""
     accept(outbox)
     entry = taken(outbox)
-    outbox.sending(entry, b"bytes")
+    outbox.start_attempt(entry, b"bytes")
     left = entry.pending_recipients[:1]
-    outbox.settle(entry, state="queued", note="lost", pending=left, due=1.0, uncertain=True)
+    outbox.finish_attempt(
+        entry,
+        state="queued",
+        note="lost",
+        pending_recipients=left,
+        next_attempt_at=1.0,
+        unconfirmed=True,
+    )
     tell_by_log(database_url, entry, recipients=1)
     assert taken(outbox).pending_recipients == left
 
@@ -366,4 +397,4 @@ def test_a_log_that_settles_what_is_held(outbox: Outbox, database_url: str) -> N
     entry = taken_after_a_lost_reply(outbox)
     tell_by_log(database_url, entry, recipients=2)
     with pytest.raises(LostLeaseError):
-        outbox.sending(entry, b"bytes")
+        outbox.start_attempt(entry, b"bytes")

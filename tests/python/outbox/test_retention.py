@@ -31,8 +31,8 @@ def outbox(database_url: str) -> Iterator[Outbox]:
     with opened(database_url, "node1") as one:
         for number in range(1, 7):
             entry = accept(one, other(number), hold=True)
-            one.sending(entry, b"x" * 20_000)
-            one.settle(entry, state="accepted", note="250 ok")
+            one.start_attempt(entry, b"x" * 20_000)
+            one.finish_attempt(entry, state="accepted", note="250 ok")
             ended = time.time() - (91 if number < 6 else 89) * DAY
             age(one._database, entry.id, ended)
         accept(one, other(7))
@@ -83,7 +83,7 @@ def test_two_services_sweep_at_once(shared_url: str, monkeypatch: pytest.MonkeyP
     with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
         for number in range(1, 21):
             entry = accept(one, other(number), hold=True)
-            one.settle(entry, state="failed", note="no")
+            one.finish_attempt(entry, state="failed", note="no")
         removed: list[int] = []
 
         def work(outbox: Outbox) -> None:

@@ -27,7 +27,7 @@ def member(job: str, number: int, result: Result = "FAILURE", said: str = "boom"
         update=changes | {"display_name": None, "full_display_name": None}
     )
     error = Failure(message=said) if result == "FAILURE" else None
-    return Member.of(f"{job}-{number}", Report(build=build, error=error))
+    return Member.from_report(f"{job}-{number}", Report(build=build, error=error))
 
 
 def links(html: str) -> list[str]:
@@ -72,10 +72,10 @@ def test_what_a_member_says() -> None:
     """Its error's line, else how many tests failed."""
     tests = Counts(total=9, failed=2)
     report = Report(build=REPORT.build, tests=tests)
-    assert Member.of("x", report).told == "2 tests failed"
+    assert Member.from_report("x", report).told == "2 tests failed"
     error = Failure(message="\nfirst\nsecond")
-    assert Member.of("x", report.model_copy(update={"error": error})).told == "first"
-    assert Member.of("x", Report(build=REPORT.build)).told == ""
+    assert Member.from_report("x", report.model_copy(update={"error": error})).told == "first"
+    assert Member.from_report("x", Report(build=REPORT.build)).told == ""
 
 
 def test_all_of_a_digest() -> None:
