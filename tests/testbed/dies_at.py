@@ -1,8 +1,8 @@
 """`python -m tests.testbed.dies_at POINT COUNT serve …`: the service, which kills itself somewhere.
 
-POINT is `before-commit`, `after-commit`, `before-send` or `after-reply`: a commit to the outbox, or
-what is said to Postfix and what it answers. It dies at the COUNTth of them, by SIGKILL, once a
-report was accepted or is about to be.
+POINT is `before-commit`, `after-commit`, `before-send` or `after-reply`: a commit to the outbox, a
+command to Postfix, or Postfix' reply. The service dies by SIGKILL at the COUNTth of them, counted
+from the first report that it accepts.
 """
 
 import itertools
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def dying(function: Callable[..., Any], count: int, *, before: bool) -> Callable[..., Any]:
-    """A function that is the last thing this process does, at its COUNTth call."""
+    """Return a function that kills this process at its COUNTth call."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         is_last = _begun and next(_counted) == count

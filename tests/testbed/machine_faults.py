@@ -1,4 +1,4 @@
-"""What happens to a machine: its clock is moved, its files locked, its logs rotated."""
+"""Faults of a machine: a moved clock, a locked file, a rotated log."""
 
 import os
 import signal
@@ -15,23 +15,23 @@ import socket, sys, time
 host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 kept = []
 for _ in range(count):
-    one = socket.create_connection((host, port))
-    one.sendall(b"POST /v1/reports HTTP/1.1\\r\\nHost: ")
-    kept.append(one)
+    connection = socket.create_connection((host, port))
+    connection.sendall(b"POST /v1/reports HTTP/1.1\\r\\nHost: ")
+    kept.append(connection)
 time.sleep(600)
 """
-"""A program: so many connections that say next to nothing."""
+"""A program that opens many connections, and sends next to nothing on each."""
 _LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
 class Clock:
-    """A process' own, by libfaketime: its realtime clock, and not the monotonic one."""
+    """A process' own realtime clock, by libfaketime; its monotonic clock is the machine's."""
 
     def __init__(self, folder: Path) -> None:
-        """Make one that is right.
+        """Make a clock that is right.
 
         Args:
-            folder: for its file.
+            folder: the folder for its file.
         """
         self._file = folder / "clock"
         self.move(0)
@@ -43,10 +43,10 @@ class Clock:
             "FAKETIME_NO_CACHE=1",
             "FAKETIME_DONT_FAKE_MONOTONIC=1",
         )
-        """A command that starts the one after it with this clock."""
+        """A command that starts another one, which has this clock."""
 
     def move(self, hours: int) -> None:
-        """Let it be so many hours ahead, or behind."""
+        """Set it so many hours ahead, or behind."""
         unfinished = self._file.with_suffix(".new")
         unfinished.write_text(f"{hours * 3600:+d}\n")
         unfinished.rename(self._file)
@@ -54,7 +54,7 @@ class Clock:
 
 @contextmanager
 def locked(outbox: Path) -> Iterator[None]:
-    """Meanwhile this process has the outbox' file locked, as a backup could have."""
+    """Lock the outbox' file meanwhile, as a backup could."""
     other = sqlite3.connect(outbox, isolation_level=None)
     other.execute("PRAGMA busy_timeout=30000")
     other.execute("BEGIN EXCLUSIVE")
@@ -72,7 +72,7 @@ def _renamed(postfix: Postfix) -> None:
 
 
 def _copied(postfix: Postfix) -> None:
-    # What is written between the two steps is lost, as logrotate's manual says; here nothing is.
+    # What is written between the two steps is lost, says logrotate's manual: so nothing is written.
     writers = [pid for pid in postfix.namespace.pids() if _name(pid) == "postlogd"]
     for pid in writers:
         os.kill(pid, signal.SIGSTOP)
@@ -111,4 +111,4 @@ ROTATIONS: dict[str, Callable[[Postfix], None]] = {
     "copied and emptied": _copied,
     "logrotate": _by_logrotate,
 }
-"""What is done to a log, by the name of the way."""
+"""The ways to rotate a log, by their names."""

@@ -1,7 +1,8 @@
 """`make soak`: the service is killed and disturbed for hours, and a table says what arrived.
 
 KILLS is how often it is killed, LOAD for how many seconds other things break in turn. The exit code
-is 1 if a report was lost, or doubled without a word. Ctrl-C ends it with the table so far.
+is 1 if a report was lost, or doubled without a note in its history. Ctrl-C ends it, and prints the
+table so far.
 """
 
 import os
@@ -22,12 +23,12 @@ from tests.testbed.tally import Count
 from tests.testbed.trial import LOSSY, Trial
 
 KILLS_A_ROUND = 25
-COLUMNS = ("times", "sent", "arrived", "doubled, told", "doubled, untold", "by Postfix", "lost")
+COLUMNS = ("times", "sent", "arrived", "doubled, noted", "doubled, unnoted", "by Postfix", "lost")
 
 
 @dataclass
 class Soak:
-    """Rounds: a fresh outbox, callers, a fault, and a count."""
+    """Rounds, each with a new outbox, callers, a fault and a count."""
 
     trial: Trial
     disk: SmallDisk
@@ -37,7 +38,7 @@ class Soak:
     began: float = field(default_factory=time.monotonic)
 
     def round(self, name: str, fault: Callable[["Soak"], None], times: int = 1) -> None:
-        """One of them."""
+        """Run one round with a fault, and add its figures to the table."""
         testbed = self.trial.testbed
         testbed.reset()
         for file in self.disk.seen.glob("outbox.db*"):
@@ -53,19 +54,19 @@ class Soak:
             time.sleep(self.chance.uniform(0.2, 1))
         self._add(name, times, self.trial.count())
 
-    def _add(self, name: str, times: int, found: Count) -> None:
+    def _add(self, name: str, times: int, count: Count) -> None:
         figures = (
-            *(times, found.sent, found.arrived),
-            *map(len, (found.told, found.untold, found.by_postfix, found.lost)),
+            *(times, count.sent, count.arrived),
+            *map(len, (count.noted, count.unnoted, count.by_postfix, count.lost)),
         )
         row = self.table.setdefault(name, Counter())
         row.update(dict(zip(COLUMNS, figures, strict=True)))
-        bad = "" if found.is_good else f"  LOST {found.lost} UNTOLD {found.untold}"
+        bad = "" if count.is_good else f"  LOST {count.lost} UNNOTED {count.unnoted}"
         passed = timedelta(seconds=round(time.monotonic() - self.began))
-        say(f"{passed}  {name}: sent {found.sent}, arrived {found.arrived}{bad}")
+        say(f"{passed}  {name}: sent {count.sent}, arrived {count.arrived}{bad}")
 
-    def tell(self) -> bool:
-        """Print the table; whether nothing was lost, or doubled without a word."""
+    def report(self) -> bool:
+        """Print the table; return whether no report was lost, or doubled without a note."""
         if not self.table:
             return True
         total: Counter[str] = Counter()
@@ -74,7 +75,7 @@ class Soak:
         say("\n" + f"{'fault':<34}" + "".join(f"{column:>17}" for column in COLUMNS))
         for name, row in {**self.table, "all": total}.items():
             say(f"{name:<34}" + "".join(f"{row[column]:>17}" for column in COLUMNS))
-        return not total["lost"] and not total["doubled, untold"]
+        return not total["lost"] and not total["doubled, unnoted"]
 
 
 def _kill(soak: Soak, times: int = 1) -> None:
@@ -138,7 +139,7 @@ def _rotate(soak: Soak) -> None:
 
 
 FAULTS: dict[str, Callable[[Soak], None]] = {
-    "the service is told to stop": _end,
+    "the service is stopped": _end,
     "Postfix is stopped and started": _stop_postfix,
     "Postfix is reloaded": _reload_postfix,
     "Postfix refuses for a while": _refuse,
@@ -152,13 +153,13 @@ FAULTS: dict[str, Callable[[Soak], None]] = {
 
 
 def say(line: str) -> None:
-    """Print it at once."""
+    """Print a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Soak, and tell."""
+    """Soak, and print the table."""
     kills, load = int(os.environ.get("KILLS", "10000")), float(os.environ.get("LOAD", "3600"))
     seed = int(os.environ.get("SEED", str(time.time_ns() % 10**6)))
     say(f"{kills} kills, then other faults for {load:g} s; SEED={seed}")
@@ -177,7 +178,7 @@ def main() -> int:
                 soak.round(name, FAULTS[name])
         except KeyboardInterrupt:
             was_interrupted = True
-        is_good = soak.tell()
+        is_good = soak.report()
     return 130 if was_interrupted and is_good else int(not is_good)
 
 

@@ -1,4 +1,4 @@
-"""What came out at the relay host, against what was accepted."""
+"""Compares the mails at the relay host with the reports that were accepted."""
 
 import re
 from collections import Counter
@@ -12,61 +12,62 @@ _QUEUE_ID = re.compile(rb"\(Postfix\) with \w+ id (\w+)")
 
 @dataclass(frozen=True)
 class Count:
-    """Of the reports that were accepted: Message-IDs at the relay host's."""
+    """How many of the accepted reports arrived at the relay host, and how often."""
 
     sent: int
     arrived: int
-    told: tuple[str, ...]
-    """Doubled, and their histories say that they may be."""
-    untold: tuple[str, ...]
-    """Doubled, and nobody knows."""
+    noted: tuple[str, ...]
+    """The Message-IDs of doubled mails whose history says that they may be doubled."""
+    unnoted: tuple[str, ...]
+    """The Message-IDs of doubled mails whose history does not say so."""
     lost: tuple[str, ...]
+    """The Message-IDs and states of reports that did not arrive."""
     by_postfix: tuple[str, ...]
-    """Doubled by Postfix, which is killed, say, between the relay host's reply and its note."""
+    """The Message-IDs of mails that Postfix itself doubled, such as when it was killed."""
     without_receipt: tuple[str, ...]
-    """There, and yet not `relayed`."""
+    """The Message-IDs and states of reports that arrived, and are not `relayed`."""
 
     @property
     def is_good(self) -> bool:
-        """Each arrived, and is doubled at most in the named window."""
-        return not self.lost and not self.untold
+        """Whether each report arrived, and each doubled one has a note."""
+        return not self.lost and not self.unnoted
 
 
-def counted(
+def count_arrivals(
     ids: Mapping[str, str],
     states: Mapping[str, str],
     sunk: Path,
-    is_told: Callable[[str], bool],
+    is_noted: Callable[[str], bool],
 ) -> Count:
-    """Count what is there now.
+    """Count the mails that are at the relay host now.
 
     Args:
         ids: the accepted reports' IDs, and their Message-IDs.
-        states: how far each has come.
+        states: the reports' states, by their IDs.
         sunk: the relay host's folder.
-        is_told: whether a report's history says that it may be doubled.
+        is_noted: whether a report's history says that it may be doubled.
     """
     copies = list(copies_in(sunk))
     arrived = Counter(message_id for message_id, _ in set(copies))
-    there = {one for one, message_id in ids.items() if message_id in arrived}
-    doubled = {one for one in there if arrived[ids[one]] > 1}
-    told = {one for one in doubled if is_told(one)}
-    strangers = set(arrived) - set(ids.values())  # whose callers were told that they weren't taken
+    there = {report for report, message_id in ids.items() if message_id in arrived}
+    doubled = {report for report in there if arrived[ids[report]] > 1}
+    noted = {report for report in doubled if is_noted(report)}
+    unaccepted = set(arrived) - set(ids.values())  # their callers did not get a 202
     return Count(
         sent=len(ids),
         arrived=len(there),
-        told=tuple(ids[one] for one in told),
-        untold=(*(ids[one] for one in doubled - told), *strangers),
-        lost=tuple(f"{ids[one]} {states.get(one)}" for one in set(ids) - there),
-        by_postfix=tuple(one for (one, _), count in Counter(copies).items() if count > 1),
+        noted=tuple(ids[report] for report in noted),
+        unnoted=(*(ids[report] for report in doubled - noted), *unaccepted),
+        lost=tuple(f"{ids[report]} {states.get(report)}" for report in set(ids) - there),
+        by_postfix=tuple(mail for (mail, _), count in Counter(copies).items() if count > 1),
         without_receipt=tuple(
-            f"{ids[one]} {states[one]}" for one in there if states[one] != "relayed"
+            f"{ids[report]} {states[report]}" for report in there if states[report] != "relayed"
         ),
     )
 
 
 def copies_in(folder: Path) -> Iterator[tuple[str, str]]:
-    """Of each mail in a folder its Message-ID, and the ID that it had in Postfix' queue."""
+    """Return each mail's Message-ID and the queue ID that Postfix gave it."""
     for file in folder.glob("*.json"):
         head = file.with_suffix(".eml").read_bytes()[:4096]
         message_id, queue_id = _MESSAGE_ID.search(head), _QUEUE_ID.search(head)

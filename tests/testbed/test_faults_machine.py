@@ -22,10 +22,10 @@ def test_it_is_told_to_stop_under_load(trial: Trial) -> None:
             assert trial.testbed.node.stop_service() == 0
             assert time.monotonic() - began < 10
             trial.restart()
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
-    assert not found.told
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
+    assert not count.noted
 
 
 def test_it_is_told_to_stop_while_postfix_hangs(trial: Trial) -> None:
@@ -33,15 +33,15 @@ def test_it_is_told_to_stop_while_postfix_hangs(trial: Trial) -> None:
     trial.start()
     trial.verdict("dot", "hang 12")
     assert trial.post()
-    until(lambda: trial.is_judged, "Postfix thinks about it")
+    until(lambda: trial.is_hanging, "Postfix thinks about it")
     began = time.monotonic()
     assert trial.testbed.node.stop_service() == 0
     assert 4 < time.monotonic() - began < 10
     time.sleep(max(0.0, 13 - (time.monotonic() - began)))
     trial.restart()
-    found = trial.count()
-    assert found.arrived == found.sent == 1
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent == 1
+    assert count.is_good
 
 
 def test_the_disk_is_full(trial: Trial) -> None:
@@ -51,7 +51,7 @@ def test_the_disk_is_full(trial: Trial) -> None:
     trial.verdict("dot", "hang 2")
     under_way = trial.post(job="under-way")
     assert under_way
-    until(lambda: trial.is_judged, "Postfix thinks about it")
+    until(lambda: trial.is_hanging, "Postfix thinks about it")
     with trial.load():
         time.sleep(0.5)
         disk.fill()
@@ -59,10 +59,10 @@ def test_the_disk_is_full(trial: Trial) -> None:
         time.sleep(2)  # Postfix' reply comes, and can't be committed
         assert trial.status(under_way)["state"] == "sending"
         disk.clear()
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
-    assert not found.told
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
+    assert not count.noted
     assert trial.status(under_way)["attempts"] == 1
     assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
     assert all(
@@ -79,9 +79,9 @@ def test_the_outbox_is_locked_for_a_moment(trial: Trial) -> None:
             with locked(trial.testbed.node.folder / "outbox.db"):
                 time.sleep(1)
             time.sleep(0.2)
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
     assert not trial.refusals
 
 
@@ -92,9 +92,9 @@ def test_the_outbox_is_locked_for_long(trial: Trial) -> None:
         time.sleep(0.5)
         with locked(trial.testbed.node.folder / "outbox.db"):
             time.sleep(4)
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
     assert {(one.status, one.retry_after) for one in trial.refusals} == {(503, "30")}
     assert all("database is locked" in one.detail for one in trial.refusals)
 
@@ -111,10 +111,10 @@ def test_the_clock_goes_back_and_forth(trial: Trial) -> None:
         until(lambda: trial.status(answer)["error"], "it waits")  # noqa: B023
     clock.move(0)
     trial.testbed.postfix.start()
-    found = trial.count(seconds=20)
-    assert found.arrived == found.sent == 3
-    assert found.is_good
-    assert not found.told
+    count = trial.count(seconds=20)
+    assert count.arrived == count.sent == 3
+    assert count.is_good
+    assert not count.noted
 
 
 def test_there_are_no_file_descriptors_left(trial: Trial) -> None:
@@ -129,10 +129,10 @@ def test_there_are_no_file_descriptors_left(trial: Trial) -> None:
         time.sleep(5)
         idle.kill()
         idle.wait()
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
-    assert not found.told
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
+    assert not count.noted
     assert {one.status for one in trial.refusals} <= {0, 503}
 
 
@@ -144,7 +144,7 @@ def test_the_log_is_rotated(trial: Trial, way: str) -> None:
         for _ in range(3):
             time.sleep(0.7)
             ROTATIONS[way](trial.testbed.postfix)
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
-    assert not found.without_receipt
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
+    assert not count.without_receipt

@@ -27,9 +27,9 @@ def test_postfix_is_stopped_and_started(trial: Trial) -> None:
         trial.testbed.postfix.stop()
         time.sleep(1)
         trial.testbed.postfix.start()
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
 
 
 def test_postfix_is_restarted_and_reloaded_under_load(trial: Trial) -> None:
@@ -44,9 +44,9 @@ def test_postfix_is_restarted_and_reloaded_under_load(trial: Trial) -> None:
         for _ in range(4):
             postfix.reload()
             time.sleep(0.3)
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -66,10 +66,10 @@ def test_postfix_refuses(trial: Trial, step: str) -> None:
         assert code in status["error"], status
     for answer in trial.accepted[: 6 - len(final)]:
         trial.testbed.curl(f"/v1/reports/{answer['id']}/retry", "-X", "POST")
-    found = trial.count()
-    assert (found.sent, found.arrived) == (6, 6 - len(final))
-    assert all(lost.endswith(" failed") for lost in found.lost)
-    assert not found.untold
+    count = trial.count()
+    assert (count.sent, count.arrived) == (6, 6 - len(final))
+    assert all(lost.endswith(" failed") for lost in count.lost)
+    assert not count.unnoted
 
 
 def answered(trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
@@ -85,19 +85,19 @@ def test_postfix_hangs(trial: Trial, step: str) -> None:
     trial.verdict(step, "hang 6")
     slow = trial.post(job="slow")
     assert slow
-    until(lambda: trial.is_judged, "it hangs")
+    until(lambda: trial.is_hanging, "it hangs")
     for number in range(1, 5):
         assert trial.post(job="quick", number=number)
     for answer in trial.accepted[1:]:
         trial.testbed.status(answer, "relayed")
     assert trial.status(slow)["state"] == "sending"
-    found = trial.count()
+    count = trial.count()
     status = trial.status(slow)
-    assert found.is_good
-    assert found.arrived == found.sent == 5
+    assert count.is_good
+    assert count.arrived == count.sent == 5
     assert status["attempts"] == 2, status
     assert any("timed out" in event["note"] for event in status["history"])
-    assert set(found.told) <= ({slow["message_id"]} if step == "dot" else set())
+    assert set(count.noted) <= ({slow["message_id"]} if step == "dot" else set())
 
 
 def test_replies_are_lost(trial: Trial) -> None:
@@ -106,9 +106,9 @@ def test_replies_are_lost(trial: Trial) -> None:
     with trial.load():
         for _ in range(5):
             trial.lose_a_reply()
-    found = trial.count()
-    assert found.arrived == found.sent > 5
-    assert found.is_good
+    count = trial.count()
+    assert count.arrived == count.sent > 5
+    assert count.is_good
     statuses = [trial.status(answer) for answer in trial.accepted]
     settled = [s for s in statuses if "Postfix' log has it" in str(s["history"])]
-    assert len(settled) + len(found.told) >= 5
+    assert len(settled) + len(count.noted) >= 5

@@ -49,7 +49,7 @@ def test_killed_again_and_again_under_load(trial: Trial) -> None:
         for _ in range(KILLS):
             time.sleep(chance.uniform(0, 0.4))
             trial.restart(kill=True)
-    found = trial.count()
-    assert found.arrived == found.sent > KILLS
-    assert found.is_good
-    assert not found.told
+    count = trial.count()
+    assert count.arrived == count.sent > KILLS
+    assert count.is_good
+    assert not count.noted

@@ -1,4 +1,4 @@
-"""Reports keep coming, something breaks and is mended, and what arrived is counted."""
+"""A service under load while something breaks and is mended; counts the mails that arrived."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from tests.testbed.judge import STEPS
 from tests.testbed.namespaces import Namespace
 from tests.testbed.network import ROOT, Testbed
 from tests.testbed.node import LAUNCHER, Node
-from tests.testbed.tally import Count, counted
+from tests.testbed.tally import Count, count_arrivals
 from tests.testbed.waiting import until
 
 CALLERS = 3
@@ -27,27 +27,27 @@ HURRY = {
     "delivery.retry.LONGEST_WAIT_FOR_POSTFIX": 4.0,
     "postfix.log_watcher.PAUSE": 0.1,
 }
-"""Retries that a test can wait for, and a log that is looked at well before each of them."""
+"""Short delays, so that a test can wait for retries; the log is read well before each of them."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a caller was told instead of 202."""
+    """An answer other than 202 that a caller got."""
 
     status: int
-    """HTTP's; 0: there was no answer."""
+    """HTTP's status; 0: there was no answer."""
     detail: str
     retry_after: str
 
 
 class Trial:
-    """Service, callers, and a way to Postfix that can be disturbed."""
+    """A service, its callers, and a way to Postfix that can be disturbed."""
 
     def __init__(self, testbed: Testbed) -> None:
-        """On a testbed that is as new; enter it."""
+        """Prepare a trial on a testbed that was reset; entering it starts its helpers."""
         self.testbed = testbed
         self.sites = [(testbed.node, testbed.container)]
-        """Nodes with a service, each with a container that reports."""
+        """The nodes with a service, each with a container that sends reports."""
         self.refusals: list[Refusal] = []
         self.accepted: list[dict[str, Any]] = []
         self._verdict = testbed.folder / "verdict"
@@ -57,7 +57,7 @@ class Trial:
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
-        """Let Postfix ask the judge at every step, and lay a lossy way to it."""
+        """Let Postfix ask the policy server at every step, and start a proxy that loses replies."""
         judge = f"check_policy_service inet:127.0.0.1:{JUDGE}"
         self._start("judge", JUDGE, str(self._verdict))
         self._start("lossy", LOSSY, "25", str(self._lose))
@@ -104,9 +104,9 @@ class Trial:
         """Start a service.
 
         Args:
-            node: where; the first one.
-            hurry: the constants that are others for it.
-            by: a command that starts the one after it, such as `env`.
+            node: where it runs; by default on the first node.
+            hurry: the constants to change in it.
+            by: a command that starts another one, such as `env`.
             settings: NOTIFY_EMAIL_….
         """
         node = node or self.testbed.node
@@ -118,10 +118,10 @@ class Trial:
         self.restart(node)
 
     def restart(self, node: Node | None = None, *, kill: bool = False) -> int | None:
-        """Stop a service, if it runs, and start it as it was started before.
+        """Stop a service, if it runs, and start it as before.
 
         Returns:
-            The exit code of the one that ran.
+            The exit code of the service that ran.
         """
         node = node or self.testbed.node
         code = node.stop_service(kill=kill)
@@ -131,7 +131,7 @@ class Trial:
 
     @contextmanager
     def load(self, callers: int = CALLERS) -> Iterator[None]:
-        """Callers that report builds one after the other, each until it is accepted, meanwhile."""
+        """Run callers meanwhile, each of which repeats a report until it is accepted."""
         stopping, giving_up = threading.Event(), threading.Event()
         sites = itertools.islice(itertools.cycle(self.sites), callers)
         threads = [
@@ -167,27 +167,27 @@ class Trial:
     def post(
         self, node: Node | None = None, container: Namespace | None = None, **build: Any
     ) -> dict[str, Any] | None:
-        """Report a build once: the answer, which is kept, or None for a refusal, which is, too."""
+        """Report a build once, and keep the answer or refusal; return the answer, if accepted."""
         body = json.dumps(report_of("2-failure", **build))
         written = ("-w", "\n%{http_code} %header{retry-after}", "-m", "40")
         done = (node or self.testbed.node).curl(
             container or self.testbed.container, "/v1/reports", *written, body=body
         )
-        told, _, last = done.stdout.rpartition("\n")
+        content, _, last = done.stdout.rpartition("\n")
         status, _, retry_after = last.partition(" ")
         if not done.returncode:
-            answer: dict[str, Any] = json.loads(told)
+            answer: dict[str, Any] = json.loads(content)
             self.accepted.append(answer)
             return answer
         try:
-            refusal = Refusal(int(status), json.loads(told)["detail"], retry_after)
-        except ValueError:  # the service died before its answer was out
+            refusal = Refusal(int(status), json.loads(content)["detail"], retry_after)
+        except ValueError:  # the service died before its answer
             refusal = Refusal(0, done.stderr, "")
         self.refusals.append(refusal)
         return None
 
     def verdict(self, step: str, action: str) -> None:
-        """Let Postfix answer a step so, or `hang` at it once for some seconds.
+        """Let Postfix reply so at a step, or `hang` there once for some seconds.
 
         Args:
             step: one of the judge's STEPS.
@@ -198,61 +198,65 @@ class Trial:
         unfinished.rename(self._verdict)
 
     def acquit(self) -> None:
-        """Let Postfix take mail as ever."""
+        """Let Postfix take mail again."""
         self._verdict.unlink(missing_ok=True)
 
     def lose_a_reply(self) -> None:
-        """Let the next reply to a final dot be lost, where the service goes by LOSSY."""
+        """Let the next reply to a final dot be lost, if the service sends through LOSSY."""
         self._lose.touch()
         with suppress(TestbedError):
             until(lambda: not self._lose.exists(), "", seconds=3)
         self._lose.unlink(missing_ok=True)
 
     @property
-    def is_judged(self) -> bool:
-        """Whether the conversation that is to hang does, or has."""
+    def is_hanging(self) -> bool:
+        """Whether the conversation that should hang does, or has."""
         return not self._verdict.exists()
 
     def status(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """A report's."""
+        """Return a report's status."""
         node, container = self.sites[0]
-        told = node.curl(container, f"/v1/reports/{answer['id']}").stdout
-        status: dict[str, Any] = json.loads(told)
+        content = node.curl(container, f"/v1/reports/{answer['id']}").stdout
+        status: dict[str, Any] = json.loads(content)
         return status
 
     def states(self) -> dict[str, str]:
-        """The states of all reports, by their IDs."""
+        """Return the states of all reports, by their IDs."""
         node, container = self.sites[0]
-        found: dict[str, str] = {}
+        states: dict[str, str] = {}
         after = ""
         while True:
             page = json.loads(node.curl(container, f"/v1/reports?limit=200{after}").stdout)
-            found |= {one["id"]: one["state"] for one in page["reports"]}
+            states |= {report["id"]: report["state"] for report in page["reports"]}
             if page["next"] is None:
-                return found
+                return states
             after = f"&after={page['next']}"
 
     def count(self, seconds: float = 60) -> Count:
-        """Wait until everything has ended, a moment for the last receipts, and count."""
+        """Wait until all mails have left, and a moment for the last receipts; then count."""
         ids = {answer["id"]: answer["message_id"] for answer in self.accepted}
 
-        def is_handed_over() -> bool:
+        def has_no_waiting() -> bool:
             states = self.states()
-            return not any(states[one] in WAITING for one in ids)
+            return not any(states[report] in WAITING for report in ids)
 
-        def is_handed_on() -> bool:
+        def is_queue_empty() -> bool:
             return all("is empty" in node.queue() for node, _ in self.sites)
 
-        def is_told() -> bool:
+        def has_receipts() -> bool:
             states = self.states()
-            return all(states[one] in {"relayed", "failed"} for one in ids)
+            return all(states[report] in {"relayed", "failed"} for report in ids)
 
         # Postfix may keep a mail that it has delivered for a minute, if it was reloaded meanwhile.
-        for condition, patience in ((is_handed_over, seconds), (is_handed_on, 10), (is_told, 5)):
+        for condition, patience in (
+            (has_no_waiting, seconds),
+            (is_queue_empty, 10),
+            (has_receipts, 5),
+        ):
             with suppress(TestbedError):
                 until(condition, "", seconds=patience, pause=0.2)
-        return counted(ids, self.states(), self.testbed.sunk, self._is_told)
+        return count_arrivals(ids, self.states(), self.testbed.sunk, self._is_noted)
 
-    def _is_told(self, report_id: str) -> bool:
+    def _is_noted(self, report_id: str) -> bool:
         history = self.status({"id": report_id})["history"]
         return any("may be doubled" in event["note"] for event in history)
