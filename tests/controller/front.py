@@ -29,7 +29,7 @@ class Front:
         Args:
             behind: the URL of Jenkins.
             certificate: speak TLS, with this PEM file of a key and a certificate.
-            redirect: lead there, whatever is asked.
+            redirect: lead every request there.
             away: how many scripts are answered by 503.
             cut: how many answers to scripts end in the middle.
             noise: what is printed before a script's own answer.

@@ -125,8 +125,8 @@ def test_from_nothing_to_a_mail(jenkins: Jenkins, testbed: Testbed) -> None:
     assert queue_id.encode() in mail.content
 
 
-def test_what_postfix_says_is_told(jenkins: Jenkins, testbed: Testbed) -> None:
-    """A stopped Postfix, one that doesn't relay and a relay host that defers are told apart."""
+def test_postfix_words_are_shown(jenkins: Jenkins, testbed: Testbed) -> None:
+    """A stopped Postfix, one that doesn't relay and a relay host that defers differ."""
     jenkins.run("apply", "--admin-address", "jenkins@ci.example.com")
     testbed.relay_answers("451 4.3.0 later")
     done = jenkins.test_mail(testbed.postfix.log)

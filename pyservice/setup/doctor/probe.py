@@ -39,7 +39,7 @@ def find_address() -> str:
     """Return the node's address: as given, by NODE_IP, the engine's name for it, or the gateway.
 
     Raises:
-        FoundError: none of them tells it.
+        FoundError: none of them has it.
     """
     if VALUES["address"]:
         return str(VALUES["address"])

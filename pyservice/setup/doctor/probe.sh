@@ -1,4 +1,4 @@
-# Walks the way of a mail from this container to the node's Postfix, and names what is wrong.
+# Walks the path of a mail from this container to the node's Postfix, and names what is wrong.
 # Made by `notify-email doctor --print-script`: kubectl exec -i POD -- sh < this
 # Needs bash, or another shell with nc, mkfifo and coreutils (BusyBox, toybox). Nothing is written but two pipes.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317,SC3025,SC3028,SC3045 # bash's own are guarded
@@ -6,9 +6,9 @@ LC_ALL=C
 export LC_ALL
 # @VALUES@
 
-# All of it is one function, read before any of it runs: the script may be our standard input.
+# All of it is functions, read before any of them runs: the script may be our standard input.
 main() {
-  net='' folder='' connected='' asked='' seen='' network='' seconds='' text='' command='' line='' iptables=iptables
+  net='' folder='' connected='' spoke='' seen='' network='' seconds='' text='' command='' line='' iptables=iptables
   cr=$(printf '\r')
   trap clean_up EXIT
   trap 'exit 1' HUP INT TERM
@@ -37,7 +37,7 @@ main() {
     say 'Subject: notify-email doctor'
     say 'Auto-Submitted: auto-generated'
     say ''
-    say 'The way from here to you is open.'
+    say 'The path from here to you is open.'
     ask 'the final dot' 250 .
     text="Postfix has it as ${text##* }."
   else
@@ -79,18 +79,18 @@ find_address() {
   return 1
 }
 
-# Of the kernel's hexadecimal number in host byte order: 015B16AC is 172.22.91.1.
+# Print the kernel's hexadecimal number in host byte order as an address: 015B16AC is 172.22.91.1.
 dotted() {
   d=${1%??????} c=${1#??} b=${1#????} a=${1#??????}
   c=${c%????} b=${b%??}
   echo "$((0x$a)).$((0x$b)).$((0x$c)).$((0x$d))"
 }
 
-# Whom Postfix sees, as far as we know, and the network to let in for it.
+# Set seen, the address that Postfix sees as far as we know, and network, which is to be let in.
 find_own_network() {
   case $address in
     *:*.*) ;;
-    # Which of our addresses it would be, the kernel's files do not tell.
+    # The kernel's files do not have which of our addresses it would be.
     *:*) iptables=ip6tables network=NETWORK seen=${seen:-this pod} && return ;;
   esac
   while read -r first second rest; do
@@ -163,8 +163,8 @@ through_bash() {
   kill $!
 }
 
-# Time is over: end nc, and tell whether it was connected, since not every nc does. By the kernel's
-# table: address and port in hexadecimal, as in the route table, and state 01.
+# Time is over: end nc, and say whether it was connected, since not every nc does. The kernel's table
+# has it: address and port in hexadecimal, as in the route table, and state 01.
 expire() {
   IFS=.
   # shellcheck disable=SC2086 # it is to be split
@@ -180,7 +180,7 @@ expire() {
 
 now() { if [ -n "${BASH_VERSION:-}" ]; then echo "$SECONDS"; else date +%s; fi; }
 
-# One line of the server's, without its end; fails if there is none in time.
+# Set line to the server's next one, without its end; fail if there is none in time.
 hear() {
   if [ -n "${BASH_VERSION:-}" ]; then
     IFS= read -r -t "$timeout" line <&3 || [ -n "$line" ] || return 1
@@ -205,7 +205,7 @@ hear() {
   esac
 }
 
-# Sets code (of the reply, or: silent, nonsense) and text (all of the reply).
+# Set code (of the reply, or: silent, nonsense) and text (all of the reply).
 listen() {
   text='' since=$(now) lines=0
   while hear; do
@@ -224,11 +224,11 @@ listen() {
       # Of ncat before it connects, and of netcat-traditional as it is ended.
       'Ncat: Version '* | '') ;;
       connected | *' succeeded!'* | *' open' | *': Connected to '*)
-        [ -n "$connected$asked" ] || printf '* connected to %s port %s\n' "$address" "$port"
+        [ -n "$connected$spoke" ] || printf '* connected to %s port %s\n' "$address" "$port"
         connected=yes
         ;;
       *)
-        [ -n "$asked$connected" ] || case $line in
+        [ -n "$spoke$connected" ] || case $line in
           *onnect* | *oute* | *imed\ out* | *ermission*)
             text=$line code=silent
             printf '* %s port %s: %s\n' "$address" "$port" "${line##*: }"
@@ -260,7 +260,7 @@ no_greeting() {
 }
 
 say() {
-  asked=yes
+  spoke=yes
   printf '> %s\n' "$1"
   printf '%s\r\n' "$1" >&4
 }

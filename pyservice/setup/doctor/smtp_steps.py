@@ -155,7 +155,7 @@ class Steps:
             f"Message-ID: {make_msgid('doctor', domain=name)}",
             "Auto-Submitted: auto-generated",
             "",
-            f"The way from {name} to you is open.",
+            f"The path from {name} to you is open.",
         )
 
 

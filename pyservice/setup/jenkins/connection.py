@@ -76,19 +76,19 @@ class Controller:
                 time.sleep(min(pause, left))
                 pause = min(pause * 2, longest_pause)
 
-    def run(self, script: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def run(self, script: str, values: dict[str, Any]) -> dict[str, Any]:
         """Let the controller run scripts of ours and answer by one line of JSON.
 
         Running one again must do no harm, since it is tried again where Jenkins is away.
 
         Args:
             script: names in scripts/, joined by spaces: `settings read`.
-            asked: the value of the scripts' variable `asked`.
+            values: the scripts' variable `input`.
 
         Raises:
             SetupError: it did not run to its end; says why, and never quotes the script.
         """
-        answer = self._run(source(script, asked))
+        answer = self._run(source(script, values))
         if "error" in answer:
             raise SetupError(f"{self.url}: {_failure(answer)}")
         return answer
@@ -132,15 +132,15 @@ class Controller:
         )
 
 
-def source(script: str, asked: dict[str, Any]) -> str:
-    """Scripts of ours as one, with a first line that sets their variable `asked`.
+def source(script: str, values: dict[str, Any]) -> str:
+    """Join scripts of ours, after a first line that sets their variable `input`.
 
     Its alphabet has neither quotation marks nor backslashes, so no value can end the literal; and
     Groovy reads `\\u0027` as a quotation mark wherever it stands.
     """
-    literal = b64encode(dumps(asked).encode()).decode()
+    literal = b64encode(dumps(values).encode()).decode()
     parse = "new groovy.json.JsonSlurper().parseText(new String('{}'.decodeBase64(), 'UTF-8'))"
-    return "\n".join([f"asked = {parse.format(literal)}", *map(read_script, script.split())])
+    return "\n".join([f"input = {parse.format(literal)}", *map(read_script, script.split())])
 
 
 def read_script(name: str) -> str:

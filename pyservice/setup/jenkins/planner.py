@@ -15,7 +15,7 @@ _SECRET = re.compile(r"(?<=https://)[^/@]*@|(?<=http://)[^/@]*@|(?<=://)[^/@]*:[
 
 @dataclass(frozen=True)
 class Candidate:
-    """An address at which the controller looked for Postfix."""
+    """An address at which the controller tried to reach Postfix."""
 
     address: str
     source: str

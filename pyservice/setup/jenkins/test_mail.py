@@ -78,7 +78,7 @@ def follow(log: Log, recipient: str, seconds: float = 15.0) -> tuple[str, Delive
 
     Args:
         log: opened before the mail was sent.
-        recipient: whom the mail is for.
+        recipient: the mail's.
         seconds: how long to wait.
 
     Returns:

@@ -1,4 +1,4 @@
-"""build_data.py and samples: recorded answers of a real controller, as reports."""
+"""Recorded answers of a real controller become reports."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_all_nine_are_there() -> None:
 
 
 def test_a_failing_build() -> None:
-    """The failing stage, its log, the failing tests and the changes are told."""
+    """The report has the failing stage, its log, the failing tests and the changes."""
     report = samples.load("2-failure")
     build = report.build
     assert (build.job, build.number, build.result) == ("shop/checkout", 2, "FAILURE")
@@ -67,7 +67,7 @@ def test_who_or_what_interrupted_a_build(name: str, result: str, message: str) -
 
 @pytest.mark.parametrize("name", ["1-success-first", "3-unstable", "4-fixed"])
 def test_a_build_that_ended_has_no_error(name: str) -> None:
-    """UNSTABLE is told by its tests."""
+    """The reason of UNSTABLE is its tests."""
     assert samples.load(name).error is None
     assert samples.load(name).log == []
 

@@ -31,7 +31,7 @@ def write(file: Path, *lines: str) -> None:
 
 
 def test_lines() -> None:
-    """A queue ID, a Message-ID, a delivery and the end are told; all else is about no mail."""
+    """A line has a queue ID, a Message-ID, a delivery or the end; all else is about no mail."""
     line = Line.parse(SENT)
     assert line is not None
     assert line.queue_id == "57B8298404C"
@@ -131,7 +131,7 @@ def test_copied_and_emptied(file: Path, more: list[str]) -> None:
 
 
 def test_waiting(file: Path) -> None:
-    """What is there already is not found; what comes is, or nothing in time."""
+    """A line from before is no result; a new one is, or there is none in time."""
     write(file, SENT)
     log = FileLog(file)
     assert wait_for(log, lambda line: line.delivery, 0) is None
@@ -142,7 +142,7 @@ def test_waiting(file: Path) -> None:
 
 
 def test_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing file and a missing journal each name the cure."""
+    """A missing file and a missing journal each have an error that says what to do."""
     with pytest.raises(SetupError, match="postconf maillog_file"):
         open_log(tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -214,7 +214,7 @@ def test_a_full_disk_loses_nothing(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(file: Path, tmp_path: Path) -> None:
-    """It is named."""
+    """The error names it."""
     with pytest.raises(SetupError, match=r"none/ours\.log can't be used: no such file"):
         LogRelay(file, tmp_path / "none" / "ours.log")
     assert list(tmp_path.iterdir()) == [file]

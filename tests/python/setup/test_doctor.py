@@ -1,4 +1,4 @@
-"""doctor/diagnose.py and what it is made of: the conversation, the checks, the catalogue."""
+"""The doctor without a testbed: the dialogue, the checks, the findings, the scripts for pods."""
 
 import ast
 import json
@@ -36,7 +36,12 @@ def a_node(address: str | None = "127.0.0.1", *bridges: Bridge, is_container: bo
 
 
 def diagnosis(
-    port: int, *, sent: bool = False, log: Path | None = None, late: float = 3.0
+    port: int,
+    *,
+    sent: bool = False,
+    log: Path | None = None,
+    timeout: float = 30,
+    late: float = 3,
 ) -> Diagnosis:
     """Examine a server on loopback."""
     options = Options(
@@ -44,7 +49,7 @@ def diagnosis(
         "ada@example.com",
         is_sent=sent,
         port=port,
-        timeout=0.5,
+        timeout=timeout,
         late=late,
         postfix_log=log or Path("/nowhere/mail.log"),
     )
@@ -112,27 +117,32 @@ def test_what_a_server_says(scripted: Scripted, replies: list[str], known: str, 
 
 
 def test_nobody_listens() -> None:
-    """A refused connection is told as Postfix not serving that address."""
+    """A refused connection means that Postfix does not serve that address."""
     assert errors(diagnosis(free_port())) == ["refused"]
 
 
 def test_nobody_listens_on_the_node() -> None:
-    """Where localhost refuses, too, it is Postfix that is not running."""
+    """Where localhost refuses, too, Postfix is not running."""
     options = Options("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
     found = examine(a_node(is_container=False), options)
     assert errors(found) == ["postfix-down"]
 
 
 def test_no_postfix_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where none is installed, none is to be started."""
+    """Where no Postfix is installed, the finding is another one."""
     monkeypatch.setattr("pyservice.postfix.commands.find_program", lambda _program: None)
     options = Options("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
     assert errors(examine(a_node(is_container=False), options)) == ["postfix-missing"]
 
 
+def silent(connection: socket.socket) -> None:
+    """A server that waits until the client hangs up."""
+    connection.recv(1)
+
+
 def test_a_server_that_greets_late(scripted: Scripted) -> None:
     """A greeting that does not come in time is an error."""
-    found = diagnosis(scripted(lambda _connection: time.sleep(1)))
+    found = diagnosis(scripted(silent), timeout=0.5)
     assert errors(found) == ["greeting-slow"]
     assert "more than 0.5 s" in found.findings[0].sentence
 
@@ -173,21 +183,19 @@ def test_a_server_that_never_ends(
     scripted: Scripted, server: Callable[[socket.socket], None], known: str
 ) -> None:
     """A reply has a last line and a limit of time, whatever a server does; so have the scripts'."""
-    began = time.monotonic()
-    port = scripted(server)
-    found = diagnosis(port)
+    found = diagnosis(scripted(server), timeout=0.5 if known == "greeting-slow" else 300)
     assert errors(found) == [known]
     assert len(found.lines) < 60
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
 def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list[str]) -> None:
-    """A script, too, ends in time with its finding."""
-    options = Options("a@example.com", "b@example.com", port=scripted(endless(b"220-x\r\n", 0)))
+    """A script, too, ends at its limit of lines, with its finding."""
+    port = scripted(endless(b"220-x\r\n", 0))
+    options = Options("a@example.com", "b@example.com", port=port, timeout=300)
     text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
-        program, input=text, capture_output=True, text=True, timeout=9, check=False
+        program, input=text, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1, done.stderr
     assert "Finding not-postfix: " in done.stdout
@@ -195,22 +203,22 @@ def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list
 
 
 @pytest.mark.parametrize(
-    ("said", "known"),
+    ("line", "known"),
     [
         ("Ncat: Connection refused.", "refused"),
         ("Ncat: No route to host.", "filtered"),
         ("Ncat: Connected to 192.0.2.1:25.", "not-postfix"),
     ],
 )
-def test_a_script_and_ncat(tmp_path: Path, said: str, known: str) -> None:
-    """Red Hat's nc tells its version before anything; that is no connection yet."""
+def test_a_script_and_ncat(tmp_path: Path, line: str, known: str) -> None:
+    """Red Hat's nc prints its version before anything; that is no connection yet."""
     nc = tmp_path / "nc"
     nc.write_text(
-        f"#!/bin/sh\necho 'Ncat: Version 7.93 ( https://nmap.org/ncat )'\necho '{said}'\n"
+        f"#!/bin/sh\necho 'Ncat: Version 7.93 ( https://nmap.org/ncat )'\necho '{line}'\n"
     )
     nc.chmod(0o755)
     text = pod_script.script(
-        Options("a@example.com", "b@example.com", timeout=2), "192.0.2.1", python=False
+        Options("a@example.com", "b@example.com", timeout=60), "192.0.2.1", python=False
     )
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
@@ -220,7 +228,7 @@ def test_a_script_and_ncat(tmp_path: Path, said: str, known: str) -> None:
 
 
 def test_lines_wait_for_their_replies(scripted: Scripted) -> None:
-    """Nothing is said before the reply to what was said before, and each line ends in CRLF."""
+    """Each line waits for the reply to the line before, and ends in CRLF."""
     heard: list[bytes] = []
 
     def converse(connection: socket.socket) -> None:
@@ -261,7 +269,7 @@ def test_nothing_is_sent_unasked(postfix: PostfixStandIn) -> None:
 
 
 def test_a_log_that_is_not_at_hand(scripted: Scripted) -> None:
-    """A mail that was taken is well, with a note that its fate is not known."""
+    """A mail that Postfix takes is well, with a note that its delivery is not known."""
 
     def converse(connection: socket.socket) -> None:
         incoming = connection.makefile("rb")
@@ -293,26 +301,26 @@ def test_a_log_that_is_not_at_hand(scripted: Scripted) -> None:
     ],
 )
 def test_no_route(node: Node, known: str) -> None:
-    """Where no address is known nothing is said, and the finding tells why."""
+    """Where no address is known there is no dialogue, and the finding says why."""
     found = examine(node, Options("a@example.com", "b@example.com"))
     assert errors(found) == [known]
     assert found.lines == ()
 
 
 def test_an_instance_that_is_none(tmp_path: Path) -> None:
-    """A --config-dir without a Postfix in it is told, not passed over."""
+    """A --config-dir without a Postfix in it is an error."""
     with pytest.raises(SetupError, match=re.escape(str(tmp_path))):
         examine(a_node(), Options("a@example.com", "b@example.com", config_dir=tmp_path))
 
 
 def test_a_connection_that_is_not_there() -> None:
-    """Who speaks before connecting hears nothing."""
+    """A command before the connection has no reply."""
     with pytest.raises(SilenceError):
         SmtpSession(1).say("NOOP")
 
 
 def test_whom_the_log_says_that_postfix_saw(tmp_path: Path) -> None:
-    """The address of who was refused just now, and nobody before."""
+    """It is the client that was refused just now, and none before."""
     file = tmp_path / "mail.log"
     line = (
         "Nov 25 12:00:00 node1 postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[172.22.91.{}]: "
@@ -346,7 +354,7 @@ LIST = "127.0.0.0/8, 172.22.0.0/16"
     ],
 )
 def test_containers_outside_of_mynetworks(mynetworks: str, network: str, is_denied: bool) -> None:
-    """They are denied if no entry holds any of them; a table may hold them."""
+    """They are denied if no entry has any of them; a table may have them."""
     found = checks.check_containers({"mynetworks": mynetworks}, network)
     assert [finding.id for finding in found] == ["relay-denied"] * is_denied
     assert all(f.cure == f"notify-email relay apply --network {network}" for f in found)
@@ -449,13 +457,13 @@ RIGHT = JenkinsMail(
     ],
 )
 def test_jenkins(changes: dict[str, object], expected: list[str]) -> None:
-    """What a controller is set to is compared with where the node's Postfix is."""
+    """Jenkins' settings are compared with the address of the node's Postfix."""
     controller = JenkinsMail(**(vars(RIGHT) | changes))
     assert [found.id for found in checks.check_jenkins(controller, "172.22.91.1")] == expected
 
 
 def test_jenkins_as_it_was_read() -> None:
-    """The settings that `notify-email jenkins` reads are those that are looked at."""
+    """The settings that `notify-email jenkins` reads are parsed."""
     server = {"smtpHost": "172.22.91.1", "smtpPort": "25"}
     location = {"url": "https://ci.example.com/", "adminAddress": "ci@example.com"}
     found = checks.JenkinsMail.parse({"mailer": server, "emailExt": server, "location": location})
@@ -496,7 +504,7 @@ def on(*names: str, key: str = "kubernetes.io/hostname") -> dict[str, object]:
     ],
 )
 def test_a_workload(spec: dict[str, object], is_found: bool) -> None:
-    """It is pinned only if there is no second node that a pod of it may go to; so is the cure's."""
+    """It is pinned only if its pods may go to one node alone, and the cure pins it."""
     metadata = {"name": "jenkins", "namespace": "ci"}
     inner = {"containers": [], **spec}
     whole = {"kind": "StatefulSet", "metadata": metadata, "spec": {"template": {"spec": inner}}}
@@ -520,7 +528,7 @@ def test_a_workload(spec: dict[str, object], is_found: bool) -> None:
     ],
 )
 def test_a_pod(owner: dict[str, str] | None, expected: str | None) -> None:
-    """Where the scheduler put it this time pins it not; the cure is for what makes it."""
+    """The scheduler's choice does not pin a pod; the cure is for the pod's owner."""
     metadata = {"name": "jenkins-0", "labels": {"pod-template-hash": "5f6d"}}
     pod = {
         "kind": "Pod",
@@ -544,7 +552,7 @@ def test_a_pod(owner: dict[str, str] | None, expected: str | None) -> None:
     ],
 )
 def test_what_is_no_workload(text: str) -> None:
-    """Something else is refused with what was wanted."""
+    """Something else is refused, with what the option needs."""
     with pytest.raises(ConfigurationError, match="kubectl get statefulset NAME -o json"):
         workload.examine(text)
 
@@ -592,7 +600,7 @@ def test_another_instance() -> None:
 
 
 def test_a_value_is_one_word() -> None:
-    """Nothing that was read from elsewhere can add a command to a cure."""
+    """No value from elsewhere can add a command to a cure."""
     found = KNOWN["unanswered"].finding(queue_id="x; reboot", seconds=1)
     assert "reboot" not in found.cure
     found = KNOWN["relay-denied"].finding(seen="", text="", network="$(reboot)")
@@ -626,9 +634,9 @@ NASTY = "it's\"$(touch broken)`touch broken`\\{sender}@example.com"
 
 @pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
 def test_values_in_a_script(tmp_path: Path, scripted: Scripted, program: list[str]) -> None:
-    """A script says its values as they are, and runs none of them."""
+    """A script sends its values as they are, and runs none of them."""
     port = scripted(saying(GREETING, EHLO, "501 5.1.7 Bad sender address syntax"))
-    options = Options(NASTY, "ada@example.com", port=port, timeout=2)
+    options = Options(NASTY, "ada@example.com", port=port, timeout=60)
     text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
         program, input=text, capture_output=True, text=True, cwd=tmp_path, check=False

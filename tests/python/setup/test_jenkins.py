@@ -1,4 +1,4 @@
-"""configurator/jenkins and its command, against a stand-in that really runs what is sent to it."""
+"""`notify-email jenkins`, against a stand-in that really runs the scripts that it gets."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,7 @@ from pyservice.setup.jenkins.desired import DesiredJenkins
 from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 from tests.python.conftest import PostfixStandIn, ask, free_port
+from tests.testbed.waiting import until
 
 COMMAND = str(Path(sys.executable).parent / "notify-email")
 SECRET = "nm_5d1f0a-the-service's-own-token".replace("'", "")
@@ -56,7 +58,7 @@ def run(
         [COMMAND, "jenkins", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
         env={
             name: value
@@ -70,8 +72,8 @@ def run(
     return done
 
 
-def said(done: Done) -> str:
-    """The one line of a failure."""
+def error_of(done: Done) -> str:
+    """Return the last line of a failure."""
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stderr.strip().splitlines()[-1].removeprefix("notify-email: ")
 
@@ -105,7 +107,7 @@ def settings(controller: StandIn) -> dict[str, Any]:
     return now(controller)
 
 
-def test_apply_sets_what_was_asked_for(
+def test_apply_sets_what_the_options_say(
     controller: StandIn, server: tuple[str, ...], token_file: str
 ) -> None:
     """Everything is set, saved and read back, a second time there is nothing to do."""
@@ -137,7 +139,7 @@ def test_apply_sets_what_was_asked_for(
         "includeInChangesets": False,
         "refreshTimeMinutes": 1440,
     }
-    assert found["credential"] == {"isWanted": False}  # it was not asked with a digest
+    assert found["credential"] == {"isWanted": False}  # the script had no digest to compare with
     controller.control(ask)
     assert run(controller, "apply", *options).stdout.splitlines()[0].endswith("in sync.")
     assert run(controller, "plan", *options, "--check").returncode == 0
@@ -149,7 +151,7 @@ def test_apply_sets_what_was_asked_for(
 def test_an_in_sync_jenkins_costs_three_requests(
     controller: StandIn, server: tuple[str, ...]
 ) -> None:
-    """It is asked whether it is up, for a crumb, and for everything else at once."""
+    """They are for its version, for a crumb, and for everything else at once."""
     run(controller, "apply", *server)
     controller.control(ask)
     run(controller, "plan", *server)
@@ -165,9 +167,7 @@ def test_status_of_a_new_jenkins(controller: StandIn) -> None:
     assert "Mailer      not installed\n" in done.stdout
 
 
-def test_what_was_not_asked_for_stays(
-    controller: StandIn, server: tuple[str, ...], token_file: str
-) -> None:
+def test_other_settings_stay(controller: StandIn, server: tuple[str, ...], token_file: str) -> None:
     """Other variables, libraries, credentials and options of Mailer are as they were."""
     script = """
         import hudson.slaves.EnvironmentVariablesNodeProperty as Property
@@ -236,7 +236,7 @@ def test_a_failure_undoes_what_was_written(
         "credentials",
     ):
         controller.control(ask, failing=file)
-        assert said(run(controller, "apply", *options)) == (
+        assert error_of(run(controller, "apply", *options)) == (
             f"{controller.url}: IOException: No space left on device; what was written before is "
             "undone."
         )
@@ -245,30 +245,32 @@ def test_a_failure_undoes_what_was_written(
         assert settings(controller) == before
 
 
-def test_what_can_not_be_undone_is_told(controller: StandIn, server: tuple[str, ...]) -> None:
-    """Where Jenkins can't write the old settings back, a person is to look at them."""
+def test_what_can_not_be_undone_is_in_the_error(
+    controller: StandIn, server: tuple[str, ...]
+) -> None:
+    """Where Jenkins can't write the old settings back, the error sends a person to them."""
     fills = """
         hudson.tasks.Mailer.descriptor().metaClass.save = {
             if (delegate.smtpHost == null) { throw new IOException("still full") }
         }
     """
     controller.control(ask, run=fills, failing="config")
-    assert said(run(controller, "apply", *server, "--transport", "shell")) == (
+    assert error_of(run(controller, "apply", *server, "--transport", "shell")) == (
         f"{controller.url}: IOException: No space left on device, and undoing what was written "
         "before failed, too (IOException: still full): look at its mail settings."
     )
 
 
 def test_what_is_not_kept_is_undone(controller: StandIn, server: tuple[str, ...]) -> None:
-    """A setter that passes its value over is found out, and what went before it is undone."""
+    """A setter that ignores its value is noticed, and the settings before it are undone."""
     run(controller, "apply", *server)
     passed_over = (
         "jenkins.model.JenkinsLocationConfiguration.get().metaClass.setAdminAddress = { it }"
     )
     controller.control(ask, run=passed_over)
     options = ("--charset", "UTF-16", "--admin-address", "jenkins@example.com")
-    told = said(run(controller, "apply", *server, *options))
-    assert told == (
+    message = error_of(run(controller, "apply", *server, *options))
+    assert message == (
         f"{controller.url}: Jenkins did not keep adminAddress (location); what was written before "
         "is undone."
     )
@@ -308,11 +310,11 @@ def test_a_credential_keeps_its_kind(
             new Certificate()
     """
     controller.control(ask, run=other)
-    told = said(run(controller, "apply", *options))
-    assert "the credential notify-email-token is of another kind: change it in Jenkins" in told
+    message = error_of(run(controller, "apply", *options))
+    assert "the credential notify-email-token is of another kind: change it in Jenkins" in message
 
 
-def test_email_ext_is_left_alone_where_that_is_asked_for(
+def test_email_ext_is_left_alone_with_the_option(
     controller: StandIn, server: tuple[str, ...]
 ) -> None:
     """With --no-email-ext its server stays, and a Jenkins without the plugin needs no option."""
@@ -332,9 +334,9 @@ def test_a_missing_plugin(
     """It is named, and nothing is written."""
     controller.control(ask, absent=[plugin])
     controller.control(ask)
-    told = said(run(controller, "apply", *server, *EVERYTHING))
-    assert told.startswith("Jenkins lacks a plugin: install ")
-    assert named in told
+    message = error_of(run(controller, "apply", *server, *EVERYTHING))
+    assert message.startswith("Jenkins lacks a plugin: install ")
+    assert named in message
     assert controller.control(ask)["saves"] == {}
 
 
@@ -357,43 +359,49 @@ def test_a_password_needs_a_crumb(controller: StandIn, server: tuple[str, ...]) 
 
 
 def test_who_may_not(controller: StandIn) -> None:
-    """A wrong token, none at all and one without the permission are told apart, with the cure."""
-    wrong = said(run(controller, "plan", JENKINS_TOKEN="wrong"))
+    """A wrong token, none and one without the permission have an error each, with the cure."""
+    wrong = error_of(run(controller, "plan", JENKINS_TOKEN="wrong"))
     assert wrong.endswith(
         "does not know the user admin with this API token: make a new one at "
         f"{controller.url}/user/admin/security."
     )
-    assert "give JENKINS_USER" in said(run(controller, "plan", JENKINS_TOKEN="", JENKINS_USER=""))
+    assert "give JENKINS_USER" in error_of(
+        run(controller, "plan", JENKINS_TOKEN="", JENKINS_USER="")
+    )
     reader = run(controller, "plan", JENKINS_TOKEN=READER_TOKEN, JENKINS_USER="reader")
-    assert "The user reader lacks the permission Overall/Administer" in said(reader)
+    assert "The user reader lacks the permission Overall/Administer" in error_of(reader)
 
 
 def test_a_slow_start_is_waited_for(controller: StandIn, server: tuple[str, ...]) -> None:
     """It says what it waits for, and goes on when Jenkins is up; or gives up in time."""
-    controller.control(ask, busy=2)
-    done = run(controller, "plan", *server)
+    controller.control(ask, busy=600)
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(run, controller, "plan", *server, "--wait", "90")
+        until(lambda: bool(controller.control(ask)["requests"]), "it asks whether Jenkins is up")
+        controller.control(ask, busy=0)
+        done = running.result()
     assert done.returncode == 0
-    assert done.stderr.splitlines() == [
-        f"Jenkins at {controller.url} is getting ready to work. Waiting for up to 60 s."
-    ]
-    controller.control(ask, busy=30)
-    told = said(run(controller, "plan", *server, "--wait", "1"))
-    assert "getting ready to work. It was waited for during 1 s." in told
+    [line] = done.stderr.splitlines()
+    waits = f"Jenkins at {controller.url} is getting ready to work. Waiting for up to "
+    assert re.fullmatch(rf"{re.escape(waits)}\d+ s\.", line)
+    controller.control(ask, busy=600)
+    message = error_of(run(controller, "plan", *server, "--wait", "1"))
+    assert "getting ready to work. It was waited for during 1 s." in message
 
 
 def test_what_is_no_jenkins(controller: StandIn, postfix: PostfixStandIn) -> None:
-    """Nothing listening, no such host, another kind of server and an old Jenkins are told apart."""
+    """Nothing listening, no such host, another server and an old Jenkins have an error each."""
     free = f"http://127.0.0.1:{free_port()}"
-    assert "Nothing listens at" in said(run(None, "plan", "--url", free, "--wait", "0"))
-    told = said(run(None, "plan", "--url", "http://no-such-host.invalid", "--wait", "9"))
-    assert told == "There is no host no-such-host.invalid: is the URL right?"
+    assert "Nothing listens at" in error_of(run(None, "plan", "--url", free, "--wait", "0"))
+    message = error_of(run(None, "plan", "--url", "http://no-such-host.invalid", "--wait", "9"))
+    assert message == "There is no host no-such-host.invalid: is the URL right?"
     other = run(None, "plan", "--url", f"{controller.url}/nothing", "--wait", "0")
-    assert "There is no Jenkins at" in said(other)
+    assert "There is no Jenkins at" in error_of(other)
     smtp = run(None, "plan", "--url", f"http://127.0.0.1:{postfix.port}", "--wait", "0")
     assert smtp.returncode == 1
     controller.control(ask, version="2.204.6")
-    told = said(run(controller, "plan"))
-    assert told == f"{controller.url} is Jenkins 2.204.6; this needs 2.266 or later: update it."
+    message = error_of(run(controller, "plan"))
+    assert message == f"{controller.url} is Jenkins 2.204.6; this needs 2.266 or later: update it."
 
 
 def test_what_stands_before_jenkins(
@@ -405,8 +413,8 @@ def test_what_stands_before_jenkins(
         assert done.returncode == 0, done.stderr
         elsewhere = front.url.removesuffix("/ci")
         with Front(controller.url, redirect=elsewhere) as first:
-            told = said(run(None, "plan", "--url", first.url, *server))
-        assert told == (
+            message = error_of(run(None, "plan", "--url", first.url, *server))
+        assert message == (
             f"{first.url} leads to {front.url}, which is not followed: set JENKINS_URL to the "
             "address that Jenkins itself answers at."
         )
@@ -422,8 +430,8 @@ def test_what_stands_before_jenkins(
     )
     pem.write_text(pem.read_text() + Path(f"{pem}.crt").read_text())
     with Front(controller.url, certificate=pem) as front:
-        told = said(run(None, "plan", "--url", front.url, *server))
-        assert told == (
+        message = error_of(run(None, "plan", "--url", front.url, *server))
+        assert message == (
             f"The certificate of {front.url} can't be verified: set REQUESTS_CA_BUNDLE to the file "
             "with your authority's."
         )
@@ -434,8 +442,8 @@ def test_what_stands_before_jenkins(
 def test_a_proxy_of_the_environment(controller: StandIn, server: tuple[str, ...]) -> None:
     """One that is not there is named, and how to go without."""
     proxy = {"http_proxy": f"http://127.0.0.1:{free_port()}", "NO_PROXY": ""}
-    told = said(run(controller, "plan", *server, "--wait", "0", plain=proxy))
-    assert "by the proxy that the environment names: NO_PROXY=127.0.0.1 goes without." in told
+    message = error_of(run(controller, "plan", *server, "--wait", "0", plain=proxy))
+    assert "by the proxy that the environment names: NO_PROXY=127.0.0.1 goes without." in message
 
 
 def test_jcasc_is_seen(controller: StandIn, server: tuple[str, ...]) -> None:
@@ -459,16 +467,18 @@ def test_the_test_mail(
 ) -> None:
     """Jenkins sends it by its own settings; a failure is a sentence with the cure."""
     run(controller, "apply", *server)
-    assert "has no admin address" in said(run(controller, "test-mail", "--to", "ada@example.com"))
+    assert "has no admin address" in error_of(
+        run(controller, "test-mail", "--to", "ada@example.com")
+    )
     run(controller, "apply", *server, "--admin-address", "jenkins@example.com")
     done = run(controller, "test-mail", "--to", "ada@example.com")
     assert done.stdout == (
         f"Jenkins sent its test mail for ada@example.com to 127.0.0.1:{postfix.port}.\n"
     )
     run(controller, "apply", "--address", "127.0.0.1", "--port", str(free_port()))
-    told = said(run(controller, "test-mail", "--to", "ada@example.com"))
-    assert "ConnectException: Connection refused" in told
-    assert told.endswith("on the node, or `notify-email jenkins apply`.")
+    message = error_of(run(controller, "test-mail", "--to", "ada@example.com"))
+    assert "ConnectException: Connection refused" in message
+    assert message.endswith("on the node, or `notify-email jenkins apply`.")
 
 
 def test_the_init_script(controller: StandIn) -> None:
@@ -485,11 +495,7 @@ def test_the_init_script(controller: StandIn) -> None:
     assert controller.log().count("mail goes to 192.0.2.9:2525") == logged + 1
     controller.control(ask, reload=True)
     host = "print hudson.tasks.Mailer.descriptor().smtpHost"
-    for _ in range(50):
-        if controller.control(ask, run=host)["output"] == "192.0.2.9":
-            break
-        subprocess.run(["sleep", "0.1"], check=True)
-    assert controller.control(ask, run=host)["output"] == "192.0.2.9"
+    until(lambda: controller.control(ask, run=host)["output"] == "192.0.2.9", "the watch sets it")
     assert "192.0.2.9:2525, before to smtp.example.com" in controller.log()
 
 
@@ -526,8 +532,8 @@ def test_emitted_yaml_is_what_jcasc_knows(controller: StandIn) -> None:
     assert found["credential"] == {"isWanted": False}  # it is there
     address.write_text("192.0.2.2")
     controller.control(ask, reload=True)
-    told = json.loads(run(controller, "status", "--json").stdout)
-    assert told["settings"]["mailer"]["smtpHost"] == "192.0.2.2"
+    status = json.loads(run(controller, "status", "--json").stdout)
+    assert status["settings"]["mailer"]["smtpHost"] == "192.0.2.2"
 
 
 def as_helm_has_it(emitted: Done) -> tuple[Any, Any]:
@@ -579,7 +585,7 @@ def test_helm_values_with_a_file() -> None:
 
 
 def test_values_in_yaml_are_only_values(controller: StandIn) -> None:
-    """Whatever YAML, JCasC or Helm would read in them, Jenkins has what was asked for."""
+    """Whatever YAML, JCasC or Helm would read in them, Jenkins has the very values."""
     odd = "'\"\\u0027 ${HOME} ^${x} $y {{ .Values }} {{{ #: - é 漢 |"
     asked = {
         "--admin-address": f'"{odd[3:]}" <a@example.com>',

@@ -1,4 +1,4 @@
-"""configurator/jenkins: what is wanted and what differs, without a controller."""
+"""How Jenkins should be and what differs, without a controller."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ from pyservice.setup.jenkins.planner import Candidate, JenkinsState
 def test_a_literal_can_not_be_ended(values: dict[str, str]) -> None:
     """Whatever the values are, the quotation marks hold letters, digits, +, / and = only."""
     line = source("read", values).partition("\n")[0]
-    assert re.fullmatch(r"asked = .*\('[A-Za-z0-9+/=]*'\.decodeBase64\(\), 'UTF-8'\)\)", line)
+    assert re.fullmatch(r"input = .*\('[A-Za-z0-9+/=]*'\.decodeBase64\(\), 'UTF-8'\)\)", line)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_library_with_a_password(user: str) -> None:
     ],
 )
 def test_what_is_mistyped(values: dict[str, Any], option: str) -> None:
-    """The option is named, with what it is to be."""
+    """The error names the option and says what it must be."""
     with pytest.raises(ConfigurationError, match=f"^{option} must be "):
         DesiredJenkins(**values)
 
@@ -106,7 +106,7 @@ def found(*candidates: Candidate) -> JenkinsState:
 
 
 def test_the_first_that_greets_is_the_one() -> None:
-    """What comes first and does not greet is passed over; a given address needs no greeting."""
+    """An address that does not greet is left out; a given one needs no greeting."""
     silent = Candidate("192.0.2.1", "the variable NODE_IP", error="ConnectException")
     greeting = Candidate("172.22.91.1", "the default gateway of eth0", greeting="220 hello")
     assert planner.find_address(DesiredJenkins(), found(silent, greeting)) == "172.22.91.1"
@@ -117,7 +117,7 @@ def test_the_first_that_greets_is_the_one() -> None:
         planner.find_address(DesiredJenkins(), found())
 
 
-def test_what_stays_is_told_in_a_note() -> None:
+def test_what_stays_is_in_a_note() -> None:
     """A login of Mailer's is not taken away, and a branch is no pinned version."""
     greeting = Candidate("172.22.91.1", "given", greeting="220 hello")
     wanted = DesiredJenkins(library=Library("https://git.example.com/a.git", "main"))
@@ -135,7 +135,7 @@ def test_an_ipv6_address_in_a_url() -> None:
 
 
 @pytest.mark.parametrize(
-    ("html", "told"),
+    ("html", "message"),
     [
         (
             '<div class="error"><p>Failed to send out e-mail</p><pre>java.net.ConnectException: '
@@ -152,11 +152,11 @@ def test_an_ipv6_address_in_a_url() -> None:
         ('<div class="error">Something &amp; else</div>', "Something & else."),
     ],
 )
-def test_a_failed_test_mail(html: str, told: str) -> None:
-    """Of Jenkins' page the reason is told, without a stack trace, and what helps."""
+def test_a_failed_test_mail(html: str, message: str) -> None:
+    """The error has the reason from Jenkins' page, without a stack trace, and what to do."""
     with pytest.raises(SetupError) as caught:
         test_mail.read_answer(html, "172.22.91.1:25", "a@b.org")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\tat" not in str(caught.value)
 
 
@@ -171,7 +171,7 @@ def test_a_failed_test_mail(html: str, told: str) -> None:
     ],
 )
 def test_what_is_mistyped_for_emit(words: str, option: str) -> None:
-    """The option is named, and nothing is written."""
+    """The error names the option, and nothing is written."""
     done = CliRunner().invoke(jenkins_app, ["emit", *words.split()])
     assert isinstance(done.exception, ConfigurationError)
     assert str(done.exception).startswith(f"{option} must be ")
@@ -194,7 +194,7 @@ def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("controllers = 5", "`controllers` must be a table: [controllers]."),
         ("[controllers]\nci = 5", "`controllers.ci` must be a table: [controllers.ci]."),
@@ -208,15 +208,15 @@ def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
         ("{ci", "can't be read: "),
     ],
 )
-def test_an_inventory_with_a_slip(tmp_path: Path, text: str, told: str) -> None:
-    """It is named, before any controller is asked."""
+def test_an_inventory_with_a_slip(tmp_path: Path, text: str, message: str) -> None:
+    """The error names it, before any controller is contacted."""
     file = tmp_path / "controllers.toml"
     first = "[controllers.first]\njenkins_url = 'http://127.0.0.1:1'\n"
     ci = f"{first}[controllers.ci]\njenkins_url = 'http://ci.example.com'\n"
     file.write_text(text.replace("{ci}", ci))
     done = CliRunner().invoke(jenkins_app, ["apply", "--inventory", str(file)])
     assert isinstance(done.exception, ConfigurationError)
-    assert told in str(done.exception)
+    assert message in str(done.exception)
     assert done.stdout == ""
 
 

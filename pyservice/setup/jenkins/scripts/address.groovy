@@ -1,37 +1,37 @@
-// Where this controller reaches the Postfix of the node that it runs on. It needs nothing but Java.
+// Finds where this controller reaches the Postfix of its node. It needs only Java.
 
 /** Interfaces by which containers reach their node, where the controller runs on the node itself. */
 boolean isBridge(String name) {
     return name in ['docker0', 'cni0', 'cbr0', 'podman0'] || name.startsWith('br-')
 }
 
-/** The likeliest first: address → how it was found. */
+/** Address → where it comes from, the likeliest first. */
 Map<String, String> candidates() {
-    Map<String, String> found = [:]
+    Map<String, String> sources = [:]
     String given = System.getenv('NODE_IP')
     if (given) {
-        found[given] = 'the variable NODE_IP'
+        sources[given] = 'the variable NODE_IP'
     }
     List<NetworkInterface> interfaces = Collections.list(NetworkInterface.networkInterfaces)
-    interfaces.findAll { one -> isBridge(one.name) }.each { bridge ->
-        addresses(bridge).each { address -> found.putIfAbsent(address, bridge.name) }
+    interfaces.findAll { device -> isBridge(device.name) }.each { bridge ->
+        addresses(bridge).each { address -> sources.putIfAbsent(address, bridge.name) }
     }
-    // Outside of a container the way out is a router, which may well have a mail server of its own.
+    // Outside of a container the gateway is a router, which may have a mail server of its own.
     if (isContainer()) {
         // Docker and Podman write it there; a name server that is away would cost many seconds.
         List<String> docker = textOf('/etc/hosts').readLines()*.tokenize().find { words ->
             words.drop(1).any { name -> name in ['host.docker.internal', 'host.containers.internal'] }
         }
         if (docker) {
-            found.putIfAbsent(docker[0], docker[1])
+            sources.putIfAbsent(docker[0], docker[1])
         }
-        gateways().each { gateway -> found.putIfAbsent(gateway.address, "the default gateway of ${gateway.name}".toString()) }
+        gateways().each { gateway -> sources.putIfAbsent(gateway.address, "the default gateway of ${gateway.name}".toString()) }
     }
-    found.remove('169.254.1.1') // Calico gives it to every pod as a gateway, and it is nobody's
-    return found
+    sources.remove('169.254.1.1') // Calico gives it to every pod as a gateway, and it is nobody's
+    return sources
 }
 
-/** What a mail server says first; without one, what happened: [greeting: text] or [error: text]. */
+/** Returns a mail server's greeting, or why there is none: [greeting: text] or [error: text]. */
 Map<String, String> greeting(String address, int port) {
     Socket socket = new Socket()
     try {
@@ -50,8 +50,8 @@ Map<String, String> greeting(String address, int port) {
     }
 }
 
-List<String> addresses(NetworkInterface one) {
-    return Collections.list(one.inetAddresses).findAll { address -> !address.linkLocalAddress }*.hostAddress
+List<String> addresses(NetworkInterface device) {
+    return Collections.list(device.inetAddresses).findAll { address -> !address.linkLocalAddress }*.hostAddress
 }
 
 boolean isContainer() {
@@ -64,7 +64,7 @@ boolean isContainer() {
     }
 }
 
-/** Of both route tables, the least metric first: [address:, name:]. */
+/** The default gateways of both route tables, the least metric first: [address:, name:]. */
 List<Map> gateways() {
     List<Map> four = textOf('/proc/net/route').readLines().drop(1)*.tokenize().findAll { row ->
         row[1] == '00000000' && row[7] == '00000000' && row[2] != '00000000'

@@ -1,5 +1,5 @@
 // Written by `notify-email jenkins emit init-groovy`, for JENKINS_HOME/init.groovy.d: points Jenkins' mail at
-// the Postfix of the node that it runs on. It needs no token and no plugin but Mailer.
+// the Postfix of the node that it runs on. It needs no token, and of the plugins only Mailer.
 
 /** A class, since Groovy trips over calls within a script whose file's name has a hyphen in it. */
 class NotifyEmail {
@@ -7,20 +7,20 @@ class NotifyEmail {
     private static final String ADDRESS = $address // null: this script finds it
     private static final int PORT = $port
     private static final boolean EMAIL_EXT = $email_ext
-    private static final int WATCH = $watch // seconds between two looks; 0: one, at the start
+    private static final int WATCH = $watch // seconds between two checks; 0: only at the start
 
     private String lastError
 
-    /** Now, and then again and again if that is wanted. */
+    /** Checks now and, with a watch, from time to time. */
     void start() {
-        look(true)
+        update(true)
         if (WATCH) {
             jenkins.util.Timer.get().scheduleWithFixedDelay(
-                { look(false) } as Runnable, WATCH, WATCH, java.util.concurrent.TimeUnit.SECONDS)
+                { update(false) } as Runnable, WATCH, WATCH, java.util.concurrent.TimeUnit.SECONDS)
         }
     }
 
-    /** The first that greets as a mail server. While none does, what is set stays, if it may be right. */
+    /** The first address that greets as a mail server. While none does, the current one stays if it may be right. */
     String chosen(String current) {
         if (ADDRESS) {
             return ADDRESS
@@ -39,7 +39,7 @@ class NotifyEmail {
         return null
     }
 
-    /** Points a plugin's settings at the address; answers whether they had to be changed. */
+    /** Points a plugin's settings at the address; returns whether they had to be changed. */
     boolean point(Object settings, String address) {
         Map wanted = [smtpHost: address, smtpPort: PORT.toString(), useSsl: false, useTls: false]
         Map different = wanted.findAll { name, value -> settings[name] != value }
@@ -47,7 +47,7 @@ class NotifyEmail {
         return !different.isEmpty()
     }
 
-    void look(boolean first) {
+    void update(boolean first) {
         java.util.logging.Logger log = java.util.logging.Logger.getLogger('notify-email')
         try {
             Object mailer = descriptor('hudson.tasks.Mailer')
@@ -57,7 +57,7 @@ class NotifyEmail {
             String before = mailer.smtpHost
             String address = chosen(before)
             if (!address) {
-                throw new IllegalStateException('nothing in here tells the address of the node: set the variable NODE_IP')
+                throw new IllegalStateException("this container can't know its node's address: set the variable NODE_IP")
             }
             boolean changed = point(mailer, address)
             if (changed) {
@@ -69,8 +69,8 @@ class NotifyEmail {
                 changed = true
             }
             if (first || changed) {
-                String told = "notify-email: Jenkins' mail goes to ${address}:${PORT}"
-                log.info(told + (changed ? ", before to ${before ?: 'localhost'}" : ', as before'))
+                String message = "notify-email: Jenkins' mail goes to ${address}:${PORT}"
+                log.info(message + (changed ? ", before to ${before ?: 'localhost'}" : ', as before'))
             }
         } catch (Throwable e) { // an Error would end Jenkins' start, anything the watch
             if (first || e.message != lastError) {

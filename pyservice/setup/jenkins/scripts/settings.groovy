@@ -4,7 +4,7 @@ import jenkins.model.JenkinsLocationConfiguration
 import hudson.slaves.EnvironmentVariablesNodeProperty
 
 // Jenkins' settings as a map of sections, the same for reading and for writing; a section is null where its
-// plugin is not installed. `asked.library` and `asked.credential` are the names of those to look for.
+// plugin is not installed. `input.library` and `input.credential` name the two that it reads.
 
 /** A plugin's class; null: it is not installed. A script that imported it would not even compile. */
 Class type(String name) {
@@ -29,21 +29,21 @@ Object libraries() {
 }
 
 Object library() {
-    return libraries()?.libraries?.find { one -> one.name == asked.library }
+    return libraries()?.libraries?.find { library -> library.name == input.library }
 }
 
-/** As the library's own look-up: whatever provider has it, SYSTEM scope included. */
+/** As the library looks it up: from any provider, SYSTEM scope included. */
 Object credential() {
     return type('com.cloudbees.plugins.credentials.CredentialsProvider')?.lookupCredentialsInItemGroup(
         type('com.cloudbees.plugins.credentials.common.StandardCredentials'), Jenkins.get(),
-        type('hudson.security.ACL').SYSTEM2, [])?.find { one -> one.id == asked.credential }
+        type('hudson.security.ACL').SYSTEM2, [])?.find { credential -> credential.id == input.credential }
 }
 
 List variables() {
     return Jenkins.get().globalNodeProperties.getAll(EnvironmentVariablesNodeProperty)
 }
 
-/** Only whether a secret is the wanted one leaves Jenkins. */
+/** A secret itself never leaves Jenkins, only whether it is the wanted one. */
 String digest(Object credential) {
     String kind = ['password', 'secret'].find { name -> credential.hasProperty(name) }
     byte[] secret = kind ? credential[kind].plainText.trim().getBytes('UTF-8') : new byte[0]
@@ -75,17 +75,17 @@ Map settings() {
             refreshTimeMinutes: library.cachingConfiguration?.refreshTimeMinutes,
         ],
         credential: type('com.cloudbees.plugins.credentials.SystemCredentialsProvider') == null ? null :
-            credential == null ? [:] : [isWanted: digest(credential) == asked.digest],
+            credential == null ? [:] : [isWanted: digest(credential) == input.digest],
     ]
 }
 
-/** Null: it comes from something else than a Git repository. */
+/** Null: the library does not come from a Git repository. */
 String remote(Object library) {
     Object scm = library.retriever.hasProperty('scm') ? library.retriever.scm : null
     return scm?.getClass()?.name == 'jenkins.plugins.git.GitSCMSource' ? scm.remote : null
 }
 
-/** One line, of ASCII: what reads it looks for the last one. */
-void tell(Map answer) {
+/** Prints one line of ASCII, the last one of the output. */
+void printAnswer(Map answer) {
     println(JsonOutput.toJson(answer))
 }

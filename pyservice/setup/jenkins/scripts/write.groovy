@@ -1,8 +1,8 @@
-// Sets what `asked.settings` names and nothing else, in the form that `settings` reads, and sees that Jenkins
-// has it then. What fails on its way is undone, the last first.
+// Sets what `input.settings` names and nothing else, in the form that `settings` reads, and checks that
+// Jenkins keeps it. If a step fails, the steps before it are undone, the last one first.
 undo = []
 
-/** What was never written to a full disk need not be written back. */
+/** Takes a step that can be undone; a step that did not reach a full disk need not be undone there. */
 void attempt(Closure step, Closure back) {
     boolean done = false
     undo << {
@@ -18,7 +18,7 @@ void attempt(Closure step, Closure back) {
     done = true
 }
 
-/** By Jenkins' own setters: a name that it doesn't have is refused. */
+/** Sets values through Jenkins' own setters: a name that it doesn't have is refused. */
 void set(Object target, Map values, Closure save) {
     Map before = values.collectEntries { name, value -> [name, target[name]] }
     Closure put = { Map some ->
@@ -64,7 +64,7 @@ void setLibrary(Map wanted) {
         Object source = type('jenkins.plugins.git.GitSCMSource').newInstance(wanted.remote)
         source.credentialsId = current != null && remote(current) ? current.retriever.scm.credentialsId : null
         Object retriever = type("${libs}.SCMSourceRetriever").newInstance(source)
-        changed = type("${libs}.LibraryConfiguration").newInstance(asked.library, retriever)
+        changed = type("${libs}.LibraryConfiguration").newInstance(input.library, retriever)
         ['defaultVersion', 'implicit', 'allowVersionOverride', 'includeInChangesets', 'cachingConfiguration'].each { name ->
             if (current != null) {
                 changed[name] = current[name]
@@ -95,22 +95,22 @@ void setCredential(Map wanted) {
     Object store = type("${plugin}.CredentialsProvider").lookupStores(Jenkins.get()).find { one ->
         one.getClass().name.startsWith("${plugin}.SystemCredentialsProvider")
     }
-    Object current = store.getCredentials(everywhere).find { one -> one.hasProperty('id') && one.id == asked.credential }
+    Object current = store.getCredentials(everywhere).find { entry -> entry.hasProperty('id') && entry.id == input.credential }
     if (current == null && credential() != null) {
-        throw new IllegalStateException("the credential ${asked.credential} comes from another store: change it there")
+        throw new IllegalStateException("the credential ${input.credential} comes from another store: change it there")
     }
     Class pair = type("${plugin}.impl.UsernamePasswordCredentialsImpl")
     Class text = type('org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl')
     if (current != null && !(current.getClass() in [pair, text])) {
-        throw new IllegalStateException("the credential ${asked.credential} is of another kind: change it in Jenkins")
+        throw new IllegalStateException("the credential ${input.credential} is of another kind: change it in Jenkins")
     }
     Object scope = current?.scope ?: type("${plugin}.CredentialsScope").SYSTEM
     Object made
     if (current == null || current.getClass() == pair) {
         made = pair.newInstance(
-            scope, asked.credential, current?.description ?: 'notify-email', current?.username ?: 'jenkins', wanted.password)
+            scope, input.credential, current?.description ?: 'notify-email', current?.username ?: 'jenkins', wanted.password)
     } else {
-        made = text.newInstance(scope, asked.credential, current.description, hudson.util.Secret.fromString(wanted.password))
+        made = text.newInstance(scope, input.credential, current.description, hudson.util.Secret.fromString(wanted.password))
     }
     attempt({
         current ? store.updateCredentials(everywhere, current, made) : store.addCredentials(everywhere, made)
@@ -143,12 +143,12 @@ void setAll(Map wanted) {
     }
 }
 
-/** A setter may trim what it gets, or pass it over. */
+/** A setter may trim its value, or ignore it. */
 void check(Map wanted) {
-    Map found = settings()
+    Map kept = settings()
     wanted.each { section, values ->
         Map expected = section == 'credential' ? [isWanted: true] : values
-        String lost = expected.keySet().find { name -> found[section]?.get(name) != expected[name] }
+        String lost = expected.keySet().find { name -> kept[section]?.get(name) != expected[name] }
         if (lost) {
             throw new IllegalStateException("Jenkins did not keep ${lost} (${section})")
         }
@@ -156,9 +156,9 @@ void check(Map wanted) {
 }
 
 try {
-    setAll(asked.settings)
-    check(asked.settings)
-    tell([done: true])
+    setAll(input.settings)
+    check(input.settings)
+    printAnswer([done: true])
 } catch (Exception | LinkageError e) {
     String error = "${e.getClass().simpleName}: ${e.message}"
     List stuck = []
@@ -169,5 +169,5 @@ try {
             stuck << "${again.getClass().simpleName}: ${again.message}".toString()
         }
     }
-    tell([error: error, stuck: stuck])
+    printAnswer([error: error, stuck: stuck])
 }
