@@ -6,7 +6,6 @@ scraped. No label has a job, an address or an ID: there are as many time series 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 
 import prometheus_client as prometheus
 import sqlalchemy as sa
@@ -16,18 +15,25 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pyservice.config.live import LiveSettings
+from pyservice.events import (
+    AttemptEnded,
+    Event,
+    MailAccepted,
+    MailRendered,
+    ReceiptRecorded,
+    ReportEnded,
+)
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
-from pyservice.smtp import Outcome
+from pyservice.smtp import OUTCOMES
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of `Metrics.exposition`."""
 
 STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 """What a request is refused with; another status is counted, too."""
-OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
 ENDS = tuple(state for state in ENDED if state not in (*RECEIPTS, State.CANCELLED))
 """States in which the service itself ends a report, rather than Postfix' log or a person."""
 
@@ -117,26 +123,20 @@ class Metrics:
         """A request was answered with a problem of this HTTP status."""
         self._refused.labels(status).inc()
 
-    def rendering(self) -> AbstractContextManager[object]:
-        """Takes the time of making a mail."""
-        return self._render.time()
-
-    def attempted(self, outcome: Outcome, seconds: float) -> None:
-        """Postfix was asked to take a mail."""
-        self._smtp.observe(seconds)
-        self._attempts.labels(_named(outcome)).inc()
-
-    def handed_over(self, seconds: float) -> None:
-        """Postfix has taken a mail for the first of its recipients, so long after its report."""
-        self._handover.observe(max(seconds, 0))  # the clock may have been set back
-
-    def mail_ended(self, state: str) -> None:
-        """There are no more attempts: one of ENDS."""
-        self._mails.labels(state).inc()
-
-    def receipt(self, state: str) -> None:
-        """Postfix' log tells something new of a recipient: one of RECEIPTS."""
-        self._receipts.labels(state).inc()
+    def on_event(self, event: Event) -> None:
+        """Count an event, or take its time."""
+        match event:
+            case MailRendered(seconds):
+                self._render.observe(seconds)
+            case AttemptEnded(outcome, seconds):
+                self._smtp.observe(seconds)
+                self._attempts.labels(outcome).inc()
+            case MailAccepted(seconds):
+                self._handover.observe(max(seconds, 0))  # the clock may have been set back
+            case ReceiptRecorded(state):
+                self._receipts.labels(state).inc()
+            case ReportEnded(state):
+                self._mails.labels(state).inc()
 
     def exposition(self) -> bytes:
         """All of them, as CONTENT_TYPE says."""
@@ -212,12 +212,3 @@ def _told(found: dict[str, tuple[int, float]]) -> Iterator[Metric]:
         "The age of the oldest report whose mail Postfix hasn't got yet; 0: none waits.",
         max(now - oldest, 0),
     )
-
-
-def _named(outcome: Outcome) -> str:
-    """The one of OUTCOMES that it is."""
-    if outcome.uncertain:
-        return "uncertain"
-    if not outcome.accepted:
-        return "deferred" if outcome.deferred else "refused"
-    return "partly" if outcome.deferred or outcome.refused else "accepted"

@@ -1,7 +1,6 @@
 """SMTP to the node's Postfix: one connection, and what its replies mean.
 
-A mail that Postfix would not take is no exception but a value, `Outcome`: it is stored, shown and
-decided upon.
+A mail that Postfix doesn't accept is no exception but a value, `Outcome`, which the outbox stores.
 """
 
 import re
@@ -10,102 +9,119 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds for the connection: Postfix is on this node."""
-TIMEOUT = 30.0
-"""Seconds for each reply."""
-DATA_TIMEOUT = 600.0
-"""Seconds for the reply to the final dot (RFC 5321, 4.5.3.2.6): giving up early doubles mails."""
+OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
+"""Kinds of an `Outcome`."""
 
 _QUEUE_ID = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
 _DOT = re.compile(rb"(?m)^\.")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one attempt, recipient by recipient.
+class Timeouts:
+    """How many seconds a connection waits."""
 
-    Each recipient of the attempt is in exactly one of `accepted`, `deferred` and `refused`; the
-    latter two tell Postfix' reply, or what kept it from replying.
+    connect: float = 10.0
+    """For the connection: Postfix is on this node."""
+    reply: float = 30.0
+    """For each reply, except the one to the final dot."""
+    final_dot: float = 600.0
+    """For the reply to the final dot (RFC 5321, 4.5.3.2.6): giving up early doubles mails."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one attempt, for each recipient.
+
+    Each recipient of the attempt is in exactly one of `accepted`, `deferred` and `refused`. The
+    latter two hold Postfix' reply, or the reason why there is none.
     """
 
     accepted: tuple[str, ...] = ()
     deferred: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     queue_id: str | None = None
-    """Postfix' queue ID, where it told one."""
+    """Postfix' queue ID, if its reply has one."""
     reply: str = ""
     """The decisive reply, for a person: `250 2.0.0 Ok: queued as 4XyZ`."""
-    uncertain: bool = False
+    is_unconfirmed: bool = False
     """The connection was lost after the final dot: Postfix may have the mail all the same."""
 
-    def shared_by(self, recipients: tuple[str, ...]) -> "Outcome":
-        """What it means for those in whose place its one recipient was asked."""
+    @property
+    def kind(self) -> str:
+        """One of OUTCOMES."""
+        if self.is_unconfirmed:
+            return "uncertain"
+        if not self.accepted:
+            return "deferred" if self.deferred else "refused"
+        return "partly" if self.deferred or self.refused else "accepted"
+
+    def on_behalf_of(self, recipients: tuple[str, ...]) -> "Outcome":
+        """Return what an attempt for one recipient means for those in whose place it was made."""
         return replace(
             self,
             accepted=recipients if self.accepted else (),
-            deferred={who: reply for who in recipients for reply in self.deferred.values()},
-            refused={who: reply for who in recipients for reply in self.refused.values()},
+            deferred={to: reply for to in recipients for reply in self.deferred.values()},
+            refused={to: reply for to in recipients for reply in self.refused.values()},
         )
 
 
-class _LostError(Exception):
-    """There is no conversation (any more); the message says why."""
+class _DisconnectedError(Exception):
+    """There is no connection, or no longer; the message says why."""
 
 
 class Connection:
     """A connection to one SMTP server that is kept for the next mail.
 
-    Not thread-safe, but for `hang_up`.
+    Only `hang_up` is thread-safe.
     """
 
-    def __init__(self, host: str, port: int, *, timeout: float = TIMEOUT) -> None:
-        """Connects only when it is needed.
+    def __init__(self, host: str, port: int, *, timeouts: Timeouts = Timeouts()) -> None:
+        """Don't connect before it is needed.
 
         Args:
             host: name or address.
             port: TCP port.
-            timeout: seconds for each reply but the one to the final dot.
+            timeouts: of the connection and the replies.
         """
-        self._host, self._port, self._timeout = host, port, timeout
+        self._host, self._port, self._timeouts = host, port, timeouts
         self._smtp: smtplib.SMTP | None = None
         self._greeting = ""
         self._is_sending = False
         self._has_hung_up = False
 
     def send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
-        """Hand one mail over.
+        """Hand one mail over, and return the outcome.
 
         Args:
             sender: the envelope sender.
             recipients: ASCII addresses, at least one.
             mail: the whole message with CRLF line ends, not yet dot-stuffed.
         """
-        kept = self._smtp is not None
+        was_open = self._smtp is not None
         try:
             try:
-                return self._send(sender, recipients, mail)
-            except _LostError:
-                if not kept or self._has_hung_up:
+                return self._converse(sender, recipients, mail)
+            except _DisconnectedError:
+                if not was_open or self._has_hung_up:
                     raise
-                # Postfix ends idle connections: nothing was said yet, so ask anew.
+                # Postfix ends idle connections. Nothing of the mail was sent, so connect again.
                 self.close()
-                return self._send(sender, recipients, mail)
-        except _LostError as lost:
+                return self._converse(sender, recipients, mail)
+        except _DisconnectedError as error:
             self.close()
-            reply = str(lost)
+            reply = str(error)
             return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply)
 
     def greeting(self) -> str:
-        """Connect and say goodbye: the server's greeting, a line beginning with 220.
+        """Connect and hang up; return the server's greeting, a line beginning with 220.
 
         Raises:
             ConnectionError: it can't be reached, or greets with something else.
         """
         try:
             self._connect()
-        except _LostError as lost:
-            raise ConnectionError(str(lost)) from None
+        except _DisconnectedError as error:
+            raise ConnectionError(str(error)) from None
         greeting = self._greeting
         self.close()
         return greeting
@@ -114,7 +130,7 @@ class Connection:
         """Make another thread's `send` return soon, and each later one at once.
 
         Args:
-            even_while_sending: also while the message is under way, which makes it uncertain.
+            even_while_sending: also while a message is under way; its attempt is unconfirmed then.
         """
         self._has_hung_up = True
         smtp = self._smtp
@@ -127,7 +143,7 @@ class Connection:
                 smtp.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the conversation, politely where the server still listens."""
+        """End the conversation, with QUIT if the server still listens."""
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             with suppress(OSError, smtplib.SMTPException):
@@ -136,93 +152,98 @@ class Connection:
 
     def _connect(self) -> smtplib.SMTP:
         if self._has_hung_up:
-            raise _LostError("the service is stopping")
+            raise _DisconnectedError("the service is stopping")
         if self._smtp is not None:
             return self._smtp
         where = f"{self._host}:{self._port}"
-        smtp = smtplib.SMTP(timeout=min(CONNECT_TIMEOUT, self._timeout), local_hostname=_own_name())
+        timeout = min(self._timeouts.connect, self._timeouts.reply)
+        smtp = smtplib.SMTP(timeout=timeout, local_hostname=_hostname())
         self._smtp = smtp
         try:
             code, text = smtp.connect(self._host, self._port)
             if smtp.sock is not None:
-                # The final dot is sent by itself: else it would wait 40 ms for the body's ACK.
+                # Nagle's algorithm would make the final dot wait 40 ms for the body's ACK.
                 smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _patience(smtp, self._timeout)
+            _set_timeout(smtp, self._timeouts.reply)
         except (OSError, UnicodeError, smtplib.SMTPException) as error:
-            raise _LostError(f"{where}: {_said(error)}") from error
-        self._greeting = _reply(code, text)
+            raise _DisconnectedError(f"{where}: {_describe(error)}") from error
+        self._greeting = _format_reply(code, text)
         if code != 220:
-            raise _LostError(f"{where} greets with {self._greeting!r}, not with 220")
+            raise _DisconnectedError(f"{where} greets with {self._greeting!r}, not with 220")
         try:
             code, text = smtp.ehlo()
         except (OSError, smtplib.SMTPException) as error:
-            raise _LostError(f"{where}: {_said(error)} at EHLO") from error
+            raise _DisconnectedError(f"{where}: {_describe(error)} at EHLO") from error
         if code != 250:
-            raise _LostError(f"{where} answers EHLO with {_reply(code, text)!r}")
+            raise _DisconnectedError(f"{where} answers EHLO with {_format_reply(code, text)!r}")
         return smtp
 
-    def _send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+    def _converse(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
         smtp = self._connect()
         try:
             code, text = smtp.mail(sender, [f"SIZE={len(mail)}"] if smtp.has_extn("SIZE") else [])
             if code != 250:
-                return self._all(recipients, code, text)
+                return self._same_for_all(recipients, code, text)
             accepted, deferred, refused = [], {}, {}
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
                 if code in {250, 251}:
                     accepted.append(recipient)
                 elif 500 <= code < 600:
-                    refused[recipient] = _reply(code, text)
+                    refused[recipient] = _format_reply(code, text)
                 else:
-                    deferred[recipient] = _reply(code, text)
+                    deferred[recipient] = _format_reply(code, text)
             if not accepted:
-                self._start_over(code)
-                return Outcome(deferred=deferred, refused=refused, reply=_reply(code, text))
+                self._reset(code)
+                return Outcome(deferred=deferred, refused=refused, reply=_format_reply(code, text))
             code, text = smtp.docmd("DATA")
             if code != 354:
-                outcome = self._all(tuple(accepted), code, text)
+                outcome = self._same_for_all(tuple(accepted), code, text)
                 return _merged(outcome, deferred, refused)
         except (OSError, smtplib.SMTPException) as error:
-            raise _LostError(f"{self._host}:{self._port}: {_said(error)}") from error
-        return _merged(self._data(smtp, tuple(accepted), mail), deferred, refused)
+            raise _DisconnectedError(f"{self._host}:{self._port}: {_describe(error)}") from error
+        return _merged(self._send_message(smtp, tuple(accepted), mail), deferred, refused)
 
-    def _data(self, smtp: smtplib.SMTP, recipients: tuple[str, ...], mail: bytes) -> Outcome:
-        ended = False
+    def _send_message(
+        self, smtp: smtplib.SMTP, recipients: tuple[str, ...], mail: bytes
+    ) -> Outcome:
+        has_sent_dot = False
         self._is_sending = True
         try:
             smtp.send(_DOT.sub(b"..", mail))
             if not mail.endswith(b"\r\n"):
                 smtp.send(b"\r\n")
-            ended = True
+            has_sent_dot = True
             smtp.send(b".\r\n")
-            _patience(smtp, DATA_TIMEOUT)
+            _set_timeout(smtp, self._timeouts.final_dot)
             code, text = smtp.getreply()
-            _patience(smtp, self._timeout)
+            _set_timeout(smtp, self._timeouts.reply)
         except (OSError, smtplib.SMTPException) as error:
             self.close()
-            when = "after the final dot" if ended else "during DATA"
-            reply = f"{self._host}:{self._port}: {_said(error)} {when}"
-            return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply, uncertain=ended)
+            when = "after the final dot" if has_sent_dot else "during DATA"
+            reply = f"{self._host}:{self._port}: {_describe(error)} {when}"
+            return Outcome(
+                deferred=dict.fromkeys(recipients, reply), reply=reply, is_unconfirmed=has_sent_dot
+            )
         finally:
             self._is_sending = False
         if code != 250:
-            return self._all(recipients, code, text)
-        reply = _reply(code, text)
-        found = _QUEUE_ID.search(reply)
-        return Outcome(accepted=recipients, queue_id=found["id"] if found else None, reply=reply)
+            return self._same_for_all(recipients, code, text)
+        reply = _format_reply(code, text)
+        queued = _QUEUE_ID.search(reply)
+        return Outcome(accepted=recipients, queue_id=queued["id"] if queued else None, reply=reply)
 
-    def _all(self, recipients: tuple[str, ...], code: int, text: bytes) -> Outcome:
-        """One reply that holds for every recipient."""
-        reply = _reply(code, text)
-        told = dict.fromkeys(recipients, reply)
-        self._start_over(code)
+    def _same_for_all(self, recipients: tuple[str, ...], code: int, text: bytes) -> Outcome:
+        """Return the outcome of one refusal for every recipient."""
+        reply = _format_reply(code, text)
+        replies = dict.fromkeys(recipients, reply)
+        self._reset(code)
         if 500 <= code < 600:
-            return Outcome(refused=told, reply=reply)
-        return Outcome(deferred=told, reply=reply)
+            return Outcome(refused=replies, reply=reply)
+        return Outcome(deferred=replies, reply=reply)
 
-    def _start_over(self, code: int) -> None:
-        """After a refusal: Postfix hangs up after 421 and 521, and keeps listening otherwise."""
+    def _reset(self, code: int) -> None:
+        """Make the connection ready for the next mail: Postfix hangs up after 421 and 521 only."""
         if self._smtp is None:
             return
         if code in {421, 521} or not 400 <= code < 600:
@@ -234,7 +255,7 @@ class Connection:
             self.close()
 
 
-def _patience(smtp: smtplib.SMTP, seconds: float) -> None:
+def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:
     if smtp.sock is not None:
         smtp.sock.settimeout(seconds)
 
@@ -246,21 +267,21 @@ def _merged(outcome: Outcome, deferred: dict[str, str], refused: dict[str, str])
         refused=refused | outcome.refused,
         queue_id=outcome.queue_id,
         reply=outcome.reply,
-        uncertain=outcome.uncertain,
+        is_unconfirmed=outcome.is_unconfirmed,
     )
 
 
-def _own_name() -> str:
-    """For EHLO, without the look-up that smtplib would do: a node's DNS may be down."""
+def _hostname() -> str:
+    """Return the name for EHLO, without smtplib's DNS query: a node's DNS may be down."""
     name = socket.gethostname()
     return name if name.isascii() and name else "localhost"
 
 
-def _reply(code: int, text: bytes) -> str:
+def _format_reply(code: int, text: bytes) -> str:
     return f"{code} {' '.join(text.decode('utf-8', 'replace').split())}"[:500]
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError) or "timed out" in str(error):  # smtplib hides it in a text

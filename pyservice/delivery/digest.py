@@ -1,61 +1,64 @@
 """One mail of all reports that wait together: made when the first of them is due."""
 
+import time
 from datetime import UTC, datetime
 
 import structlog
 
 from pyservice.config.live import LiveSettings
-from pyservice.description.updater import DescriptionUpdater
+from pyservice.events import Events, MailRendered, ReportChanged, ReportEnded
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
-from pyservice.metrics import Metrics
 from pyservice.outbox.groups import DigestGroups
 from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.states import State
 from pyservice.report.digest import Digest, Member
 
 _log = structlog.get_logger()
 
 
-def with_others(
-    entry: QueuedReport,
-    groups: DigestGroups,
-    current: LiveSettings,
-    renderer: Renderer,
-    metrics: Metrics,
-    callback: DescriptionUpdater,
-) -> QueuedReport:
-    """Make one mail of an entry and all that wait with it, if there are any.
+class DigestMaker:
+    """Makes digests of the groups in one outbox. Thread-safe."""
 
-    Args:
-        entry: the first of its group, as it was taken.
-        groups: of the outbox that it was taken from.
-        current: the settings, for the sender.
-        renderer: makes the bodies.
-        metrics: told of the others, which end.
-        callback: told of them, too.
+    def __init__(
+        self, groups: DigestGroups, renderer: Renderer, live: LiveSettings, events: Events
+    ) -> None:
+        self._groups, self._renderer, self._live, self._events = groups, renderer, live, events
 
-    Returns:
-        The entry with the digest's bytes; or without a group, to be sent as its own mail.
+    def make(self, first: QueuedReport) -> QueuedReport:
+        """Make and commit one mail of a report and all that wait with it, if any do.
 
-    Raises:
-        LostLeaseError: somebody else has taken it meanwhile.
-        GroupChangedError: one of the others doesn't wait any more: try again.
-    """
-    others = groups.waiting_members(entry)
-    if not others:
-        return groups.leave(entry)
-    digest = Digest((Member.from_report(entry.id, entry.report), *others))
-    sender = current.settings.sender_mailbox
-    addressing = Addressing(sender, entry.recipients, entry.message_id, datetime.now(UTC))
-    try:
-        with metrics.rendering():
-            mail = compose(digest, addressing, renderer)
-    except Exception:
-        _log.exception("digest.error", id=entry.id)
-        return groups.leave(entry)  # rather a mail each than none
-    entry = groups.store_digest(entry, mail, [one.id for one in others])
-    for one in others:
-        metrics.mail_ended("digested")
-        callback.changed(one.id)
-    _log.info("digest.made", id=entry.id, builds=digest.total)
-    return entry
+        Args:
+            first: the first of its group, as it was claimed.
+
+        Returns:
+            The report with the digest's bytes; or without its group, to be a mail of its own.
+
+        Raises:
+            LostLeaseError: another service has claimed it meanwhile.
+            GroupChangedError: one of the others doesn't wait any more: try again.
+        """
+        others = self._groups.waiting_members(first)
+        if not others:
+            return self._groups.leave(first)
+        digest = Digest((Member.from_report(first.id, first.report), *others))
+        try:
+            mail = self._render(digest, first)
+        except Exception:
+            _log.exception("digest.render_failed", id=first.id)
+            return self._groups.leave(first)  # rather a mail for each than none
+        first = self._groups.store_digest(first, mail, [member.id for member in others])
+        for member in others:
+            self._events.announce(ReportEnded(State.DIGESTED))
+            self._events.announce(ReportChanged(member.id))
+        _log.info("digest.made", id=first.id, builds=digest.total)
+        return first
+
+    def _render(self, digest: Digest, first: QueuedReport) -> bytes:
+        sender = self._live.settings.sender_mailbox
+        addressing = Addressing(sender, first.recipients, first.message_id, datetime.now(UTC))
+        began = time.perf_counter()
+        try:
+            return compose(digest, addressing, self._renderer)
+        finally:
+            self._events.announce(MailRendered(time.perf_counter() - began))

@@ -1,42 +1,59 @@
-"""Claim → send → settle: takes what is due in the outbox to Postfix, in a few threads."""
+"""Takes what is due in the outbox to Postfix, in a few threads: claim, prepare, send, settle."""
 
 import random
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.config.live import LiveSettings
-from pyservice.delivery.digest import with_others
-from pyservice.delivery.retry import retry_delay
-from pyservice.description.updater import DescriptionUpdater
+from pyservice.config.settings import Settings
+from pyservice.delivery.backlog import Backlog
+from pyservice.delivery.digest import DigestMaker
+from pyservice.delivery.retry import RetryPolicy
+from pyservice.delivery.settlement import Settlement, settle_attempt
 from pyservice.errors import GroupChangedError, LostLeaseError, RenderError
-from pyservice.mail.composer import Composer
+from pyservice.events import (
+    AttemptEnded,
+    Events,
+    MailAccepted,
+    MailRendered,
+    ReportChanged,
+    ReportEnded,
+)
+from pyservice.mail.composer import Composer, ComposerLimits
 from pyservice.mail.message import Addressing
 from pyservice.mail.renderer import Renderer
-from pyservice.metrics import ENDS, Metrics
 from pyservice.outbox.engines import cause
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
+from pyservice.outbox.states import State
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
-from pyservice.smtp import Connection, Outcome
-
-WORKERS = 16
-"""Connections to Postfix; it sees them as one client, and has a limit for that."""
-IDLE = 5.0
-"""Seconds after which a connection without work is closed, and the outbox is asked again."""
-BACKLOG = 64
-"""Entries that are handed over without a look into the outbox; beyond it they wait there."""
-GRACE = 5.0
-"""Seconds for what is under way when the service is told to stop."""
+from pyservice.smtp import Connection, Outcome, Timeouts
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DeliveryLimits:
+    """How much a worker does at once, and how long it waits."""
+
+    connections: int = 16
+    """To Postfix, each in a thread. Postfix sees one client, and limits its connections."""
+    idle: float = 5.0
+    """Seconds after which a connection without work is closed, and the outbox is read again."""
+    backlog: int = 64
+    """Reports that are handed over in memory; more of them wait in the outbox."""
+    grace: float = 5.0
+    """Seconds for attempts under way when the service stops."""
+    retry: RetryPolicy = RetryPolicy()
+    smtp: Timeouts = Timeouts()
+    composer: ComposerLimits = ComposerLimits()
 
 
 class DeliveryWorker:
@@ -46,21 +63,18 @@ class DeliveryWorker:
         self,
         outbox: Outbox,
         renderer: Renderer,
-        current: LiveSettings,
-        metrics: Metrics,
-        callback: DescriptionUpdater,
+        live: LiveSettings,
+        events: Events,
+        limits: DeliveryLimits = DeliveryLimits(),
     ) -> None:
-        self._outbox, self._renderer, self._current = outbox, renderer, current
-        self._metrics, self._callback = metrics, callback
-        self._news = threading.Condition()
-        self._count = 0
-        self._composer = Composer(renderer, current)
-        self._held: deque[QueuedReport] = deque()
-        """Taken from the outbox, and nobody's yet."""
-        self._stopping = False
-        settings = current.settings
+        self._outbox, self._live, self._events, self._limits = outbox, live, events, limits
+        self._composer = Composer(renderer, live, limits.composer)
+        self._digests = DigestMaker(outbox.groups, renderer, live, events)
+        self._backlog = Backlog(outbox, claims=limits.connections, idle=limits.idle)
+        settings = live.settings
         self._connections = [
-            Connection(settings.smtp_host, settings.smtp_port) for _ in range(WORKERS)
+            Connection(settings.smtp_host, settings.smtp_port, timeouts=limits.smtp)
+            for _ in range(limits.connections)
         ]
         self._threads = [
             threading.Thread(target=self._work, args=(connection,), daemon=True)
@@ -73,24 +87,20 @@ class DeliveryWorker:
             thread.start()
 
     def stop(self) -> None:
-        """Return soon: what Postfix hasn't got a message of is left for the next start.
+        """Stop soon: a mail that Postfix hasn't got any of is left for the next start.
 
-        A message that is on its way is waited for; what has no reply then may be doubled.
+        A message under way is finished within the grace; after that it is ended without a reply,
+        and may be doubled.
         """
-        with self._news:
-            self._stopping = True
-            self._news.notify_all()
+        self._backlog.stop()
         for connection in self._connections:
             connection.hang_up(even_while_sending=False)
-        self._join(GRACE)
+        self._join(self._limits.grace)
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
         self._join(1)
         self._composer.close()
-        try:
-            self._outbox.release(*self._held)
-        except SQLAlchemyError as error:  # they are free again when their lease has run out
-            _log.error("outbox.error", reason=cause(error))
+        self._backlog.release()
 
     def _join(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -112,206 +122,170 @@ class DeliveryWorker:
         """
         # A thread gets a held report in memory, without a read. If many are held already, this one
         # waits in the outbox instead.
-        hold = len(self._held) < BACKLOG and not self._stopping
+        hold = len(self._backlog) < self._limits.backlog and not self._backlog.is_stopped
         accepted = self._outbox.accept(
             report, recipients, owner=owner, key=key, hold=hold, digest_group=digest_group
         )
-        accepted.add_done_callback(self._accepted if hold else lambda _: self.wake())
+        accepted.add_done_callback(self._hold_accepted if hold else lambda _: self.wake())
         return accepted
 
-    def _accepted(self, accepted: Future[tuple[QueuedReport, bool]]) -> None:
+    def _hold_accepted(self, accepted: Future[tuple[QueuedReport, bool]]) -> None:
         if accepted.cancelled() or accepted.exception():
             return
-        entry, is_new = accepted.result()
-        if is_new and entry.digest_group is None:
-            with self._news:
-                self._held.append(entry)
-                self._news.notify()
+        report, is_new = accepted.result()
+        if is_new and report.digest_group is None:
+            self._backlog.hold(report)
 
     def wake(self) -> None:
-        """There may be something new in the outbox."""
-        with self._news:
-            self._count += 1
-            self._news.notify()
+        """Let a thread read the outbox, in which there may be something new."""
+        self._backlog.wake()
 
     def _work(self, connection: Connection) -> None:
-        while not self._stopping:
-            seen = self._count
+        """Claim and deliver one report after the other, until `stop`."""
+        while not self._backlog.is_stopped:
+            wakeups = self._backlog.wakeups
             try:
-                entry = self._next()
-                if entry is None:
-                    self._rest(connection, seen)
-                else:
-                    self._deliver(entry, connection)
+                report = self._backlog.claim()
+                if report is not None:
+                    self._deliver(report, connection)
+                elif not self._backlog.wait(wakeups):
+                    connection.close()
             except Exception:
-                # A full disk, say: what was taken has been given back, so go on trying.
-                _log.exception("courier.error")
+                # The disk may be full. The report was given back, so go on trying.
+                _log.exception("worker.failed")
                 time.sleep(1)
         connection.close()
 
-    def _next(self) -> QueuedReport | None:
-        with self._news:
-            if self._held:
-                return self._held.popleft()
-        taken = self._outbox.claim(WORKERS)
-        with self._news:
-            self._held.extend(taken[1:])
-            self._news.notify(len(taken[1:]))
-        return taken[0] if taken else None
-
-    def _rest(self, connection: Connection, seen: int) -> None:
-        """Wait for news, for the next retry, or long enough to hang up."""
-        due = self._outbox.next_due()
-        wait = IDLE if due is None else min(max(due - time.time(), 0.01), IDLE)
-        with self._news:
-            is_quiet = self._count == seen and not self._held and not self._stopping
-            if is_quiet and not self._news.wait(wait):
-                connection.close()
-
-    def _deliver(self, entry: QueuedReport, connection: Connection) -> None:
-        if entry.digest_group is not None and entry.mail is None:
-            try:
-                entry = with_others(
-                    entry,
-                    self._outbox.groups,
-                    self._current,
-                    self._renderer,
-                    self._metrics,
-                    self._callback,
-                )
-            except LostLeaseError:
-                _log.warning("mail.lost_lease", id=entry.id)
-                return
-            except GroupChangedError:  # somebody cancelled one of them, say
-                self._put_back(entry)
-                return
-            except BaseException:
-                self._put_back(entry)
-                raise
+    def _deliver(self, report: QueuedReport, connection: Connection) -> None:
+        """Prepare, send, settle. Until the attempt begins, an error gives the report back."""
+        settings = self._live.settings
         try:
-            mail = entry.mail or self._rendered(entry)
-        except Exception as error:
-            # Trying again would end the same way: keep it for a person, and say where it broke.
-            if not isinstance(error, RenderError):
-                _log.exception("mail.error", id=entry.id)
-            told = f"It could not be rendered: {error}"
-            self._settle(entry, state="failed", note=told, error=told)
-            _log.error("mail.failed", id=entry.id, job=entry.report.build.job, reason=str(error))
-            return
-        settings = self._current.settings
-        if settings.dry_run:
-            told = "DRY_RUN is set: Postfix was not asked"
-            self._settle(
-                entry,
-                state="skipped",
-                note=told,
-                mail=mail,
-                pending_recipients=entry.pending_recipients,
-            )
-            _log.info("mail.skipped", id=entry.id, job=entry.report.build.job)
-            return
-        to = settings.reroute_to
-        try:
-            self._outbox.start_attempt(entry, mail, to)
+            mail = self._prepare(report, settings)
         except LostLeaseError:
-            _log.warning("mail.lost_lease", id=entry.id)
-            return
-        except BaseException:
-            self._put_back(entry)
+            _log.warning("mail.lost_lease", id=report.id)
+        except RenderError as error:
+            self._fail(report, error)
+        except GroupChangedError:  # one of the group was cancelled, for example
+            self._backlog.hold(report)
+        except Exception:
+            self._backlog.hold(report)
             raise
-        sender = settings.sender_mailbox.address
+        else:
+            if mail is not None:
+                outcome = self._send(report, mail, connection, settings)
+                self._settle(report, outcome)
+
+    def _prepare(self, report: QueuedReport, settings: Settings) -> bytes | None:
+        """Return the mail to send now, and commit that its attempt begins.
+
+        Returns:
+            None, if nothing is to be sent: the report became a digest, which is sent at its next
+            turn, or this is a dry run.
+
+        Raises:
+            LostLeaseError: another service has claimed it meanwhile.
+            GroupChangedError: its digest can't be made of the reports that were read.
+            RenderError: no mail can be made of it.
+        """
+        if report.digest_group is not None and report.mail is None:
+            self._backlog.hold(self._digests.make(report))
+            return None
+        mail = report.mail or self._render(report, settings)
+        if settings.dry_run:
+            self._skip(report, mail)
+            return None
+        self._outbox.start_attempt(report, mail, settings.reroute_to)
+        return mail
+
+    def _render(self, report: QueuedReport, settings: Settings) -> bytes:
+        addressing = Addressing(
+            settings.sender_mailbox, report.recipients, report.message_id, report.date
+        )
         began = time.perf_counter()
         try:
-            if to is None:
-                outcome = connection.send(sender, entry.pending_recipients, mail)
-            else:
-                outcome = connection.send(sender, (to,), mail).shared_by(entry.pending_recipients)
+            return self._composer.compose(
+                report.report, addressing, others_wait=bool(self._backlog)
+            )
+        except RenderError:
+            raise
         except Exception as error:
-            _log.exception("smtp.error", id=entry.id)
+            _log.exception("mail.render_failed", id=report.id)
+            raise RenderError(str(error)) from error
+        finally:
+            self._events.announce(MailRendered(time.perf_counter() - began))
+
+    def _send(
+        self, report: QueuedReport, mail: bytes, connection: Connection, settings: Settings
+    ) -> Outcome:
+        """Hand the mail to Postfix, and return the outcome for the report's own recipients."""
+        rerouted = settings.reroute_to
+        recipients = report.pending_recipients if rerouted is None else (rerouted,)
+        began = time.perf_counter()
+        try:
+            outcome = connection.send(settings.sender_mailbox.address, recipients, mail)
+        except Exception as error:
+            _log.exception("smtp.error", id=report.id)
             connection.close()
             reply = f"the service failed while sending: {error}"
-            deferred = dict.fromkeys(entry.pending_recipients, reply)
-            outcome = Outcome(deferred=deferred, reply=reply, uncertain=True)
-        self._metrics.attempted(outcome, time.perf_counter() - began)
-        self._conclude(entry, outcome)
+            deferred = dict.fromkeys(recipients, reply)
+            outcome = Outcome(deferred=deferred, reply=reply, is_unconfirmed=True)
+        self._events.announce(AttemptEnded(outcome.kind, time.perf_counter() - began))
+        return outcome if rerouted is None else outcome.on_behalf_of(report.pending_recipients)
 
-    def _put_back(self, entry: QueuedReport) -> None:
-        with self._news:
-            self._held.append(entry)
-
-    def _rendered(self, entry: QueuedReport) -> bytes:
-        addressing = Addressing(
-            self._current.settings.sender_mailbox, entry.recipients, entry.message_id, entry.date
-        )
-        with self._metrics.rendering():
-            return self._composer.compose(entry.report, addressing, others_wait=bool(self._held))
-
-    def _conclude(self, entry: QueuedReport, outcome: Outcome) -> None:
-        """Settle an attempt. Recipients who were deferred are tried again, and they alone."""
+    def _settle(self, report: QueuedReport, outcome: Outcome) -> None:
+        """Commit what follows from an attempt, and log it."""
         now = time.time()
-        log = _log.bind(id=entry.id, job=entry.report.build.job, attempt=entry.attempts + 1)
-        uncertain = entry.unconfirmed_attempts + outcome.uncertain
-        delay = retry_delay(
-            outcome.deferred.values(),
-            attempt=entry.attempts + 1,
-            age=now - entry.created_at,
-            uncertain=uncertain,
+        settlement = settle_attempt(
+            report,
+            outcome,
+            self._limits.retry,
+            now=now,
             fraction=random.random(),  # noqa: S311 - not to retry all at once
         )
-        is_taken = entry.accepted_by_postfix or bool(outcome.accepted)
-        if outcome.accepted and not entry.accepted_by_postfix:
-            self._metrics.handed_over(now - entry.created_at)
-        note = _note(outcome)
-        settled: dict[str, Any] = {
-            "error": note if outcome.deferred or outcome.refused else None,
-            "accepted_by_postfix": bool(outcome.accepted),
-            "unconfirmed": outcome.uncertain,
-            "queue_id": outcome.queue_id,
-        }
-        if outcome.deferred and delay is not None:
-            settled |= {
-                "pending_recipients": tuple(outcome.deferred),
-                "next_attempt_at": now + delay,
-            }
-            note = f"{note}; next attempt in {delay:.0f} s"
-            self._settle(entry, state="queued", note=note, **settled)
-            log.warning("mail.deferred", reply=outcome.reply, seconds=round(delay))
-            return
-        if outcome.deferred:
-            note = f"{note}; given up"
-        self._settle(entry, state="accepted" if is_taken else "failed", note=note, **settled)
-        if not is_taken:
+        if outcome.accepted and not report.accepted_by_postfix:
+            self._events.announce(MailAccepted(now - report.created_at))
+        self._commit(report, settlement)
+        log = _log.bind(id=report.id, job=report.report.build.job, attempt=report.attempts + 1)
+        missing = len(outcome.deferred) + len(outcome.refused)
+        if settlement.next_attempt_at is not None:
+            log.warning(
+                "mail.deferred",
+                reply=outcome.reply,
+                seconds=round(settlement.next_attempt_at - now),
+            )
+        elif settlement.state == State.FAILED:
             log.error("mail.failed", reply=outcome.reply)
-        elif outcome.deferred or outcome.refused:
-            missing = len(outcome.deferred) + len(outcome.refused)
+        elif missing:
             log.warning("mail.accepted", queue_id=outcome.queue_id, missing=missing)
         else:
             log.info("mail.accepted", queue_id=outcome.queue_id)
 
-    def _settle(self, entry: QueuedReport, *, state: str, **settlement: Any) -> None:
-        """Until it is committed the entry stays taken: else a full disk would double the mail."""
+    def _fail(self, report: QueuedReport, error: RenderError) -> None:
+        """Keep a report for a person: to render it again would end the same way."""
+        note = f"It could not be rendered: {error}"
+        self._commit(report, Settlement(state=State.FAILED, note=note, error=note))
+        _log.error("mail.failed", id=report.id, job=report.report.build.job, reason=str(error))
+
+    def _skip(self, report: QueuedReport, mail: bytes) -> None:
+        """End a report in a dry run: its mail is kept, and not sent."""
+        note, pending = "DRY_RUN is set: Postfix was not asked", report.pending_recipients
+        self._commit(
+            report,
+            Settlement(state=State.SKIPPED, note=note, mail=mail, pending_recipients=pending),
+        )
+        _log.info("mail.skipped", id=report.id, job=report.report.build.job)
+
+    def _commit(self, report: QueuedReport, settlement: Settlement) -> None:
+        """Commit a settlement. The report stays claimed until then, else it would be sent twice."""
         while True:
             try:
-                state = self._outbox.finish_attempt(entry, state=state, **settlement)
+                state = self._outbox.finish_attempt(report, **vars(settlement))
                 break
             except SQLAlchemyError as error:
-                _log.error("outbox.error", id=entry.id, reason=cause(error))
-                if self._stopping:
+                _log.error("outbox.error", id=report.id, reason=cause(error))
+                if self._backlog.is_stopped:
                     return
                 time.sleep(1)
-        if state in ENDS:
-            self._metrics.mail_ended(state)
-        self._callback.changed(entry.id)
-
-
-def _note(outcome: Outcome) -> str:
-    parts = [outcome.reply]
-    for verb, told in (("refused", outcome.refused), ("deferred", outcome.deferred)):
-        parts += [
-            f"{verb} {who}: {reply}"
-            for who, reply in told.items()
-            if outcome.accepted or reply != outcome.reply
-        ]
-    if outcome.uncertain:
-        parts.append("Postfix may have it all the same, so it may be doubled")
-    return "; ".join(parts)
+        if state != State.QUEUED:
+            self._events.announce(ReportEnded(state))
+        self._events.announce(ReportChanged(report.id))

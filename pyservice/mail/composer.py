@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,25 +22,33 @@ from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.report.schema import Report
 
-QUIET = 60.0
-"""Seconds without a mail that had to wait, after which the second process ends."""
-PATIENCE = 30.0
-"""Seconds for one mail in the second process: a template of an admin's ends before."""
-
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ComposerLimits:
+    """How many seconds the second process has."""
+
+    idle: float = 60.0
+    """Without a mail that had to wait, after which it is ended."""
+    mail: float = 30.0
+    """For one mail: an administrator's template ends before."""
 
 
 class Composer:
     """Makes mails. Thread-safe; `close` it."""
 
-    def __init__(self, renderer: Renderer, current: LiveSettings) -> None:
-        """No process is begun yet.
+    def __init__(
+        self, renderer: Renderer, live: LiveSettings, limits: ComposerLimits = ComposerLimits()
+    ) -> None:
+        """Start no process yet.
 
         Args:
             renderer: makes the bodies, here.
-            current: the settings, for the folder of templates.
+            live: the settings, for the folder of templates.
+            limits: of the second process.
         """
-        self._renderer, self._current = renderer, current
+        self._renderer, self._live, self._limits = renderer, live, limits
         self._turn = threading.Lock()
         self._state = threading.Lock()
         self._crowded = float("-inf")
@@ -56,7 +65,7 @@ class Composer:
         """
         second = self._process(others_wait)
         if second is not None and second.is_ready():
-            folder = self._current.settings.templates_dir
+            folder = self._live.settings.templates_dir
             try:
                 mail = second.compose(report, addressing, folder)
             except (OSError, EOFError) as error:
@@ -81,9 +90,9 @@ class Composer:
             if others_wait:
                 self._crowded = now
                 if self._second is None:
-                    self._second = _Process.begun()
+                    self._second = _Process.begun(self._limits.mail)
             second = self._second
-        if second is not None and now - self._crowded > QUIET:
+        if second is not None and now - self._crowded > self._limits.idle:
             self._end(second)
             return None
         return second
@@ -98,13 +107,15 @@ class Composer:
 class _Process:
     """The second one, as it is seen from here."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
-        self._process, self._connection = process, connection
+    def __init__(
+        self, process: subprocess.Popen[bytes], connection: Connection, timeout: float
+    ) -> None:
+        self._process, self._connection, self._timeout = process, connection, timeout
         self._lock = threading.Lock()
         self._is_ready = False
 
     @classmethod
-    def begun(cls) -> "_Process | None":
+    def begun(cls, timeout: float) -> "_Process | None":
         """A new one, which takes a while to be ready; None: the machine has no room for it."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -116,7 +127,7 @@ class _Process:
                 _log.warning("composer.not_begun", reason=str(error))
                 return None
         _log.info("composer.begun", pid=process.pid)
-        return cls(process, Connection(ours.detach()))
+        return cls(process, Connection(ours.detach()), timeout)
 
     def is_ready(self) -> bool:
         """Whether it has said that it is."""
@@ -137,8 +148,8 @@ class _Process:
         """
         with self._lock:
             self._connection.send((report.model_dump_json(), addressing, folder))
-            if not self._connection.poll(PATIENCE):
-                raise TimeoutError(f"no mail within {PATIENCE:.0f} s")
+            if not self._connection.poll(self._timeout):
+                raise TimeoutError(f"no mail within {self._timeout:.0f} s")
             return self._connection.recv_bytes()
 
     def end(self) -> None:

@@ -18,6 +18,7 @@ from pyservice.delivery.worker import DeliveryWorker
 from pyservice.description import updater
 from pyservice.description.updater import DescriptionUpdater
 from pyservice.errors import ConfigurationError, RequestError
+from pyservice.events import Events
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
 from pyservice.outbox.admin import OutboxAdmin
@@ -31,13 +32,14 @@ from pyservice.policy.recipients import resolve_recipients
 from pyservice.postfix.log_watcher import LogWatcher
 from pyservice.report.schema import Mail, Report
 from pyservice.web import dependencies, problems
+from pyservice.web.limits import Limits
 from pyservice.web.readiness import Readiness
 from pyservice.web.routes import health, preview, reports
 
 _log = structlog.get_logger()
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     """The service, with its outbox open and its courier ready to start.
 
     Raises:
@@ -57,10 +59,13 @@ def create_app(settings: Settings) -> FastAPI:
     outbox = Outbox(database, host=host, node=node, capacity=room)
     retention = Retention(database, current)
     ledger = ReceiptStore(database, node)
+    events = Events()
+    courier = DeliveryWorker(outbox, renderer, current, events, limits.delivery)
+    receipts = LogWatcher(ledger, settings.postfix_log, events, limits.log_watcher)
     metrics = Metrics()
-    jenkins = DescriptionUpdater(current, database, ledger)
-    courier = DeliveryWorker(outbox, renderer, current, metrics, jenkins)
-    receipts = LogWatcher(ledger, settings.postfix_log, metrics, jenkins)
+    jenkins = DescriptionUpdater(current, database, ledger, limits.description)
+    events.subscribe(metrics.on_event)
+    events.subscribe(jenkins.on_event)
     metrics.watch(database, receipts.is_log_readable, current)
 
     @asynccontextmanager

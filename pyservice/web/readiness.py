@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pyservice.config.settings import Settings
 from pyservice.outbox.database import Database
-from pyservice.smtp import Connection
+from pyservice.smtp import Connection, Timeouts
 
 FRESH = 2.0
 """Seconds that an answer is good for."""
@@ -37,7 +37,9 @@ class Readiness:
             return self._found
 
     def _look(self) -> dict[str, str]:
-        postfix = Connection(self._settings.smtp_host, self._settings.smtp_port, timeout=TIMEOUT)
+        postfix = Connection(
+            self._settings.smtp_host, self._settings.smtp_port, timeouts=Timeouts(reply=TIMEOUT)
+        )
         return {"outbox": _try(self._database.check), "postfix": _try(postfix.greeting)}
 
 

@@ -26,6 +26,7 @@ from starlette.testclient import TestClient
 from pyservice import samples
 from pyservice.config.settings import PREFIX, Settings
 from pyservice.web.app import create_app
+from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
 from tests.controller.standin import StandIn
 
@@ -267,9 +268,9 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
-def serve(settings: Settings) -> TestClient:
+def serve(settings: Settings, limits: Limits = Limits()) -> TestClient:
     """A service as a context manager that gives its client."""
-    return TestClient(create_app(settings), base_url=LOCAL, raise_server_exceptions=False)
+    return TestClient(create_app(settings, limits), base_url=LOCAL, raise_server_exceptions=False)
 
 
 def post(client: TestClient, body: Json | bytes, **headers: str) -> Any:

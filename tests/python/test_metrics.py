@@ -20,14 +20,13 @@ from starlette.testclient import TestClient
 from pyservice.auth import tokens
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.delivery import retry
+from pyservice.events import AttemptEnded, Events
 from pyservice.mail import composer
 from pyservice.metrics import Metrics
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
-from pyservice.postfix import log_watcher
-from pyservice.smtp import Outcome
 from tests.builders.answers import Scrape, scrape, scrape_when
+from tests.builders.limits import QUICK
 from tests.builders.log_lines import LINE
 from tests.builders.outbox import accept, other
 from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
@@ -46,10 +45,10 @@ Labels = dict[str, str]
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once, and so do receipts."""
-    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
-    monkeypatch.setattr(log_watcher, "PAUSE", 0.02)
+def quick(settings: Settings) -> Iterator[TestClient]:
+    """The client of a service that retries at once."""
+    with serve(settings, QUICK) as client:
+        yield client
 
 
 def test_accepted(client: TestClient, report: Json) -> None:
@@ -68,12 +67,12 @@ def test_accepted(client: TestClient, report: Json) -> None:
 
 
 def test_deferred_and_then_accepted(
-    client: TestClient, postfix: PostfixStandIn, report: Json, quick: None
+    postfix: PostfixStandIn, report: Json, quick: TestClient
 ) -> None:
     """Each attempt is counted, the mail once; it is rendered once."""
     postfix.data = ["451 4.3.0 later", "452 4.3.1 later still"]
-    post(client, report)
-    told = scrape_when(client, "mails_total", accepted=1)
+    post(quick, report)
+    told = scrape_when(quick, "mails_total", accepted=1)
     assert told.counts("attempts_total") == {"deferred": 2, "accepted": 1}
     assert told("smtp_attempt_seconds_count") == 3
     assert told("render_seconds_count") == told("handover_seconds_count") == 1
@@ -99,19 +98,19 @@ def test_not_rendered(client: TestClient, report: Json, monkeypatch: pytest.Monk
     assert not scrape_when(client, "mails_total", failed=1).counts("attempts_total")
 
 
-def test_partly(client: TestClient, postfix: PostfixStandIn, report: Json, quick: None) -> None:
+def test_partly(postfix: PostfixStandIn, report: Json, quick: TestClient) -> None:
     """Some recipients have it, some get it later: one mail, handed over once."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
     report["mail"] = {"to": ["a@x.org", "b@x.org"]}
-    settled(client, post(client, report).json(), state="queued")
+    settled(quick, post(quick, report).json(), state="queued")
     postfix.rcpt = {}
-    told = scrape_when(client, "mails_total", accepted=1)
+    told = scrape_when(quick, "mails_total", accepted=1)
     attempts = told.counts("attempts_total")
     assert (attempts["partly"], attempts["accepted"]) == (1, 1)
     assert told("handover_seconds_count") == 1
 
 
-def test_uncertain(client: TestClient, postfix: PostfixStandIn, report: Json, quick: None) -> None:
+def test_uncertain(postfix: PostfixStandIn, report: Json, quick: TestClient) -> None:
     """A lost reply to the final dot is an outcome of its own."""
 
     def hang_up_once(server: SMTP) -> None:
@@ -120,16 +119,16 @@ def test_uncertain(client: TestClient, postfix: PostfixStandIn, report: Json, qu
         server.transport.abort()
 
     postfix.data_hook = hang_up_once
-    post(client, report)
-    told = scrape_when(client, "mails_total", accepted=1)
+    post(quick, report)
+    told = scrape_when(quick, "mails_total", accepted=1)
     assert told.counts("attempts_total") == {"uncertain": 1, "accepted": 1}
 
 
-def test_receipts(settings: Settings, tmp_path: Path, report: Json, quick: None) -> None:
+def test_receipts(settings: Settings, tmp_path: Path, report: Json) -> None:
     """What Postfix' log tells of our mails is counted, each news once; foreign mails are not."""
     log = tmp_path / "mail.log"
     log.touch()
-    with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
+    with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
         answer = post(client, report).json()
         settled(client, answer)
         later = "to=<{}>, relay=relay.example.com[192.0.2.1]:25, delay=1, status={} ({})"
@@ -149,7 +148,7 @@ def test_receipts(settings: Settings, tmp_path: Path, report: Json, quick: None)
 
 
 def test_settled_by_the_log(
-    settings: Settings, postfix: PostfixStandIn, tmp_path: Path, report: Json, quick: None
+    settings: Settings, postfix: PostfixStandIn, tmp_path: Path, report: Json
 ) -> None:
     """A mail whose reply was lost has ended as accepted when Postfix' log has it."""
 
@@ -160,7 +159,7 @@ def test_settled_by_the_log(
     postfix.data_hook = hang_up
     log = tmp_path / "mail.log"
     log.touch()
-    with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
+    with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
         answer = post(client, report).json()
         wait_for(lambda: "uncertain" in scrape(client).counts("attempts_total"))
         queued = "from=<jenkins@ci.example.com>, size=9, nrcpt=1 (queue active)"
@@ -171,7 +170,7 @@ def test_settled_by_the_log(
 
 
 def test_settled_by_what_the_log_told_before(
-    settings: Settings, postfix: PostfixStandIn, tmp_path: Path, report: Json, quick: None
+    settings: Settings, postfix: PostfixStandIn, tmp_path: Path, report: Json
 ) -> None:
     """It is counted, too, where the log was read before the reply was lost."""
     log = tmp_path / "mail.log"
@@ -195,7 +194,7 @@ def test_settled_by_what_the_log_told_before(
         server.transport.abort()
 
     postfix.data_hook = log_and_hang_up
-    with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
+    with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
         answers.append(post(client, report).json())
         told = scrape_when(client, "mails_total", accepted=1)
     engine.dispose()
@@ -354,10 +353,11 @@ def test_names(client: TestClient) -> None:
 
 def test_to_tell_of_an_event_costs_microseconds() -> None:
     """Less than a thousandth of what a mail costs, even on a busy machine."""
-    metrics, outcome = Metrics(), Outcome(accepted=("ada@example.com",))
+    events = Events()
+    events.subscribe(Metrics().on_event)
     began = time.process_time()
     for _ in range(10_000):
-        metrics.attempted(outcome, 0.01)
+        events.announce(AttemptEnded("accepted", 0.01))
     assert (time.process_time() - began) / 10_000 < 50e-6
 
 

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from pyservice import smtp
-from pyservice.smtp import Connection, Outcome
+from pyservice.smtp import Connection, Outcome, Timeouts
 from tests.python.conftest import PostfixStandIn, free_port
 
 MAIL = b"Subject: x\r\n\r\n.dot\r\n..two\r\nend\r\n"
@@ -62,7 +61,7 @@ def test_refused_connection() -> None:
     port = free_port()
     outcome = send(port)
     assert outcome.deferred == {"a@x.org": f"127.0.0.1:{port}: connection refused"}
-    assert not outcome.uncertain
+    assert not outcome.is_unconfirmed
 
 
 @pytest.mark.parametrize("reply", ["451 4.3.0 try later", "452 4.3.1 Insufficient system storage"])
@@ -111,7 +110,7 @@ def test_lost_after_the_final_dot(postfix: PostfixStandIn) -> None:
 
     postfix.data_hook = hang_up
     outcome = send(postfix.port)
-    assert outcome.uncertain
+    assert outcome.is_unconfirmed
     assert "connection lost after the final dot" in outcome.deferred["a@x.org"]
 
 
@@ -126,7 +125,7 @@ def test_lost_before_the_final_dot(scripted: Scripted) -> None:
         peer.recv(1000)  # DATA, and no answer
 
     outcome = send(scripted(conversation))
-    assert not outcome.uncertain
+    assert not outcome.is_unconfirmed
     assert "connection lost" in outcome.deferred["a@x.org"]
 
 
@@ -146,7 +145,7 @@ def test_something_else_answers(scripted: Scripted, greeting: bytes) -> None:
     outcome = send(port)
     assert list(outcome.deferred) == ["a@x.org"]
     assert f"127.0.0.1:{port}" in outcome.reply
-    assert not outcome.uncertain
+    assert not outcome.is_unconfirmed
 
 
 def test_an_endless_greeting(scripted: Scripted) -> None:
@@ -165,7 +164,9 @@ def test_an_endless_greeting(scripted: Scripted) -> None:
 def test_too_slow(scripted: Scripted) -> None:
     """A server that says nothing costs the timeout, no more."""
     begun = time.monotonic()
-    connection = Connection("127.0.0.1", scripted(lambda peer: time.sleep(4)), timeout=0.2)
+    connection = Connection(
+        "127.0.0.1", scripted(lambda peer: time.sleep(4)), timeouts=Timeouts(reply=0.2)
+    )
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
     assert "timed out" in outcome.reply
     assert time.monotonic() - begun < 3
@@ -205,7 +206,7 @@ def test_hanging_up(scripted: Scripted) -> None:
     ended.set()
     [outcome] = outcomes
     assert "a@x.org" in outcome.deferred
-    assert not outcome.uncertain
+    assert not outcome.is_unconfirmed
     later = connection.send("j@x.org", ("a@x.org",), MAIL)
     assert later.deferred == {"a@x.org": "the service is stopping"}
 
@@ -217,14 +218,12 @@ def test_a_host_that_is_none(host: str) -> None:
     assert list(outcome.deferred) == ["a@x.org"]
 
 
-def test_too_slow_after_the_final_dot(
-    postfix: PostfixStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_slow_after_the_final_dot(postfix: PostfixStandIn) -> None:
     """A reply that doesn't come leaves it open whether the mail was taken."""
-    monkeypatch.setattr(smtp, "DATA_TIMEOUT", 0.2)
     postfix.data_hook = lambda _: time.sleep(0.6)
-    outcome = send(postfix.port)
-    assert outcome.uncertain
+    connection = Connection("127.0.0.1", postfix.port, timeouts=Timeouts(final_dot=0.2))
+    outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
+    assert outcome.is_unconfirmed
     assert "timed out after the final dot" in outcome.reply
 
 

@@ -12,10 +12,10 @@ from tests.testbed.waiting import until
 TEMPORARY = ("450 4.2.0", "451 4.3.0", "452 4.3.1", "421 4.3.2")
 PERMANENT = ("550 5.7.1", "552 5.3.4")
 PATIENCE = {
-    "smtp.TIMEOUT": 1.0,
-    "smtp.CONNECT_TIMEOUT": 1.0,
-    "smtp.DATA_TIMEOUT": 1.0,
-    "delivery.worker.IDLE": 0.2,  # so that each conversation begins with a greeting
+    "delivery.smtp.reply": 1.0,
+    "delivery.smtp.connect": 1.0,
+    "delivery.smtp.final_dot": 1.0,
+    "delivery.idle": 0.2,  # so that each conversation begins with a greeting
 }
 
 
@@ -53,7 +53,7 @@ def test_postfix_is_restarted_and_reloaded_under_load(trial: Trial) -> None:
 def test_postfix_refuses(trial: Trial, step: str) -> None:
     """4xx is tried again, 5xx ends it but at greeting and EHLO; its words are in the status."""
     trial.start(
-        hurry=PATIENCE | {"delivery.retry.FIRST_DELAY": 600.0}
+        hurry=PATIENCE | {"delivery.retry.first_delay": 600.0}
     )  # none meets another's verdict
     final = () if step in {"greeting", "EHLO"} else PERMANENT
     for code in (*TEMPORARY, *PERMANENT):
@@ -81,7 +81,9 @@ def answered(trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("step", STEPS)
 def test_postfix_hangs(trial: Trial, step: str) -> None:
     """A time-out ends it, meanwhile others go on, and only after the dot there may be two."""
-    trial.start(hurry=HURRY | PATIENCE | {"smtp.TIMEOUT": 4.0, "smtp.DATA_TIMEOUT": 4.0})
+    trial.start(
+        hurry=HURRY | PATIENCE | {"delivery.smtp.reply": 4.0, "delivery.smtp.final_dot": 4.0}
+    )
     trial.verdict(step, "hang 6")
     slow = trial.post(job="slow")
     assert slow

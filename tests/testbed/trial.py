@@ -22,10 +22,10 @@ from tests.testbed.waiting import until
 CALLERS = 3
 LOSSY, JUDGE = 2525, 2526
 HURRY = {
-    "delivery.retry.FIRST_DELAY": 1.0,
-    "delivery.retry.LONGEST_DELAY": 4.0,
-    "delivery.retry.LONGEST_WAIT_FOR_POSTFIX": 4.0,
-    "postfix.log_watcher.PAUSE": 0.1,
+    "delivery.retry.first_delay": 1.0,
+    "delivery.retry.longest_delay": 4.0,
+    "delivery.retry.longest_wait_for_postfix": 4.0,
+    "log_watcher.pause": 0.1,
 }
 """Short delays, so that a test can wait for retries; the log is read well before each of them."""
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pyservice.errors import SetupError
 from pyservice.postfix.mynetworks import Address, NetworkEntry, is_listed
-from pyservice.smtp import Connection
+from pyservice.smtp import Connection, Timeouts
 
 PORT = 25
 
@@ -86,7 +86,7 @@ def try_strangers(
 
 
 def _read_greeting(address: Address) -> str:
-    return Connection(str(address), PORT, timeout=_REPLY_TIMEOUT).greeting()
+    return Connection(str(address), PORT, timeouts=Timeouts(reply=_REPLY_TIMEOUT)).greeting()
 
 
 def _try_recipient(address: Address, source: Address) -> tuple[int, str]:

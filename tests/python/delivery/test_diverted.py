@@ -9,9 +9,11 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
-from pyservice.delivery import retry
-from pyservice.postfix import log_watcher
+from pyservice.delivery.retry import RetryPolicy
+from pyservice.delivery.worker import DeliveryLimits
+from pyservice.postfix.log_watcher import LogWatcherLimits
 from pyservice.web.app import reload
+from pyservice.web.limits import Limits
 from tests.builders.answers import scrape_when
 from tests.builders.command import run
 from tests.builders.log_lines import LINE
@@ -103,12 +105,13 @@ def test_a_lost_reply_is_settled_by_the_log(
     postfix: PostfixStandIn,
     two: Json,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     count: int,
 ) -> None:
     """Postfix queued it for one recipient, as many as it was asked for; for two it is another."""
-    monkeypatch.setattr(log_watcher, "PAUSE", 0.02)
-    monkeypatch.setattr(retry, "FIRST_DELAY", 0.6)
+    limits = Limits(
+        delivery=DeliveryLimits(retry=RetryPolicy(first_delay=0.6)),
+        log_watcher=LogWatcherLimits(pause=0.02),
+    )
 
     def hang_up(server: SMTP) -> None:
         postfix.data_hook = None
@@ -118,13 +121,13 @@ def test_a_lost_reply_is_settled_by_the_log(
     postfix.data_hook = hang_up
     log = tmp_path / "mail.log"
     log.touch()
-    with serve(rerouted.model_copy(update={"postfix_log": str(log)})) as client:
+    with serve(rerouted.model_copy(update={"postfix_log": str(log)}), limits) as client:
         answer = post(client, two).json()
         settled(client, answer, state="queued")
-        told = f"from=<ci@x.org>, size=9, nrcpt={count} (queue active)"
+        queued = f"from=<ci@x.org>, size=9, nrcpt={count} (queue active)"
         lines = [
             LINE.format("cleanup", "4Q1", f"message-id={answer['message_id']}"),
-            LINE.format("qmgr", "4Q1", told),
+            LINE.format("qmgr", "4Q1", queued),
         ]
         log.write_text("\n".join(lines) + "\n")
         status = settled(client, answer)

@@ -11,46 +11,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyservice.config.settings import Settings
-from pyservice.delivery.retry import (
-    FIRST_DELAY,
-    GIVE_UP_AFTER,
-    JITTER,
-    LONGEST_DELAY,
-    LONGEST_WAIT_FOR_POSTFIX,
-    MOST_UNCERTAIN,
-    retry_delay,
-)
+from pyservice.delivery.retry import RetryPolicy
+from pyservice.delivery.worker import DeliveryLimits
+from pyservice.web.limits import Limits
 from tests.python.conftest import Json, PostfixStandIn, post, serve, wait_for
 
+POLICY = RetryPolicy()
 DAY = timedelta(days=1)
 ROOT = Path(__file__).parents[3]
 LATER = "451 4.7.1 later"
 AWAY = "127.0.0.1:25: connection refused"
 
 attempts = st.integers(min_value=1, max_value=10**9)
-ages = st.floats(min_value=-(10**6), max_value=2 * GIVE_UP_AFTER)
+ages = st.floats(min_value=-(10**6), max_value=2 * POLICY.give_up_after)
 fractions = st.floats(min_value=0, max_value=1)
 some_replies = st.lists(st.sampled_from([LATER, AWAY, "421 4.3.2 bye", "452 4.3.1 full", "?"]))
 
 
 def delay(reply: str, attempt: int, *, fraction: float = 0.5) -> float:
     """Of a mail that isn't given up."""
-    found = retry_delay([reply], attempt=attempt, age=0, uncertain=0, fraction=fraction)
-    assert found is not None
-    return found
+    seconds = POLICY.delay([reply], attempts=attempt, age=0, unconfirmed=0, fraction=fraction)
+    assert seconds is not None
+    return seconds
 
 
 @given(some_replies, attempts, ages, st.integers(min_value=0, max_value=10), fractions)
 def test_in_its_bounds(
-    replies: list[str], attempt: int, age: float, uncertain: int, fraction: float
+    replies: list[str], attempt: int, age: float, unconfirmed: int, fraction: float
 ) -> None:
     """It is never at once, never later than the longest delay and its jitter, and ends by age."""
-    found = retry_delay(replies, attempt=attempt, age=age, uncertain=uncertain, fraction=fraction)
-    if age >= GIVE_UP_AFTER or uncertain >= MOST_UNCERTAIN:
-        assert found is None
+    seconds = POLICY.delay(
+        replies, attempts=attempt, age=age, unconfirmed=unconfirmed, fraction=fraction
+    )
+    if age >= POLICY.give_up_after or unconfirmed >= POLICY.max_unconfirmed:
+        assert seconds is None
     else:
-        assert found is not None
-        assert FIRST_DELAY * (1 - JITTER) <= found <= LONGEST_DELAY * (1 + JITTER)
+        assert seconds is not None
+        assert (
+            POLICY.first_delay * (1 - POLICY.jitter)
+            <= seconds
+            <= POLICY.longest_delay * (1 + POLICY.jitter)
+        )
 
 
 @given(st.sampled_from([LATER, AWAY]), attempts, attempts, fractions)
@@ -77,14 +78,14 @@ def test_doubling() -> None:
 @pytest.mark.parametrize(
     ("reply", "longest"),
     [
-        (AWAY, LONGEST_WAIT_FOR_POSTFIX),
-        ("127.0.0.1:25: connection lost after the final dot", LONGEST_WAIT_FOR_POSTFIX),
-        ("421 mx Service not available", LONGEST_WAIT_FOR_POSTFIX),
-        ("452 4.3.1 Insufficient system storage", LONGEST_WAIT_FOR_POSTFIX),
-        ("451 4.3.0 <a@x.org>: Temporary lookup failure", LONGEST_WAIT_FOR_POSTFIX),
-        ("450 4.2.0 greylisted", LONGEST_DELAY),
-        ("451 4.7.1 later", LONGEST_DELAY),
-        ("450 later", LONGEST_DELAY),
+        (AWAY, POLICY.longest_wait_for_postfix),
+        ("127.0.0.1:25: connection lost after the final dot", POLICY.longest_wait_for_postfix),
+        ("421 mx Service not available", POLICY.longest_wait_for_postfix),
+        ("452 4.3.1 Insufficient system storage", POLICY.longest_wait_for_postfix),
+        ("451 4.3.0 <a@x.org>: Temporary lookup failure", POLICY.longest_wait_for_postfix),
+        ("450 4.2.0 greylisted", POLICY.longest_delay),
+        ("451 4.7.1 later", POLICY.longest_delay),
+        ("450 later", POLICY.longest_delay),
     ],
 )
 def test_what_the_reply_changes(reply: str, longest: float) -> None:
@@ -94,8 +95,8 @@ def test_what_the_reply_changes(reply: str, longest: float) -> None:
 
 def test_the_worst_reply_counts() -> None:
     """Where one recipient is put off by policy, the mail waits for that."""
-    found = retry_delay([AWAY, LATER], attempt=100, age=0, uncertain=0, fraction=0.5)
-    assert found == LONGEST_DELAY
+    seconds = POLICY.delay([AWAY, LATER], attempts=100, age=0, unconfirmed=0, fraction=0.5)
+    assert seconds == POLICY.longest_delay
 
 
 @pytest.mark.parametrize(("reply", "refused"), [(LATER, 103), ("451 4.3.0 in trouble", 293)])
@@ -103,20 +104,19 @@ def test_a_day_of_temporary_replies(
     settings: Settings,
     postfix: PostfixStandIn,
     report: Json,
-    monkeypatch: pytest.MonkeyPatch,
     reply: str,
     refused: int,
 ) -> None:
     """Postfix says 451 for 24 hours: so many attempts, and then one mail; the docs say so."""
-    monkeypatch.setattr("pyservice.delivery.worker.random.random", lambda: 0.5)
+    limits = Limits(delivery=DeliveryLimits(retry=RetryPolicy(jitter=0)))
     start = datetime(2026, 11, 25, tzinfo=UTC)
 
     def answer(_: SMTP) -> None:
         postfix.data = [reply] if time.time() < (start + DAY).timestamp() else []
 
     postfix.data_hook = answer
-    with time_machine.travel(start) as clock, serve(settings) as client:
-        courier = client.app.state.service.worker  # type: ignore[attr-defined]
+    with time_machine.travel(start) as clock, serve(settings, limits) as client:
+        worker = client.app.state.service.worker  # type: ignore[attr-defined]
         accepted = post(client, report).json()
         status: Json = {"state": "", "attempts": 0}
 
@@ -132,10 +132,10 @@ def test_a_day_of_temporary_replies(
             if status["state"] == "queued":
                 due = datetime.fromisoformat(status["next_attempt_at"])
                 clock.move_to(due + timedelta(milliseconds=1))
-                courier.wake()
+                worker.wake()
 
         took = datetime.fromisoformat(status["history"][-1]["at"]) - start
     assert status["attempts"] == refused + 1
     assert len(postfix.mails) == 1
-    assert DAY <= took < DAY + timedelta(seconds=LONGEST_DELAY)
+    assert DAY <= took < DAY + timedelta(seconds=POLICY.longest_delay)
     assert f"{refused} attempts" in (ROOT / "docs" / "delivery.md").read_text()

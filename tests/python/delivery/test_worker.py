@@ -1,4 +1,4 @@
-"""worker.py: what becomes of mails on bad days."""
+"""worker.py: no mail is lost or doubled on bad days."""
 
 import asyncio
 import threading
@@ -12,16 +12,16 @@ from aiosmtpd.smtp import SMTP
 
 from pyservice import smtp as smtp_module
 from pyservice.config.settings import Settings
-from pyservice.delivery import retry, worker
+from pyservice.delivery.retry import RetryPolicy
+from pyservice.delivery.worker import DeliveryLimits
 from pyservice.mail import composer
 from pyservice.outbox.queue import Outbox
+from pyservice.web.limits import Limits
+from tests.builders.limits import QUICK
 from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once."""
-    monkeypatch.setattr(retry, "FIRST_DELAY", 0.05)
+IMPATIENT = Limits(delivery=DeliveryLimits(retry=RetryPolicy(give_up_after=0)))
+"""A deferred mail is given up at once."""
 
 
 def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
@@ -37,12 +37,10 @@ def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> 
     assert f"Message-ID: {answer['message_id']}".encode() in mail.content
 
 
-def test_retried_until_taken(
-    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
-) -> None:
+def test_retried_until_taken(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A temporary reply delays a mail; it goes out with the same bytes, once."""
     postfix.data = ["451 4.3.0 later", "452 4.3.1 later still"]
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         status = settled(client, post(client, report).json())
     assert status["attempts"] == 3
     notes = [entry["note"] for entry in status["history"]]
@@ -50,17 +48,15 @@ def test_retried_until_taken(
     assert len(postfix.mails) == 1
 
 
-def test_postfix_comes_back(
-    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
-) -> None:
+def test_postfix_comes_back(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A report accepted while nobody listens is mailed when Postfix is there."""
     away = settings.model_copy(update={"smtp_port": free_port()})
-    with serve(away) as client:
+    with serve(away, QUICK) as client:
         answer = post(client, report).json()
         status = settled(client, answer, state="queued")
         assert "connection refused" in status["error"]
         assert status["next_attempt_at"]
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         assert settled(client, answer)["state"] == "accepted"
     assert len(postfix.mails) == 1
 
@@ -75,12 +71,12 @@ def test_kept_as_failed(settings: Settings, postfix: PostfixStandIn, report: Jso
 
 
 def test_only_the_deferred_are_tried_again(
-    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+    settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
     """Who has the mail doesn't get it twice because of somebody else."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted", "c@x.org": "550 5.1.1 unknown"}
     report["mail"] = {"to": ["a@x.org", "b@x.org", "c@x.org"]}
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         answer = post(client, report).json()
         settled(client, answer, state="queued")
         postfix.rcpt = {}
@@ -90,33 +86,27 @@ def test_only_the_deferred_are_tried_again(
     assert "refused c@x.org: 550 5.1.1 unknown" in status["error"]
 
 
-def test_given_up_on_some(
-    settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_given_up_on_some(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """The mail is accepted for those who have it, and the status says who hasn't."""
-    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
     postfix.data = ["250 2.0.0 Ok"]  # without a queue ID
     report["mail"] = {"to": ["a@x.org", "b@x.org"]}
-    with serve(settings) as client:
+    with serve(settings, IMPATIENT) as client:
         status = settled(client, post(client, report).json())
     assert status["error"] == "250 2.0.0 Ok; deferred b@x.org: 450 4.2.0 greylisted"
     assert status["history"][-1]["note"].endswith("; given up")
 
 
-def test_given_up_on(
-    settings: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_given_up_on(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A mail that was deferred for too long is kept as failed."""
-    monkeypatch.setattr(retry, "GIVE_UP_AFTER", 0)
     postfix.data = ["451 4.3.0 never"]
-    with serve(settings) as client:
+    with serve(settings, IMPATIENT) as client:
         status = settled(client, post(client, report).json(), state="failed")
     assert status["error"] == "451 4.3.0 never"
 
 
 def test_lost_after_the_dot_is_sent_again_and_said(
-    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
+    settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
     """Rather twice than never: and the history says that it may be doubled."""
 
@@ -126,15 +116,13 @@ def test_lost_after_the_dot_is_sent_again_and_said(
         server.transport.abort()
 
     postfix.data_hook = hang_up_once
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         status = settled(client, post(client, report).json())
     assert any("may be doubled" in entry["note"] for entry in status["history"])
     assert len({mail.content for mail in postfix.mails}) == 1
 
 
-def test_copies_are_bounded(
-    settings: Settings, postfix: PostfixStandIn, report: Json, quick: None
-) -> None:
+def test_copies_are_bounded(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A Postfix that takes the mail and never says so gets it a few times, not for days."""
 
     def hang_up(server: SMTP) -> None:
@@ -142,9 +130,9 @@ def test_copies_are_bounded(
         server.transport.abort()
 
     postfix.data_hook = hang_up
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         status = settled(client, post(client, report).json(), state="failed")
-    assert status["attempts"] == retry.MOST_UNCERTAIN
+    assert status["attempts"] == RetryPolicy().max_unconfirmed
     assert "Postfix may have it all the same" in status["error"]
 
 
@@ -153,7 +141,6 @@ def test_an_error_nobody_thought_of(
     postfix: PostfixStandIn,
     report: Json,
     monkeypatch: pytest.MonkeyPatch,
-    quick: None,
 ) -> None:
     """A slip of ours in the middle of a conversation costs an attempt, not the mail."""
     slips = iter([True])
@@ -165,7 +152,7 @@ def test_an_error_nobody_thought_of(
         return send(self, *args)
 
     monkeypatch.setattr(smtp_module.Connection, "send", unlucky)
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         status = settled(client, post(client, report).json())
     assert any("failed while sending: slip" in entry["note"] for entry in status["history"])
     assert len(postfix.mails) == 1
@@ -175,10 +162,9 @@ def test_a_stop_does_not_wait_for_ever(
     settings: Settings,
     postfix: PostfixStandIn,
     report: Json,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A Postfix that never answers the final dot: after the grace that is recorded, and it ends."""
-    monkeypatch.setattr(worker, "GRACE", 0.3)
+    limits = Limits(delivery=DeliveryLimits(grace=0.3))
     begun, go_on = threading.Event(), threading.Event()
 
     def wait(_: SMTP) -> None:
@@ -186,7 +172,7 @@ def test_a_stop_does_not_wait_for_ever(
         go_on.wait(10)
 
     postfix.data_hook = wait
-    with serve(settings) as client:
+    with serve(settings, limits) as client:
         answer = post(client, report).json()
         assert begun.wait(10)
         stopped = time.monotonic()
@@ -263,7 +249,7 @@ def test_many_at_once(settings: Settings, postfix: PostfixStandIn, report: Json)
             answers.append(post(client, report).json())
         wait_for(lambda: len(postfix.mails) == 100)
         assert {settled(client, answer)["state"] for answer in answers} == {"accepted"}
-    assert postfix.sessions <= worker.WORKERS
+    assert postfix.sessions <= DeliveryLimits().connections
     ids = {answer["message_id"].encode() for answer in answers}
     assert len(ids) == 100
     assert all(any(i in mail.content for mail in postfix.mails) for i in ids)

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
-from pyservice.description import updater
+from pyservice.delivery.retry import RetryPolicy
+from pyservice.delivery.worker import DeliveryLimits
+from pyservice.description.updater import UpdaterLimits
 from pyservice.errors import ConfigurationError
-from pyservice.jenkins.build_page import BuildPage
 from pyservice.web import app
+from pyservice.web.limits import Limits
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 from tests.python.conftest import (
     Json,
@@ -39,6 +41,8 @@ from tests.python.conftest import (
 
 BUILD = "/job/shop/job/checkout/2"
 ACCEPTED = "Mail by notify-email: accepted by Postfix for 1 recipient"
+QUICK = Limits(description=UpdaterLimits(delay=0.05, pauses=(0.05, 0.1)))
+"""A line is written at once, and an attempt that fails is repeated at once."""
 LINE = "2026-11-25T12:40:03+01:00 node1 postfix/{}[7]: 4Q0001: {}"
 
 
@@ -116,9 +120,7 @@ def other() -> Iterator[Awry]:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(updater, "DELAY", 0.05)
-    monkeypatch.setattr(updater, "PAUSES", (0.05, 0.1))
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -159,7 +161,7 @@ def test_from_post_to_description(
     controller.control(ask, builds={BUILD: ours, "/job/shop/job/other/2": "untouched"})
     log = tmp_path / "mail.log"
     log.touch()
-    with serve(wanted(controller.url, postfix_log=str(log))) as client:
+    with serve(wanted(controller.url, postfix_log=str(log)), QUICK) as client:
         answer = post(client, of(controller.url, report)).json()
         wait_for(lambda: description(controller) == f"{ours}\n{ACCEPTED}")
         to = "to=<ada@example.com>, relay=r[192.0.2.1]:25, delay=1, status={}"
@@ -183,7 +185,7 @@ def test_a_build_without_a_description(
 ) -> None:
     """It has our line alone."""
     controller.control(ask, builds={BUILD: None})
-    with serve(wanted(controller.url)) as client:
+    with serve(wanted(controller.url), QUICK) as client:
         post(client, of(controller.url, report))
         wait_for(lambda: description(controller) == ACCEPTED)
 
@@ -191,7 +193,7 @@ def test_a_build_without_a_description(
 def test_off(settings: Settings, controller: StandIn, report: Json) -> None:
     """By default Jenkins is asked nothing."""
     controller.control(ask, builds={BUILD: None})
-    with serve(settings) as client:
+    with serve(settings, QUICK) as client:
         settled(client, post(client, of(controller.url, report)).json())
         time.sleep(0.3)
     told = controller.control(ask)
@@ -200,7 +202,7 @@ def test_off(settings: Settings, controller: StandIn, report: Json) -> None:
 
 def test_digested(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
     """Builds that share a mail say so."""
-    with serve(wanted(awry.url, rate_limits="job=1/hour", digest_after=1)) as client:
+    with serve(wanted(awry.url, rate_limits="job=1/hour", digest_after=1), QUICK) as client:
         for number in (2, 3, 4):
             body = of(awry.url, report, number=number)
             body["build"]["url"] = body["build"]["url"].replace("/2/", f"/{number}/")
@@ -219,7 +221,7 @@ def test_foreign(
     wanted: Callable[..., Settings], awry: Awry, other: Awry, report: Json, path: str
 ) -> None:
     """Nobody is asked about a build that isn't the report's own, below JENKINS_URL."""
-    with capture_logs() as logs, serve(wanted(awry.url)) as client:
+    with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         for number, url in enumerate((f"{awry.url}{path}", f"{other.url}{BUILD}/"), 1):
             body = of(awry.url, report, url=url, started_at=number)
             post(client, body)
@@ -231,19 +233,18 @@ def test_it_hangs(
     wanted: Callable[..., Settings],
     awry: Awry,
     report: Json,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Mails are taken and sent as ever, one line tells it, and the service stops at once."""
-    monkeypatch.setattr(updater, "BuildPage", partial(BuildPage, timeouts=(0.2, 0.2)))
+    impatient = replace(QUICK.description, timeouts=(0.2, 0.2))
     awry.hangs = True
-    with capture_logs() as logs, serve(wanted(awry.url)) as client:
+    with capture_logs() as logs, serve(wanted(awry.url), Limits(description=impatient)) as client:
         began = time.monotonic()
         for number in range(1, 6):
             settled(client, post(client, of(awry.url, report, started_at=number)).json())
         assert time.monotonic() - began < 5
         wait_for(lambda: len(reasons(logs)) == 5)
         assert len(awry.requests) == 5 * 3
-        monkeypatch.setattr(updater, "BuildPage", BuildPage)
+    with capture_logs(), serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report, started_at=6))
         wait_for(lambda: len(awry.requests) == 5 * 3 + 1)
         began = time.monotonic()
@@ -254,7 +255,7 @@ def test_it_hangs(
 def test_it_comes_back(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
     """A controller that is away for a moment is asked again, and told how it stands then."""
     awry.answers = [(503, {}, b"getting ready"), (500, {}, b"")]
-    with serve(wanted(awry.url)) as client:
+    with serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report))
         wait_for(lambda: awry.written() == [f"kept\n{ACCEPTED}"])
 
@@ -286,7 +287,7 @@ def test_it_refuses(
 ) -> None:
     """Each failure is one line that says what to mend; nothing is written by halves."""
     awry.answers = answers * (tries // len(answers))
-    with capture_logs() as logs, serve(wanted(awry.url)) as client:
+    with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         status = settled(client, post(client, of(awry.url, report)).json())
         wait_for(lambda: len(reasons(logs)) == 1)
     assert status["state"] == "accepted"
@@ -301,7 +302,7 @@ def test_no_redirect_is_followed(
 ) -> None:
     """The token goes to no other host, whatever the controller says."""
     awry.answers = [(302, {"Location": f"{other.url}{BUILD}/api/json"}, b"")]
-    with capture_logs() as logs, serve(wanted(awry.url)) as client:
+    with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report))
         wait_for(lambda: len(reasons(logs)) == 1)
     assert "which is not followed" in reasons(logs)[0]
@@ -311,7 +312,7 @@ def test_no_redirect_is_followed(
 def test_a_controller_that_is_not_there(wanted: Callable[..., Settings], report: Json) -> None:
     """It is tried a few times, and told."""
     url = f"http://127.0.0.1:{free_port()}"
-    with capture_logs() as logs, serve(wanted(url)) as client:
+    with capture_logs() as logs, serve(wanted(url), QUICK) as client:
         settled(client, post(client, of(url, report)).json())
         wait_for(lambda: len(reasons(logs)) == 1)
     assert reasons(logs) == [f"Nothing listens at {url}."]
@@ -327,7 +328,7 @@ def test_certificate(
     authority = trustme.CA()
     secure = Awry(authority.issue_cert("127.0.0.1"))
     try:
-        with capture_logs() as logs, serve(wanted(secure.url)) as client:
+        with capture_logs() as logs, serve(wanted(secure.url), QUICK) as client:
             post(client, of(secure.url, report, started_at=1))
             wait_for(lambda: len(reasons(logs)) == 1)
             assert "set REQUESTS_CA_BUNDLE to the file with your authority's" in reasons(logs)[0]
@@ -343,7 +344,7 @@ def test_certificate(
 
 def test_a_name_of_any_letters(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
     """User and token go to Jenkins in UTF-8."""
-    with serve(wanted(awry.url, user="Zoë 王")) as client:
+    with serve(wanted(awry.url, user="Zoë 王"), QUICK) as client:
         post(client, of(awry.url, report))
         wait_for(lambda: len(awry.written()) == 1)
     told = base64.b64decode(awry.authorization.removeprefix("Basic ")).decode()
@@ -354,7 +355,7 @@ def test_permissions(wanted: Callable[..., Settings], controller: StandIn, repor
     """Who may not change a build is told what that takes; a password, that a token is wanted."""
     controller.control(ask, builds={BUILD: "kept"})
     reader = wanted(controller.url, user="reader", token=READER_TOKEN)
-    with capture_logs() as logs, serve(reader) as client:
+    with capture_logs() as logs, serve(reader, QUICK) as client:
         post(client, of(controller.url, report))
         wait_for(lambda: len(reasons(logs)) == 1)
         assert "The user reader lacks the permission Job/Read or Run/Update" in reasons(logs)[0]
@@ -371,7 +372,7 @@ def test_a_password_is_no_token(
         app.create_app(wanted(controller.url, token=PASSWORD))
     settings = wanted(controller.url)
     assert settings.jenkins_token_file
-    with capture_logs() as logs, serve(settings) as client:
+    with capture_logs() as logs, serve(settings, QUICK) as client:
         settings.jenkins_token_file.unlink()
         post(client, of(controller.url, report))
         wait_for(lambda: len(reasons(logs)) == 1)
@@ -398,7 +399,7 @@ def test_sighup(wanted: Callable[..., Settings], awry: Awry, report: Json) -> No
     """It is switched off and on without a restart; a token that can't be read changes nothing."""
     on = wanted(awry.url)
     off = on.model_copy(update={"build_description": False})
-    running = app.create_app(off)
+    running = app.create_app(off, QUICK)
     with TestClient(running, base_url="http://127.0.0.1:8525") as client:
         settled(client, post(client, of(awry.url, report, started_at=1)).json())
         app.reload(running, lambda: on)
@@ -417,12 +418,10 @@ def test_the_queue_is_bounded(
     awry: Awry,
     report: Json,
     postfix: PostfixStandIn,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of more reports than it keeps the oldest are left out, which one line tells."""
-    monkeypatch.setattr(updater, "MOST", 2)
-    monkeypatch.setattr(updater, "DELAY", 60)
-    with capture_logs() as logs, serve(wanted(awry.url)) as client:
+    limits = Limits(description=UpdaterLimits(max_waiting=2, delay=60))
+    with capture_logs() as logs, serve(wanted(awry.url), limits) as client:
         for number in range(1, 6):
             settled(client, post(client, of(awry.url, report, started_at=number)).json())
         assert awry.requests == []
@@ -435,13 +434,14 @@ def test_the_latest_state_wins(
     awry: Awry,
     report: Json,
     postfix: PostfixStandIn,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Changes that follow each other at once are one line, and it needs no second write."""
-    monkeypatch.setattr("pyservice.delivery.retry.FIRST_DELAY", 0.05)
-    monkeypatch.setattr(updater, "DELAY", 60)
+    limits = Limits(
+        delivery=DeliveryLimits(retry=RetryPolicy(first_delay=0.05)),
+        description=UpdaterLimits(delay=60),
+    )
     postfix.data = ["451 4.3.0 later", "451 4.3.0 still"]
-    with serve(wanted(awry.url)) as client:
+    with serve(wanted(awry.url), limits) as client:
         settled(client, post(client, of(awry.url, report)).json())
     told = "accepted by Postfix; an attempt failed, perhaps for some only: 451 4.3.0 still"
     assert awry.written() == [f"kept\nMail by notify-email: {told}"]
@@ -454,7 +454,7 @@ def test_nothing_new_is_not_written(
     """A description that has the line already is left alone."""
     there = json.dumps({"description": f"kept\n{ACCEPTED}"}).encode()
     awry.answers = [(200, {}, there)]
-    with serve(wanted(awry.url)) as client:
+    with serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report))
         wait_for(lambda: len(awry.requests) == 1)
         time.sleep(0.2)

@@ -13,8 +13,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.mail import composer as composer_module
-from pyservice.mail.composer import Composer
+from pyservice.mail.composer import Composer, ComposerLimits
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.policy.recipients import Recipients
@@ -29,10 +28,9 @@ ADDRESSING = Addressing(
 )
 
 
-def made(folder: Path | None = None) -> Composer:
-    return Composer(
-        Renderer(folder), LiveSettings(Settings(sender="ci@x.org", templates_dir=folder))
-    )
+def made(folder: Path | None = None, limits: ComposerLimits = ComposerLimits()) -> Composer:
+    settings = Settings(sender="ci@x.org", templates_dir=folder)
+    return Composer(Renderer(folder), LiveSettings(settings), limits)
 
 
 @pytest.fixture
@@ -100,20 +98,21 @@ def test_it_is_killed(composer: Composer) -> None:
     assert used(composer).pid != process.pid
 
 
-def test_it_hangs(composer: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_hangs() -> None:
     """It is ended, and the mail is made here."""
+    composer = made(limits=ComposerLimits(mail=2))
     process = used(composer)
     process.suspend()
-    monkeypatch.setattr(composer_module, "PATIENCE", 0.2)
     assert len(crowd(composer)) == 8
+    composer.close()
     wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_it_ends_when_it_is_quiet(composer: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_when_it_is_quiet() -> None:
     """Its memory is given back."""
+    composer = made(limits=ComposerLimits(idle=1))
     used(composer)
-    monkeypatch.setattr(composer_module, "QUIET", 0.0)
-    time.sleep(0.01)
+    time.sleep(1.01)
     composer.compose(REPORT, ADDRESSING, others_wait=False)
     assert processes() == []
 

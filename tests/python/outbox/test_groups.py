@@ -12,17 +12,15 @@ import sqlalchemy as sa
 
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.delivery.worker import DeliveryWorker
-from pyservice.description.updater import DescriptionUpdater
+from pyservice.delivery.worker import DeliveryLimits, DeliveryWorker
 from pyservice.errors import ConflictError, GroupChangedError, LostLeaseError
+from pyservice.events import Events
 from pyservice.mail.renderer import Renderer
-from pyservice.metrics import Metrics
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
 from pyservice.outbox.groups import DigestGroups, is_claimable
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.retention import sweep
 from pyservice.outbox.tables import reports
 from pyservice.policy.rate_limits import DigestGroup
@@ -286,22 +284,23 @@ def test_a_crash_at_each_commit(
 ) -> None:
     """Its members wait, or are in the digest's bytes: each build is in one mail afterwards."""
     monkeypatch.setattr("pyservice.outbox.queue.LEASE", 0.3)
-    monkeypatch.setattr("pyservice.delivery.worker.IDLE", 0.2)
     settings = Settings(
         database_url=database_url, smtp_port=postfix.port, sender="jenkins@ci.example.com"
     )
     with opened(database_url, "node1") as outbox:
         ids = [gathered(outbox, n).id for n in range(1, 8)]
         dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
-        courier = courier_of(outbox, settings)
+        worker = worker_of(outbox, settings)
         with suppress(Death):
-            courier._deliver(outbox.claim(1)[0], courier._connections[0])
-        courier._connections[0].close()
+            worker._deliver(outbox.claim(1)[0], worker._connections[0])  # it becomes a digest
+            while (report := worker._backlog.claim()) is not None:
+                worker._deliver(report, worker._connections[0])
+        worker._connections[0].close()
     with opened(database_url, "node1") as outbox:
-        courier = courier_of(outbox, settings)
-        courier.start()
+        worker = worker_of(outbox, settings)
+        worker.start()
         wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))
-        courier.stop()
+        worker.stop()
         found = [outbox.get(entry_id, owner="ci")[0] for entry_id in ids]
     [digest] = {entry.digest_id for entry in found}
     assert sorted(entry.state for entry in found) == ["accepted", *["digested"] * 6]
@@ -311,11 +310,10 @@ def test_a_crash_at_each_commit(
     assert digest in ids
 
 
-def courier_of(outbox: Outbox, settings: Settings) -> DeliveryWorker:
+def worker_of(outbox: Outbox, settings: Settings) -> DeliveryWorker:
     """One that sends what is in an outbox."""
-    current, database = LiveSettings(settings), outbox._database
-    callback = DescriptionUpdater(current, database, ReceiptStore(database, "node1"))
-    return DeliveryWorker(outbox, Renderer(), current, Metrics(), callback)
+    limits = DeliveryLimits(idle=0.2)
+    return DeliveryWorker(outbox, Renderer(), LiveSettings(settings), Events(), limits)
 
 
 def ended(outbox: Outbox, entry_id: str) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pyservice.config.settings import Settings
-from pyservice.postfix import log_watcher
 from pyservice.postfix.backoff import Backoff
 from tests.builders.command import run
+from tests.builders.limits import QUICK
 from tests.builders.log_lines import LINE
 from tests.python.conftest import Json, post, serve, settled, wait_for
 
@@ -67,10 +67,8 @@ def test_deferred_mail_has_its_next_try(
     settings: Settings,
     report: Json,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each deferral has its own next try, without a longer history; a success has none."""
-    monkeypatch.setattr(log_watcher, "PAUSE", 0.02)
     log = tmp_path / "mail.log"
     log.touch()
 
@@ -78,7 +76,7 @@ def test_deferred_mail_has_its_next_try(
         with log.open("a") as out:
             out.write(LINE.format("smtp", "4Q0001", text) + "\n")
 
-    with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
+    with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
         answer = post(client, report).json()
         settled(client, answer)
         began = time.time()
