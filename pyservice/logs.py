@@ -1,7 +1,6 @@
-"""Structured logs: one line an event on standard error, JSON unless a person is watching.
+"""Structured logs: a line for each event on standard error, in JSON unless that is a terminal.
 
-Addresses are masked wherever they come from, Postfix' replies included: a log is read by more
-people than a mail.
+Mail addresses are masked, in Postfix' replies, too: more people read a log than a mail.
 """
 
 import logging
@@ -16,12 +15,12 @@ _ADDRESS = re.compile(r"[^\s<>\"'(),;:=]+@([\w.-]+)")
 
 
 def mask(text: str) -> str:
-    """`bob@example.com` becomes `…@example.com`."""
+    """Return a text with its addresses masked: `bob@example.com` as `…@example.com`."""
     return _ADDRESS.sub(r"…@\1", text)
 
 
 def configure(level: str) -> None:
-    """Set the logs up for this process.
+    """Set up the logs of this process.
 
     Args:
         level: debug, info, warning or error.
@@ -31,15 +30,14 @@ def configure(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    watched = sys.stderr.isatty()
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            _masked,
+            _mask_event,
             structlog.dev.ConsoleRenderer()
-            if watched
+            if sys.stderr.isatty()
             else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
@@ -54,7 +52,7 @@ def configure(level: str) -> None:
     )
 
 
-def _masked(
+def _mask_event(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     for name, value in event.items():

@@ -1,7 +1,7 @@
-"""The command `notify-email`: the only package that prints, but for the demo.
+"""The command `notify-email`: the only package that prints, except the demo.
 
-Exit codes: 0 done or in sync, 1 it was tried and failed, 2 the command or a setting is wrong, or,
-where `--check` asks for it, there are changes to apply.
+Exit codes: 0 done or in sync; 1 tried and failed; 2 the command or a setting is wrong, or, with
+`--check`, there are changes to apply.
 """
 
 import os
@@ -28,10 +28,10 @@ Examples:
   notify-email demo                          try it, without sending anything
   notify-email token new --name ci           make a token for a Jenkins
   notify-email serve                         run the service on this node
-  notify-email outbox list                   what waits, and what became of the others
-  notify-email node                          which address reaches this node's Postfix
+  notify-email outbox list                   the reports and their states
+  notify-email node                          the address that reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
-  notify-email jenkins plan                  what Jenkins needs to send by it
+  notify-email jenkins plan                  what Jenkins needs to send through the service
   notify-email doctor                        whether mail gets through, and if not, why
   notify-email serve --smtp-host 10.0.0.5    with another Postfix
 """
@@ -64,13 +64,13 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # a full disk is told here, not after the end
+            sys.stdout.flush()  # here a full disk can still be reported
     except (ConfigurationError, SetupError) as error:
         print(f"notify-email: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains, too
-        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains, too
+        if not isinstance(error, BrokenPipeError):  # with `| head` that is no error
             where = error.filename or "the output"
             print(f"notify-email: {where}: {said(error)}", file=sys.stderr)
         sys.exit(1)

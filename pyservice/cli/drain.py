@@ -35,11 +35,11 @@ def drain(
       notify-email drain --timeout 300 && shutdown -h now
     """
     # Late, since it takes a while and the other commands don't need it.
-    from pyservice.cli.guests import waiting  # noqa: PLC0415
+    from pyservice.cli.outbox_access import count_waiting  # noqa: PLC0415
 
     ends = time.monotonic() + timeout
     url = Settings.load(config).outbox_url
-    left = _wait("Outbox", lambda: waiting(url), ends)
+    left = _wait("Outbox", lambda: count_waiting(url), ends)
     postfix = Postfix(config_dir)
     if config_dir is not None or is_installed():
         postfix.flush()

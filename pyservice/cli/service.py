@@ -1,10 +1,11 @@
-"""`serve` and `demo`: the service."""
+"""`serve` and `demo`: run the service."""
 
 import gc
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,9 +16,10 @@ import typer
 
 from pyservice import __version__, logs
 from pyservice.cli import show
-from pyservice.config.settings import FILE, Settings
+from pyservice.cli.options import expand_options
+from pyservice.config.settings import FILE, PREFIX, Settings
 from pyservice.errors import ConfigurationError
-from pyservice.setup.node import detect
+from pyservice.setup.node.detect import Bridge, detect_node
 
 _log = structlog.get_logger()
 
@@ -26,41 +28,48 @@ Config = Annotated[
 ]
 
 
-def serve(
-    config: Config = None,
+@dataclass(frozen=True)
+class ServeOptions:
+    """The settings that are options of `serve`, too; without an option None."""
+
     listen: Annotated[
         str | None,
         typer.Option(
             help="IP addresses, comma-separated.  "
             "[default: 127.0.0.1, and with tokens or trusted networks the container bridge's too]"
         ),
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port.  [default: 8525]")] = None,
+    ] = None
+    port: Annotated[int | None, typer.Option(help="TCP port.  [default: 8525]")] = None
     smtp_host: Annotated[
         str | None, typer.Option(help="The node's Postfix.  [default: 127.0.0.1]")
-    ] = None,
-    smtp_port: Annotated[int | None, typer.Option(help="Its port.  [default: 25]")] = None,
-    tokens_file: Annotated[Path | None, typer.Option(help="Who may send.")] = None,
+    ] = None
+    smtp_port: Annotated[int | None, typer.Option(help="Its port.  [default: 25]")] = None
+    tokens_file: Annotated[Path | None, typer.Option(help="The file with the tokens.")] = None
     trusted_networks: Annotated[
         str | None,
-        typer.Option(help="Who may send without a token: 172.17.0.0/16, say, comma-separated."),
-    ] = None,
+        typer.Option(
+            help="Networks whose callers may send without a token, comma-separated: 172.17.0.0/16."
+        ),
+    ] = None
     tls_cert: Annotated[
         Path | None, typer.Option(help="Speak TLS: the certificate, PEM.  [default: plain HTTP]")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    ] = None
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None
     database_url: Annotated[
         str | None, typer.Option(help="The outbox: sqlite:///PATH or postgresql+psycopg://….")
-    ] = None,
+    ] = None
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.  [default: info]")
-    ] = None,
-) -> None:
-    """Run the service until it is told to stop.
+    ] = None
+
+
+@expand_options
+def serve(*, config: Config = None, options: ServeOptions) -> None:
+    """Run the service until it is stopped.
 
     Every setting can also come from the environment (NOTIFY_EMAIL_PORT=8525) or from the
-    settings file (port = 8525); a flag wins. SIGHUP lets it read them anew; what needs a restart
-    is named in its log.
+    settings file (port = 8525); a flag wins. On SIGHUP the service reads them again, and its log
+    names those that need a restart.
 
     \b
     Examples:
@@ -70,38 +79,25 @@ def serve(
     """
 
     def load() -> Settings:
-        found = Settings.load(
-            config,
-            listen=listen,
-            port=port,
-            smtp_host=smtp_host,
-            smtp_port=smtp_port,
-            tokens_file=tokens_file,
-            trusted_networks=trusted_networks,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            database_url=database_url,
-            log_level=log_level,
-        )
-        return found.model_copy(update={"listen": _addresses(found)})
+        loaded = Settings.load(config, **vars(options))
+        return loaded.model_copy(update={"listen": listen_addresses(loaded)})
 
-    hangups: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt itself
+    hangups: SimpleQueue[None] = SimpleQueue()  # a signal may interrupt its `put`
     signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
     # uvicorn ends the service, and then sends itself the signal again: that must not kill it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = load()
     logs.configure(settings.log_level)
-    # Late, since they take a second: a wrong setting is told at once.
-    from pyservice.web import server  # noqa: PLC0415
+    # After the settings are checked: then a wrong one is reported without a second's delay.
+    from sqlalchemy import make_url
+
+    from pyservice.web import server
+    from pyservice.web.app import create_app, reload
 
     certificate = None
     if settings.tls_cert and settings.tls_key:
         certificate = server.Certificate(settings.tls_cert, settings.tls_key)
     sockets = server.bind(settings.listen, settings.port)
-    from sqlalchemy import make_url  # noqa: PLC0415
-
-    from pyservice.web.app import create_app, reload  # noqa: PLC0415
-
     application = create_app(settings)
     _log.info(
         "service.started",
@@ -111,54 +107,69 @@ def serve(
         tls=certificate is not None,
         postfix=f"{settings.smtp_host}:{settings.smtp_port}",
         outbox=make_url(settings.outbox_url).render_as_string(),
-        **_who(settings),
+        **_callers(settings),
     )
 
-    def read_anew() -> None:
+    def apply_settings() -> None:
         logs.configure(reload(application, load).log_level)
 
-    _after_each(hangups, read_anew)
-    # What is there now stays: to look through it for garbage kept callers waiting for 50 ms.
+    _run_after_hangups(hangups, apply_settings)
+    # What exists now stays: searching it for garbage made callers wait for 50 ms.
     gc.freeze()
     server.server(application, certificate).run(sockets=sockets)
 
 
-def _after_each(hangups: SimpleQueue[None], do: Callable[[], None]) -> None:
-    """In a thread of its own: a signal's handler may interrupt what can't be interrupted."""
+def _run_after_hangups(hangups: SimpleQueue[None], action: Callable[[], None]) -> None:
+    """Run an action after each SIGHUP, in a thread: a signal's handler may interrupt anything."""
 
-    def work() -> None:
+    def wait_and_run() -> None:
         while True:
             hangups.get()
-            while not hangups.empty():  # those before are told by the same reading
+            while not hangups.empty():  # one run serves all that came before it
                 hangups.get()
-            do()
+            action()
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=wait_and_run, daemon=True).start()
 
 
-def _who(settings: Settings) -> dict[str, str]:
-    """Who may send, for the log."""
+def _callers(settings: Settings) -> dict[str, str]:
+    """Return who may send, as fields of a log event."""
     trusted = ", ".join(map(str, settings.trusted_networks))
-    without = "none" if trusted else "none: loopback only"
-    told = {"tokens": str(settings.tokens_file) if settings.tokens_file else without}
-    return told | ({"trusted": trusted} if trusted else {})
+    without_file = "none" if trusted else "none: loopback only"
+    tokens = str(settings.tokens_file) if settings.tokens_file else without_file
+    return {"tokens": tokens} | ({"trusted": trusted} if trusted else {})
 
 
-def _addresses(settings: Settings) -> tuple[str, ...]:
-    """Where to listen: on loopback only, where everybody who can connect may do everything."""
-    if settings.tokens_file is None and not settings.trusted_networks:
-        foreign = [address for address in settings.listen if not ip_address(address).is_loopback]
-        if foreign:
-            raise ConfigurationError(
-                f"Listening on {', '.join(foreign)} needs tokens: make one with "
-                "`notify-email token new --name ci --file TOKENS` and set TOKENS_FILE, or name in "
-                "TRUSTED_NETWORKS who may send without."
-            )
-        return settings.listen or ("127.0.0.1",)
-    if settings.listen:
-        return settings.listen
-    bridge = detect.detect_node().bridge
-    return ("127.0.0.1", *([bridge.address] if bridge and bridge.address else []))
+def _find_bridge() -> Bridge | None:
+    return detect_node().bridge
+
+
+def listen_addresses(
+    settings: Settings, find_bridge: Callable[[], Bridge | None] = _find_bridge
+) -> tuple[str, ...]:
+    """Return the addresses to listen on.
+
+    Args:
+        settings: without tokens and trusted networks every caller may do everything, so the
+            addresses must be of loopback.
+        find_bridge: finds the containers' bridge, where the service listens, too, by default.
+
+    Raises:
+        ConfigurationError: an address is not of loopback, and every caller may do everything.
+    """
+    if settings.tokens_file or settings.trusted_networks:
+        if settings.listen:
+            return settings.listen
+        bridge = find_bridge()
+        return ("127.0.0.1", *([bridge.address] if bridge and bridge.address else []))
+    foreign = [address for address in settings.listen if not ip_address(address).is_loopback]
+    if foreign:
+        raise ConfigurationError(
+            f"Without tokens everybody could send through {', '.join(foreign)}. Make a token with "
+            f"`notify-email token new --name ci --file TOKENS` and set {PREFIX}TOKENS_FILE, or "
+            f"name the callers' networks in {PREFIX}TRUSTED_NETWORKS."
+        )
+    return settings.listen or ("127.0.0.1",)
 
 
 def demo(
@@ -172,7 +183,7 @@ def demo(
 ) -> None:
     """Send the report of a recorded failing build, and look at the mail in the browser.
 
-    Of the settings it takes SENDER and TEMPLATES_DIR; nothing else of this machine's matters.
+    Of the settings it takes SENDER and TEMPLATES_DIR only.
 
     \b
     Examples:
@@ -181,12 +192,12 @@ def demo(
     """
     logs.configure("error")
     try:
-        from pyservice import demo as demonstration  # noqa: PLC0415 - needs the extra `demo`
-    except ModuleNotFoundError as error:
+        from pyservice.demo import run
+    except ModuleNotFoundError as error:  # the extra `demo` is not installed
         raise ConfigurationError(
             f"The demo needs {error.name}: pip install 'jenkins-notify-email[demo]'"
         ) from None
-    accepted = demonstration.run(
-        to or None, config=config, once=once, say=lambda what, value: show.facts({what: value})
+    is_accepted = run(
+        to or None, config=config, once=once, say=lambda name, value: show.facts({name: value})
     )
-    raise typer.Exit(0 if accepted else 1)
+    raise typer.Exit(0 if is_accepted else 1)

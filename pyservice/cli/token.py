@@ -1,4 +1,4 @@
-"""`token`: who may send, and what else."""
+"""`token`: make, list and remove tokens."""
 
 import json
 import sys
@@ -12,21 +12,19 @@ from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.cli import show
 from pyservice.cli.service import Config
-from pyservice.config.settings import Settings
+from pyservice.config.settings import PREFIX, Settings
 from pyservice.errors import ConfigurationError
 
-token_app = typer.Typer(help="Who may send.", no_args_is_help=True)
+token_app = typer.Typer(help="Make, list and remove tokens.", no_args_is_help=True)
 
-File = Annotated[
+TokensFile = Annotated[
     Path | None, typer.Option(help="The tokens file.  [default: the setting TOKENS_FILE]")
 ]
 
 
 @token_app.command("new")
 def new(
-    name: Annotated[
-        str | None, typer.Argument(help="Whom it is for, such as the controller's name.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Its name, such as the controller's.")] = None,
     name_: Annotated[str | None, typer.Option("--name", help="The same as NAME.")] = None,
     controller: Annotated[
         str | None, typer.Option(help="For builds of this Jenkins only: its root URL.")
@@ -48,14 +46,14 @@ def new(
         str | None,
         typer.Option(help="send, see or scrape, comma-separated.  [default: all of them]"),
     ] = None,
-    file: File = None,
+    file: TokensFile = None,
     config: Config = None,
 ) -> None:
-    """Make a token, add its digest to the tokens file and print it, once.
+    """Make a token, add its digest to the tokens file, and print the token this one time.
 
     In Jenkins, store it as the password of a credential of the kind "Username with password"
-    with the ID `notify-email-token`; the user name does not matter. docs/tokens.md
-    says what a token may be restricted to.
+    with the ID `notify-email-token`; the user name does not matter. docs/tokens.md explains the
+    permissions.
 
     \b
     Examples:
@@ -63,48 +61,46 @@ def new(
       notify-email token new team-a --jobs team-a --recipient-domains example.com --rate 100/hour
       notify-email token new prometheus --may scrape
     """
-    wanted = name or name_
-    if wanted is None or (name and name_):
-        raise ConfigurationError("Give one name: notify-email token new NAME.")
-    rights = _rights(
+    if bool(name) == bool(name_):
+        raise ConfigurationError("A token has one name. Type: notify-email token new NAME.")
+    permissions = _permissions(
         controller=controller,
-        jobs=_listed(jobs),
-        sender_domains=_listed(sender_domains),
-        recipient_domains=_listed(recipient_domains),
+        jobs=_split(jobs),
+        sender_domains=_split(sender_domains),
+        recipient_domains=_split(recipient_domains),
         rate=rate,
-        may=_listed(may),
+        may=_split(may),
     )
-    path = _path(file, config)
-    token = tokens.new(path, wanted, rights)
-    print(token)
+    path = _tokens_file(file, config)
+    print(tokens.new(path, name or name_ or "", permissions))
     print(f"Its digest is in {path}; the token itself is not shown again.", file=sys.stderr)
 
 
 @token_app.command("list")
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    file: File = None,
+    file: TokensFile = None,
     config: Config = None,
 ) -> None:
-    """Show the tokens' names, when they were made and what they are bound to.
+    """List the tokens with their names, the dates when they were made, and their permissions.
 
     \b
     Examples:
       notify-email token list
       notify-email token list --json
     """
-    path = _path(file, config)
+    path = _tokens_file(file, config)
     known = tokens.read(path)
     if as_json:
-        plain = [
+        objects = [
             {"name": name, "created": str(token.created) if token.created else None}
             | token.rights()
             for name, token in known.items()
         ]
-        print(json.dumps(plain, indent=2))
+        print(json.dumps(objects, indent=2))
         return
     rows = [
-        (name, str(token.created or ""), _bounds(token.rights())) for name, token in known.items()
+        (name, str(token.created or ""), _describe(token.rights())) for name, token in known.items()
     ]
     show.table(("NAME", "CREATED", "BOUNDS"), rows)
     if not known:
@@ -114,47 +110,52 @@ def list_(
 @token_app.command("remove")
 def remove(
     name: Annotated[str, typer.Argument(help="The token's name.")],
-    file: File = None,
+    file: TokensFile = None,
     config: Config = None,
 ) -> None:
-    """Take a token out of the tokens file; its next request is refused, without a restart.
+    """Remove a token from the tokens file; its next request is refused, without a restart.
 
-    Its reports stay, and are mailed.
+    Reports that it has sent stay, and are mailed.
 
     \b
     Examples:
       notify-email token remove ci
     """
-    path = _path(file, config)
+    path = _tokens_file(file, config)
     tokens.remove(path, name)
-    print(f"{name} is taken out of {path}.", file=sys.stderr)
+    print(f"{name} is removed from {path}.", file=sys.stderr)
 
 
-def _path(file: Path | None, config: Path | None) -> Path:
+def _tokens_file(file: Path | None, config: Path | None) -> Path:
     path = file or Settings.load(config).tokens_file
     if path is None:
-        raise ConfigurationError("Which file? Give --file, or set TOKENS_FILE.")
+        raise ConfigurationError(
+            f"There is no tokens file. Give --file, or set {PREFIX}TOKENS_FILE."
+        )
     return path
 
 
-def _listed(value: str | None) -> list[str] | None:
-    return None if value is None else [one.strip() for one in value.split(",") if one.strip()]
+def _split(value: str | None) -> list[str] | None:
+    """Return the items of a text that commas separate."""
+    return None if value is None else [item.strip() for item in value.split(",") if item.strip()]
 
 
-def _rights(**given: Any) -> Permissions:
+def _permissions(**options: Any) -> Permissions:
     try:
         return Permissions.model_validate(
-            {name: one for name, one in given.items() if one is not None}
+            {name: value for name, value in options.items() if value is not None}
         )
     except ValidationError as error:
         first = error.errors()[0]
-        flag = f"--{str(first['loc'][0]).replace('_', '-')}"
-        raise ConfigurationError(f"{flag}: {tokens.wrong(first)}.") from None
+        option = f"--{str(first['loc'][0]).replace('_', '-')}"
+        raise ConfigurationError(f"{option}: {tokens.wrong(first)}.") from None
 
 
-def _bounds(rights: dict[str, Any]) -> str:
-    told = [
-        f"{name}: {', '.join(value) if isinstance(value, list) else value}"
-        for name, value in rights.items()
-    ]
-    return "; ".join(told) or "none"
+def _describe(permissions: dict[str, Any]) -> str:
+    return (
+        "; ".join(
+            f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+            for name, value in permissions.items()
+        )
+        or "none"
+    )

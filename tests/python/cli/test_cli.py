@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,8 @@ import trustme
 import typer
 
 from pyservice import samples
-from pyservice.cli import app, service
+from pyservice.cli import app
+from pyservice.cli.service import listen_addresses
 from pyservice.config.settings import Settings
 from pyservice.setup.node.detect import Bridge
 from tests.builders.command import COMMAND, command, http, is_up, run, serving
@@ -68,7 +68,7 @@ def test_an_output_that_cannot_be_written() -> None:
     [
         (["serve", "--port", "99999"], "`port` (from --port)"),
         (["serve", "--port", "x"], "--port"),
-        (["serve", "--listen", "0.0.0.0"], "needs tokens"),
+        (["serve", "--listen", "0.0.0.0"], "Without tokens everybody could send through 0.0.0.0"),
         (
             ["serve", "--listen", "192.0.2.7", "--tokens-file", "TOKENS"],
             "Can't listen on 192.0.2.7",
@@ -77,7 +77,7 @@ def test_an_output_that_cannot_be_written() -> None:
         (["serve", "--tokens-file", "/nowhere"], "/nowhere can't be read"),
         (["serve", "--smtp-host", "mail..example.com"], "`smtp_host` (from --smtp-host)"),
         (["serve", "--database-url", "sqlite:////proc/x/outbox.db"], "can't be used"),
-        (["token", "new", "--name", "a b"], "Which file"),
+        (["token", "new", "--name", "a b"], "There is no tokens file"),
         (["token", "new", "--name", "a b", "--file", "TOKENS"], "letters"),
         (["token", "new", "--name", "a", "--file", "/proc/x"], "can't be written"),
         (["token", "new", "--file", "TOKENS"], "token new NAME"),
@@ -87,7 +87,7 @@ def test_an_output_that_cannot_be_written() -> None:
         (["token", "new", "a", "--may", "x", "--file", "TOKENS"], "--may: Input should be 'send'"),
         (["token", "new", "a", "--jobs", ",", "--file", "TOKENS"], "--jobs: an empty list"),
         (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'; there are: none"),
-        (["token", "list"], "Which file"),
+        (["token", "list"], "There is no tokens file"),
         (["token", "list", "--file", "/nowhere"], "/nowhere can't be read"),
         (["serve", "--tls-cert", "/nowhere"], "only one of NOTIFY_EMAIL_TLS_CERT and"),
         (["serve", "--tls-cert", "/nowhere", "--tls-key", "/x"], "TLS_CERT /nowhere can't be read"),
@@ -175,15 +175,10 @@ def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         ({"trusted_networks": "172.22.91.0/24", "listen": "172.22.91.1"}, ("172.22.91.1",)),
     ],
 )
-def test_where_it_listens(
-    monkeypatch: pytest.MonkeyPatch, given: Json, addresses: tuple[str, ...]
-) -> None:
-    """On the bridge only where not everybody who can connect there may do everything."""
+def test_where_it_listens(given: Json, addresses: tuple[str, ...]) -> None:
+    """It listens on the bridge only if not every caller there may do everything."""
     bridge = Bridge("docker0", "172.22.91.1", "172.22.91.0/24", is_up=True)
-    monkeypatch.setattr(
-        "pyservice.cli.service.detect.detect_node", lambda: SimpleNamespace(bridge=bridge)
-    )
-    assert service._addresses(Settings.load(**given)) == addresses
+    assert listen_addresses(Settings.load(**given), lambda: bridge) == addresses
 
 
 def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:

@@ -14,7 +14,7 @@ import requests
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from pyservice.cli.guests import name, visiting
+from pyservice.cli.outbox_access import open_outbox, printable_url
 from pyservice.config.settings import Settings
 from pyservice.errors import SetupError
 from pyservice.outbox.database import Database
@@ -275,9 +275,11 @@ def test_what_goes_wrong_in_the_database(url: str) -> None:
     """Is told in its own words, on one line, without a password."""
     Database(url).close()
     locked = OperationalError("update", {}, Exception("database is\nlocked"))
-    with pytest.raises(SetupError, match="can't be used: database is locked"), visiting(url):
+    with pytest.raises(SetupError, match="can't be used: database is locked"), open_outbox(url):
         raise locked
-    assert name("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
+    assert (
+        printable_url("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
+    )
 
 
 @pytest.mark.usefixtures("url")

@@ -13,32 +13,34 @@ from pyservice.outbox.engines import cause
 
 
 @contextmanager
-def visiting(url: str) -> Iterator[Database | None]:
-    """The outbox as a guest; None: there is none yet.
+def open_outbox(url: str) -> Iterator[Database | None]:
+    """Open the outbox beside its service; None: there is none yet.
 
     Raises:
-        SetupError: it can't be used.
+        SetupError: the outbox can't be used.
     """
     database = Database.guest(url)
     try:
         yield database
     except SQLAlchemyError as error:
-        raise SetupError(f"The outbox {name(url)} can't be used: {cause(error)}.") from None
+        raise SetupError(
+            f"The outbox {printable_url(url)} can't be used: {cause(error)}."
+        ) from None
     finally:
         if database is not None:
             database.close()
 
 
-def name(url: str) -> str:
-    """An outbox' name for a person: without its password."""
+def printable_url(url: str) -> str:
+    """Return an outbox' URL without its password."""
     return make_url(url).render_as_string(hide_password=True)
 
 
-def waiting(url: str) -> int:
-    """How many mails of an outbox Postfix has not got yet.
+def count_waiting(url: str) -> int:
+    """Return how many mails of an outbox Postfix has not got yet.
 
     Raises:
-        SetupError: it can't be read.
+        SetupError: the outbox can't be read.
     """
-    with visiting(url) as database:
+    with open_outbox(url) as database:
         return 0 if database is None else OutboxAdmin(database, "drain").waiting()
