@@ -94,6 +94,17 @@ def test_every_route_for_people() -> None:
         assert f"`GET {path.replace('{report_id}', 'ID')}`" in page
 
 
+def test_every_log_event() -> None:
+    """Each log event that a page for administrators names is logged somewhere."""
+    source = "".join(path.read_text() for path in (ROOT / "pyservice").rglob("*.py"))
+    subjects = set(re.findall(r"log\w*\.\w+\(\s*\"([a-z_]+)\.", source))
+    others = ("architecture.md", "style.md", "templates.md")  # with names of files and variables
+    for page in [page for page in PAGES if page.name not in others]:
+        for event in re.findall(r"`([a-z_]+\.[a-z_]+)`", page.read_text()):
+            if event.partition(".")[0] in subjects and event != "outbox.db":
+                assert f'"{event}"' in source, (page.name, event)
+
+
 def test_every_module() -> None:
     """docs/architecture.md has each package with its modules, and names none that is gone."""
     text = (ROOT / "docs" / "architecture.md").read_text()
