@@ -221,7 +221,7 @@ def test_an_inventory_with_a_slip(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_every_option_is_documented() -> None:
-    """docs/jenkins.md names each option that says how Jenkins shall be."""
+    """docs/jenkins.md names each option that says how Jenkins should be."""
     page = (Path(__file__).parents[3] / "docs" / "jenkins.md").read_text()
     callback = jenkins_app.registered_commands[0].callback
     assert callback is not None
