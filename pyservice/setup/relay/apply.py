@@ -79,7 +79,7 @@ def apply_relay(postfix: Postfix, desired: DesiredRelay, show: Show, say: Say) -
             transaction.put_in_force()
             if action is not Action.NOTHING and desired.address in state.addresses:
                 result = _verify(postfix, desired.address, relay_plan.plan, say)
-            transaction.backup.keep()
+            transaction.backup.record_success()
         transaction.backup.discard_previous()
         return result
 

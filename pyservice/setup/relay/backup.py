@@ -120,7 +120,7 @@ class Backup:
             self._discard()
             raise
 
-    def keep(self) -> None:
+    def record_success(self) -> None:
         """Record that the apply succeeded, and how it left both files.
 
         Raises:

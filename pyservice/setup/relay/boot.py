@@ -112,7 +112,7 @@ def listen_regardless(builder: RelayPlanBuilder, address: str) -> None:
     builder.set_file(ManagedFile(_kernel_setting(address), "1\n", why))
 
 
-def without(value: str, address: str) -> str:
+def remove_address(value: str, address: str) -> str:
     """Return inet_interfaces without an address that has a listener of its own.
 
     An address that both name would keep Postfix from starting.

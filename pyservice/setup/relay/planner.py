@@ -119,7 +119,9 @@ def _listen(builder: RelayPlanBuilder, desired: DesiredRelay) -> bool:
         )
         return False
     if desired.boot_safe:
-        narrowed = "loopback-only" if effective == "all" else boot.without(effective, address)
+        narrowed = (
+            "loopback-only" if effective == "all" else boot.remove_address(effective, address)
+        )
         if narrowed != effective:
             why = "The address has a listener of its own, which starts without it."
             builder.set_parameter("inet_interfaces", narrowed, why)

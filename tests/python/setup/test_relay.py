@@ -463,7 +463,7 @@ def backed_up(folder: Path) -> Backup:
     before = state(inet_interfaces="localhost", mynetworks="172.22.0.0/16")
     backup.take(planned(before), before.configuration)
     (folder / "main.cf").write_text("inet_interfaces = localhost, 172.22.91.1\n")
-    backup.keep()
+    backup.record_success()
     backup.discard_previous()
     return backup
 
@@ -488,7 +488,7 @@ def test_a_file_that_others_changed(tmp_path: Path) -> None:
         file.write("# mine\n")
     assert not backup.is_exact()
     backup.take(planned(IN_SYNC, relayhost="mx"), IN_SYNC.configuration)
-    backup.keep()
+    backup.record_success()
     assert not Backup(tmp_path).is_exact()
 
 
@@ -516,7 +516,7 @@ def test_a_failed_change_of_the_password(tmp_path: Path) -> None:
     assert table.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("step", ["_write_record", "keep"])
+@pytest.mark.parametrize("step", ["_write_record", "record_success"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SystemExit(143)])
 def test_a_record_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
