@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pyservice.addresses import Mailbox, is_within
 from pyservice.config.types import Domains, Rate, check_jenkins_url
 from pyservice.errors import PolicyError
+from pyservice.policy.recipients import KINDS
 from pyservice.urls import is_below, job_names
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Permissions(BaseModel):
             found.append(("controller", "/build/url", sentence))
         if outside := self._job_outside(build.job):
             found.append(("jobs", "/build/job", outside))
-        kinds = [("recipient_domains", ("to", "cc", "bcc")), ("sender_domains", ("reply_to",))]
+        kinds = [("recipient_domains", KINDS), ("sender_domains", ("reply_to",))]
         for bound, members in kinds:
             domains = getattr(self, bound)
             found += [

@@ -19,6 +19,7 @@ from pyservice.cli.service import Config
 from pyservice.config.settings import PREFIX, Settings
 from pyservice.errors import ConfigurationError, RequestError, SetupError, said
 from pyservice.outbox.states import State
+from pyservice.policy.recipients import KINDS
 
 if TYPE_CHECKING:
     from pyservice.outbox.admin import OutboxAdmin, Summary
@@ -101,10 +102,10 @@ def show_(
       notify-email outbox show 3f2a9c1e --mail > mail.eml
     """
     with _open_outbox(config) as (admin, database):
-        from pyservice.outbox.export import dossier
+        from pyservice.outbox.export import export_report
 
         try:
-            report = dossier(database, admin.find(report_id))
+            report = export_report(database, admin.find(report_id))
         except RequestError as error:
             raise SetupError(error.detail) from None
     if mail:
@@ -214,9 +215,9 @@ def export(
       notify-email outbox export - | jq -r 'select(.state == "failed") | .error'
     """
     with _open_outbox(config) as (_, database):
-        from pyservice.outbox import export as reports
+        from pyservice.outbox.export import export_reports
 
-        lines = (_as_line(report) for report in reports.export(database))
+        lines = (_as_line(report) for report in export_reports(database))
         if to == "-":
             sys.stdout.buffer.writelines(lines)
             sys.stdout.flush()
@@ -294,12 +295,12 @@ def _write(file: Path, lines: Iterable[bytes]) -> int:
 
 
 def _as_json(report: "Summary") -> dict[str, Any]:
-    from pyservice.outbox.export import when
+    from pyservice.outbox.export import iso_time
 
     return {
         **vars(report),
-        "created_at": when(report.created_at),
-        "next_attempt_at": when(report.next_attempt_at),
+        "created_at": iso_time(report.created_at),
+        "next_attempt_at": iso_time(report.next_attempt_at),
     }
 
 
@@ -322,7 +323,7 @@ def _local_time(seconds: float | None) -> str:
 def _print_report(report: dict[str, Any]) -> None:
     build = report["report"]["build"]
     recipients = report["recipients"]
-    boxes = [box["address"] for kind in ("to", "cc", "bcc") for box in recipients[kind]]
+    boxes = [box["address"] for kind in KINDS for box in recipients[kind]]
     left_out = [box["address"] for box in recipients.get("left_out", ())]
     facts: dict[str, str | None] = {
         "ID": report["id"],

@@ -1,6 +1,6 @@
-"""What people do with the outbox: list, try again, cancel, purge; its service may be running.
+"""What people do with reports: list, retry, cancel and purge them, while the service runs.
 
-What a service holds is being sent, and is left alone.
+A row that a service has locked is being sent, and stays as it is.
 """
 
 import json
@@ -37,24 +37,25 @@ _SUMMARY = (
 
 @dataclass(frozen=True)
 class Filter:
-    """Which reports are meant; what is None does not matter."""
+    """Which reports to list; None means any."""
 
     owner: str | None = None
     """The token's name."""
     state: str | None = None
+    """A `State`."""
     jobs: tuple[str, ...] = ()
-    """Jobs, or folders with all that is in them; empty: any."""
+    """Jobs, or folders with all their jobs; empty: any."""
     older_than: float | None = None
-    """Seconds since it was accepted, at least."""
+    """The least number of seconds since a report was accepted."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A report, in short."""
+    """A report in short."""
 
     id: str
     owner: str
-    state: str
+    state: State
     job: str
     number: int
     result: str
@@ -62,37 +63,37 @@ class Summary:
     created_at: float
     attempts: int
     next_attempt_at: float | None
-    """When it is tried next; None: it is held, or has ended."""
+    """When the next attempt is due; None: it is being sent, or has ended."""
     is_locked: bool
-    """A service is sending it, or is about to."""
+    """Whether a service sends it now, or is about to."""
     error: str | None
 
 
 class OutboxAdmin:
-    """Reports, for people. Thread-safe."""
+    """The reports of an outbox, for people. Thread-safe."""
 
     def __init__(self, database: Database, by: str) -> None:
-        """Look at nothing yet.
+        """Read nothing yet.
 
         Args:
-            database: a service's own, or a guest's.
-            by: who asks, in the history's words.
+            database: the service's, or a guest's.
+            by: the caller's name in the history.
         """
         self._database, self._by = database, by
 
     def waiting(self) -> int:
-        """How many mails Postfix has not got yet."""
+        """Return how many mails Postfix does not have yet."""
         query = sa.select(sa.func.count()).where(reports.c.next_attempt_at.is_not(None))
         with self._database.read() as read:
             return int(read.execute(query).scalar_one())
 
     def page(self, wanted: Filter, limit: int, after: str | None = None) -> list[Summary]:
-        """Reports in short, the newest first.
+        """Return reports in short, the newest first.
 
         Args:
-            wanted: which.
+            wanted: which reports.
             limit: how many at most.
-            after: the last one's ID of the page before.
+            after: the ID of the last report on the page before.
 
         Raises:
             InvalidError: there is no report `after`.
@@ -102,7 +103,7 @@ class OutboxAdmin:
         with self._database.read() as read:
             if after is not None:
                 last = read.execute(
-                    sa.select(reports.c.created_at).where(*self._one(after, wanted.owner))
+                    sa.select(reports.c.created_at).where(*self._same(after, wanted.owner))
                 ).scalar()
                 if last is None:
                     raise InvalidError("`after` is no report's ID. Begin with the first page.")
@@ -111,14 +112,14 @@ class OutboxAdmin:
             return [_summary(row) for row in read.execute(newest).mappings()]
 
     def knows(self, report: Report, owner: str, key: str | None) -> bool:
-        """Whether a call repeats one that was accepted."""
-        name = idempotency_key(report.digest(), key)
-        same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == name)
+        """Whether a call repeats one whose report was accepted."""
+        call = idempotency_key(report.digest(), key)
+        same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == call)
         with self._database.read() as read:
             return read.execute(sa.select(reports.c.id).where(same)).first() is not None
 
     def find(self, prefix: str) -> str:
-        """The ID of the one report whose ID begins so.
+        """Return the ID of the only report whose ID begins with a prefix.
 
         Raises:
             NotFoundError: there is none.
@@ -126,29 +127,29 @@ class OutboxAdmin:
         """
         begins = sa.func.substr(reports.c.id, 1, len(prefix)) == prefix
         with self._database.read() as read:
-            found = read.execute(sa.select(reports.c.id).where(begins).limit(2)).scalars().all()
-        if not found:
+            ids = read.execute(sa.select(reports.c.id).where(begins).limit(2)).scalars().all()
+        if not ids:
             raise NotFoundError(f"There is no report {prefix}.")
-        if len(found) > 1:
+        if len(ids) > 1:
             raise ConflictError(f"Several reports begin with {prefix}: give more of the ID.")
-        return str(found[0])
+        return str(ids[0])
 
     def failed(self) -> list[str]:
-        """The IDs of all that have failed, the oldest first."""
+        """Return the IDs of all reports that have failed, the oldest first."""
         query = sa.select(reports.c.id).where(reports.c.state == State.FAILED)
         with self._database.read() as read:
             return list(read.execute(query.order_by(reports.c.created_at)).scalars())
 
-    def retry(self, entry_id: str, *, owner: str | None = None) -> Summary:
-        """Let a mail be tried at once; one that has failed goes to all its recipients.
+    def retry(self, report_id: str, *, owner: str | None = None) -> Summary:
+        """Make the next attempt of a report due now.
 
-        Nobody got a mail that has failed: it would be `accepted`, with what is missing. One that
-        a dry run skipped goes to those who hadn't got it before. One that waits for others is a
-        mail of its own then.
+        A failed report goes to all its recipients: Postfix accepted it for none of them. A report
+        that a dry run skipped goes to the recipients that are pending. A report in a digest group
+        gets a mail of its own.
 
         Args:
-            entry_id: the report's.
-            owner: the token's name; None: whosever it is.
+            report_id: the report's ID.
+            owner: the token's name; None: any.
 
         Raises:
             NotFoundError: there is none.
@@ -168,16 +169,17 @@ class OutboxAdmin:
                 values["pending_recipients"] = json.dumps(all_addresses(row["recipients"]))
             return values | {"next_attempt_at": now, "ended_at": None} | alone
 
-        return self._change(entry_id, owner, work, f"to be tried at once, says {self._by}")
+        return self._change(report_id, owner, work, f"to be tried at once, says {self._by}")
 
-    def cancel(self, entry_id: str, *, owner: str | None = None) -> Summary:
-        """Let a mail that waits never be sent, or not to those who haven't got it yet.
+    def cancel(self, report_id: str, *, owner: str | None = None) -> Summary:
+        """End a report that waits: its pending recipients get no mail.
 
-        The others of a digest that nobody has got wait again, for one without this report.
+        If it is a digest that Postfix has accepted for nobody, its other members wait again, for
+        a digest without this report.
 
         Args:
-            entry_id: the report's.
-            owner: the token's name; None: whosever it is.
+            report_id: the report's ID.
+            owner: the token's name; None: any.
 
         Raises:
             NotFoundError: there is none.
@@ -194,25 +196,31 @@ class OutboxAdmin:
                 "pending_recipients": "[]",
             }
 
-        return self._change(entry_id, owner, work, f"says {self._by}")
+        return self._change(report_id, owner, work, f"says {self._by}")
 
     def ended_before(self, days: float) -> int:
-        """How many reports ended before so many days."""
+        """Return how many reports ended so many days ago, or earlier."""
         old = sa.select(sa.func.count()).where(reports.c.ended_at < time.time() - days * DAY)
         with self._database.read() as read:
             return int(read.execute(old).scalar_one())
 
-    def purge(self, days: float) -> int:
-        """Remove reports that ended before so many days, with pauses for the service.
+    def purge(self, days: float, *, batch_size: int = 100, pause: float = 0.05) -> int:
+        """Remove reports that ended so many days ago, or earlier, with pauses for the service.
+
+        Args:
+            days: since they ended.
+            batch_size: reports that one commit removes.
+            pause: seconds between two commits.
 
         Returns:
-            How many there were.
+            How many were removed.
         """
-        return sweep(self._database, time.time() - days * DAY, time.sleep)
+        before = time.time() - days * DAY
+        return sweep(self._database, before, time.sleep, batch_size=batch_size, pause=pause)
 
     def _change(
         self,
-        entry_id: str,
+        report_id: str,
         owner: str | None,
         work: Callable[[sa.RowMapping, float], dict[str, Any]],
         note: str,
@@ -220,7 +228,7 @@ class OutboxAdmin:
         now = time.time()
 
         def commit(write: sa.Connection) -> Summary:
-            query = sa.select(reports).where(*self._one(entry_id, owner)).with_for_update()
+            query = sa.select(reports).where(*self._same(report_id, owner)).with_for_update()
             row = write.execute(query).mappings().first()
             if row is None:
                 raise NotFoundError("There is no such report.")
@@ -229,36 +237,36 @@ class OutboxAdmin:
             values = work(row, now)
             if (
                 values["next_attempt_at"] is None
-                and row["digest_id"] == entry_id
+                and row["digest_id"] == report_id
                 and not row["accepted_by_postfix"]
             ):
                 requeue_members(write, row, now)
-            write.execute(reports.update().where(reports.c.id == entry_id).values(values))
+            write.execute(reports.update().where(reports.c.id == report_id).values(values))
             changed = {**row, **values}
-            add_history(write, entry_id, now, (changed["state"], note))
+            add_history(write, report_id, now, (changed["state"], note))
             return _summary(changed)
 
         return self._database.write(commit)
 
     @staticmethod
-    def _one(entry_id: str, owner: str | None) -> list[sa.ColumnElement[bool]]:
-        found = [reports.c.id == entry_id.replace("\0", "")]  # which PostgreSQL can't be asked for
-        return found if owner is None else [*found, reports.c.owner == owner]
+    def _same(report_id: str, owner: str | None) -> list[sa.ColumnElement[bool]]:
+        same_id = reports.c.id == report_id.replace("\0", "")  # PostgreSQL has no such text
+        return [same_id] if owner is None else [same_id, reports.c.owner == owner]
 
     def _where(self, wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
         if wanted.owner is not None:
-            # An expression, or SQLite goes by the keys' index and reads each row for its state.
+            # An expression: else SQLite would use the keys' index, and read each row for its state.
             yield reports.c.owner.concat("") == wanted.owner
         if wanted.state is not None:
             yield reports.c.state == wanted.state
         if wanted.state in WAITING:
-            yield reports.c.next_attempt_at.is_not(None)  # an index has these alone
+            yield reports.c.next_attempt_at.is_not(None)  # an index has only these
         if wanted.older_than is not None:
             yield reports.c.created_at <= time.time() - wanted.older_than
         if wanted.jobs:
             as_json = sa.cast if self._database.is_shared else sa.type_coerce
             job = as_json(reports.c.report, sa.JSON)[("build", "job")].as_string()
-            is_within = [job.startswith(f"{one}/", autoescape=True) for one in wanted.jobs]
+            is_within = [job.startswith(f"{name}/", autoescape=True) for name in wanted.jobs]
             yield sa.or_(job.in_(wanted.jobs), *is_within)
 
 
@@ -270,11 +278,12 @@ def _ended(row: sa.RowMapping) -> str:
 
 def _summary(row: Any) -> Summary:
     build = json.loads(row["report"])["build"]
-    is_held = row["next_attempt_at"] is not None and row["locked_by"] is not None
+    is_locked = row["next_attempt_at"] is not None and row["locked_by"] is not None
     return Summary(
-        **{name: row[name] for name in ("id", "owner", "state", "created_at", "attempts", "error")},
+        **{name: row[name] for name in ("id", "owner", "created_at", "attempts", "error")},
+        state=State(row["state"]),
         **{name: build[name] for name in ("job", "number", "result")},
         recipients=len(all_addresses(row["recipients"])),
-        next_attempt_at=None if is_held else row["next_attempt_at"],
-        is_locked=is_held,
+        next_attempt_at=None if is_locked else row["next_attempt_at"],
+        is_locked=is_locked,
     )

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pyservice.errors import ConfigurationError, SetupError
-from pyservice.outbox.engines import WRITING, cause, connect, own
+from pyservice.outbox.engines import GUEST_LOCK_TIMEOUT, LOCK_TIMEOUT, WRITING, cause, connect, own
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata
 from pyservice.outbox.write_queue import Work, WriteQueue
 
@@ -46,12 +46,15 @@ class Database:
     _lock: int | None = None
     """A file's, of its service."""
 
-    def __init__(self, url: str, schema: Schema = CURRENT) -> None:
+    def __init__(
+        self, url: str, schema: Schema = CURRENT, *, lock_timeout: float = LOCK_TIMEOUT
+    ) -> None:
         """Open it as its service: make or change its tables where they are not this version's.
 
         Args:
             url: `sqlite:///` and a path, whose folder is made, or `postgresql+psycopg://…`.
-            schema: the tables' version, and how older ones become it.
+            schema: the tables' version, and its migrations.
+            lock_timeout: seconds that a write waits for a lock of SQLite's file.
 
         Raises:
             ConfigurationError: it can't be used, or another process has the file.
@@ -60,7 +63,7 @@ class Database:
         if not self.is_shared:
             self._lock = own(self._file)
         try:
-            self._engine = connect(self._url)
+            self._engine = connect(self._url, lock_timeout=lock_timeout)
             self._migrate()
         except (OSError, sa.exc.SQLAlchemyError) as error:
             self.close()
@@ -90,7 +93,7 @@ class Database:
         try:
             if not one.is_shared and not one._file.exists():
                 return None
-            one._engine = connect(one._url, is_guest=True)
+            one._engine = connect(one._url, is_guest=True, lock_timeout=GUEST_LOCK_TIMEOUT)
             with one.read() as read:
                 version = one._version(read)
         except (OSError, sa.exc.SQLAlchemyError) as error:

@@ -11,19 +11,22 @@ from pyservice.errors import ConfigurationError
 
 WRITING = {"is_write": True}
 """The option of connections that write."""
-PATIENCE = 4.0
-"""Seconds that a service waits for who has locked the file: twice that is within the 10 s for which
-its callers wait, who would rather be told."""
-GUESTS_PATIENCE = 30.0
-"""The same for a command."""
+LOCK_TIMEOUT = 4.0
+"""Seconds that a service waits for a lock of SQLite's file. Callers wait 10 s for an answer, which
+is enough for two such waits and the error."""
+GUEST_LOCK_TIMEOUT = 30.0
+"""Seconds that a command waits for it."""
 
 
-def connect(url: sa.URL, *, is_guest: bool = False) -> sa.Engine:
+def connect(
+    url: sa.URL, *, is_guest: bool = False, lock_timeout: float = LOCK_TIMEOUT
+) -> sa.Engine:
     """An engine; nothing is connected yet.
 
     Args:
         url: SQLite's or PostgreSQL's.
-        is_guest: it makes no file, and leaves the file's own settings as they are.
+        is_guest: create no file, and leave the file's settings as they are.
+        lock_timeout: seconds to wait for a lock of SQLite's file.
 
     Raises:
         ConfigurationError: PostgreSQL's driver isn't installed.
@@ -37,9 +40,7 @@ def connect(url: sa.URL, *, is_guest: bool = False) -> sa.Engine:
         ) from None
     if is_guest:
         url = url.set(database=f"file:{url.database}", query={"mode": "rw", "uri": "true"})
-    engine = sa.create_engine(
-        url, connect_args={"timeout": GUESTS_PATIENCE if is_guest else PATIENCE}
-    )
+    engine = sa.create_engine(url, connect_args={"timeout": lock_timeout})
     sa.event.listen(engine, "connect", _prepare_guest if is_guest else _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine

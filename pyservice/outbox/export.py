@@ -1,4 +1,4 @@
-"""All that the outbox knows of a report, as JSON: to look at, and to keep elsewhere."""
+"""Reports of the outbox as JSON, with all that is known of them."""
 
 import base64
 import json
@@ -12,79 +12,81 @@ from pyservice.errors import NotFoundError
 from pyservice.outbox.database import Database
 from pyservice.outbox.tables import events, receipts_table, reports
 
-_TIMES = ("at", "next_attempt_after", "next_attempt_before")
-PORTION = 200
-"""Reports that are read at once."""
-
-Dossier = dict[str, Any]
+ExportedReport = dict[str, Any]
 """The columns of a report, `history` and `receipts`; times in ISO 8601, the mail in base64."""
 
+_EVENT = ("at", "state", "note")
+_RECEIPT = ("at", "recipient", "state", "reply", "next_attempt_after", "next_attempt_before")
+_TIMES = ("at", "next_attempt_after", "next_attempt_before")
 
-def dossier(database: Database, entry_id: str) -> Dossier:
-    """One report's.
+
+def export_report(database: Database, report_id: str) -> ExportedReport:
+    """Return one report.
 
     Raises:
         NotFoundError: there is none.
     """
-    for found in _portion(database, reports.c.id == entry_id):
-        return found
-    raise NotFoundError(f"There is no report {entry_id}.")
+    for report in _read(database, reports.c.id == report_id, limit=1):
+        return report
+    raise NotFoundError(f"There is no report {report_id}.")
 
 
-def export(database: Database) -> Iterator[Dossier]:
-    """All reports', in the order of their IDs."""
+def export_reports(database: Database, *, page_size: int = 200) -> Iterator[ExportedReport]:
+    """Return all reports, in the order of their IDs.
+
+    Args:
+        database: the outbox's.
+        page_size: reports that are read at once.
+    """
     last = ""
-    while portion := _portion(database, reports.c.id > last):
-        yield from portion
-        last = portion[-1]["id"]
+    while page := _read(database, reports.c.id > last, limit=page_size):
+        yield from page
+        last = page[-1]["id"]
 
 
-def _portion(database: Database, which: sa.ColumnElement[bool]) -> list[Dossier]:
+def _read(
+    database: Database, condition: sa.ColumnElement[bool], *, limit: int
+) -> list[ExportedReport]:
     with database.read() as read:
-        query = sa.select(reports).where(which).order_by(reports.c.id).limit(PORTION)
+        query = sa.select(reports).where(condition).order_by(reports.c.id).limit(limit)
         rows = read.execute(query).mappings().all()
         ids = [row["id"] for row in rows]
-        history = sa.select(events).where(events.c.report_id.in_(ids)).order_by("number")
-        receipts = sa.select(receipts_table).where(receipts_table.c.report_id.in_(ids))
-        told = _grouped(read.execute(history), "state", "note")
-        by_id = receipts.order_by(receipts_table.c.recipient)
-        received = _grouped(
-            read.execute(by_id),
-            "recipient",
-            "state",
-            "reply",
-            "next_attempt_after",
-            "next_attempt_before",
+        event_rows = sa.select(events).where(events.c.report_id.in_(ids)).order_by("number")
+        receipt_rows = sa.select(receipts_table).where(receipts_table.c.report_id.in_(ids))
+        history = _by_report(read.execute(event_rows), _EVENT)
+        receipts = _by_report(
+            read.execute(receipt_rows.order_by(receipts_table.c.recipient)), _RECEIPT
         )
     return [
         _columns(row)
-        | {"history": told.get(row["id"], []), "receipts": received.get(row["id"], [])}
+        | {"history": history.get(row["id"], []), "receipts": receipts.get(row["id"], [])}
         for row in rows
     ]
 
 
-def _grouped(rows: sa.CursorResult[Any], *names: str) -> dict[str, list[Dossier]]:
-    found: dict[str, list[Dossier]] = {}
+def _by_report(
+    rows: sa.CursorResult[Any], names: tuple[str, ...]
+) -> dict[str, list[dict[str, Any]]]:
+    by_report: dict[str, list[dict[str, Any]]] = {}
     for row in rows.mappings():
-        one = {name: row[name] for name in names}
-        one |= {name: when(row[name]) for name in _TIMES if name in row}
-        found.setdefault(row["report_id"], []).append(one)
-    return found
+        values = {name: iso_time(row[name]) if name in _TIMES else row[name] for name in names}
+        by_report.setdefault(row["report_id"], []).append(values)
+    return by_report
 
 
-def _columns(row: sa.RowMapping) -> Dossier:
+def _columns(row: sa.RowMapping) -> ExportedReport:
     mail = row["mail"]
     return {
         **row,
         **{name: json.loads(row[name]) for name in ("report", "recipients", "pending_recipients")},
         **{
-            name: when(row[name])
+            name: iso_time(row[name])
             for name in ("created_at", "next_attempt_at", "locked_until", "ended_at")
         },
         "mail": None if mail is None else base64.b64encode(mail).decode(),
     }
 
 
-def when(seconds: float | None) -> str | None:
-    """A time in ISO 8601, UTC, of seconds since the epoch."""
+def iso_time(seconds: float | None) -> str | None:
+    """Return a time of seconds since the epoch in ISO 8601, UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from pyservice.identity import message_id
 from pyservice.outbox.batch_writes import BatchWrites, Change, NewReport
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
-from pyservice.outbox.engines import cause
+from pyservice.outbox.engines import LOCK_TIMEOUT, cause
 from pyservice.outbox.groups import DigestGroups, is_claimable
 from pyservice.outbox.history import read_history
 from pyservice.outbox.models import Event, QueuedReport, idempotency_key
@@ -34,10 +35,19 @@ from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
 
-LEASE = 60.0
-"""Seconds for which a row is locked; a service that lives renews its leases in time."""
-
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class OutboxLimits:
+    """How long an outbox waits, in seconds."""
+
+    lease: float = 60.0
+    """How long a row is locked; a service that lives renews its leases."""
+    lock_timeout: float = LOCK_TIMEOUT
+    """How long a write waits for a lock of SQLite's file."""
+    max_wait: float = 1800.0
+    """How far away a next attempt can be; later ones are due now, as the clock was set back."""
 
 
 class Outbox:
@@ -50,7 +60,7 @@ class Outbox:
         host: str,
         node: str,
         capacity: Capacity | None = None,
-        max_wait: float = 1800.0,
+        limits: OutboxLimits = OutboxLimits(),
     ) -> None:
         """Unlock the rows that a crash left locked.
 
@@ -59,10 +69,10 @@ class Outbox:
             host: the right side of Message-IDs.
             node: the name of this service's node.
             capacity: the limits of the outbox; None: no limit.
-            max_wait: seconds after which each row is due, as long as nobody sets the clock back.
+            limits: how long it waits.
         """
         self._database, self._host, self._node = database, host, node
-        self._max_wait = max_wait
+        self._limits = limits
         self._holder = f"{node}/{uuid.uuid4().hex}"
         self._batches = BatchWrites(database, self._holder, self._lease, capacity)
         self.groups = DigestGroups(database, self._holder)
@@ -142,7 +152,8 @@ class Outbox:
         """
         now = time.time()
         is_due = sa.or_(
-            reports.c.next_attempt_at <= now, reports.c.next_attempt_at > now + self._max_wait
+            reports.c.next_attempt_at <= now,
+            reports.c.next_attempt_at > now + self._limits.max_wait,
         )
         due = sa.and_(is_due, self._is_unlocked())
         with self._database.read() as read:
@@ -263,7 +274,7 @@ class Outbox:
         def renew(write: sa.Connection) -> None:
             write.execute(reports.update().where(mine).values(self._lease()))
 
-        while not self._closing.wait(LEASE / 3):
+        while not self._closing.wait(self._limits.lease / 3):
             try:
                 self._database.write(renew)
             except sa.exc.SQLAlchemyError as error:
@@ -271,7 +282,8 @@ class Outbox:
                 _log.error("outbox.error", reason=cause(error))
 
     def _lease(self) -> dict[str, Any]:
-        return {"locked_by": self._holder, "locked_until": self._database.now() + LEASE}
+        until = self._database.now() + self._limits.lease
+        return {"locked_by": self._holder, "locked_until": until}
 
     def _is_unlocked(self) -> sa.ColumnElement[bool]:
         """Return the condition that no service has locked a row, or its lease has run out.

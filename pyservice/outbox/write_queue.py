@@ -1,8 +1,8 @@
 """Writes that share commits.
 
-A commit waits for the disk, and a statement costs more to prepare than to run; so one thread
-writes for all. Whatever comes while it commits is the next group, and what is alike in a group is
-done at once.
+A commit waits for the disk, and a statement costs more to prepare than to run. So one thread makes
+all writes: those that arrive during a commit are the next batch, and equal work of a batch is done
+in one call.
 """
 
 import threading
@@ -14,19 +14,14 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-MAX_GROUP = 64
-"""Writes that share one commit."""
-GATHER = 0.002
-"""Seconds to wait for more, where the last group had several: fewer commits cost less."""
-
 _I = TypeVar("_I")
 _T = TypeVar("_T")
 Work = Callable[[sa.Connection, Sequence[_I]], Sequence[_T | BaseException]]
-"""Does many items' work at once: for each, in order, what it returns or the error that it meets."""
+"""Writes many items, and returns the result or the error of each, in their order."""
 
 
 class _Write(Generic[_I, _T]):
-    """A piece of work that waits for its commit."""
+    """An item that waits for its commit."""
 
     def __init__(self, work: Work[_I, _T], item: _I) -> None:
         self.work, self.item = work, item
@@ -34,16 +29,27 @@ class _Write(Generic[_I, _T]):
 
 
 class WriteQueue:
-    """The one who writes. Thread-safe; `close` it."""
+    """The thread that makes all writes. Thread-safe; `close` it."""
 
-    def __init__(self, connect: Callable[[], sa.Connection], *, keep: bool) -> None:
-        """Nothing is connected yet.
+    def __init__(
+        self,
+        connect: Callable[[], sa.Connection],
+        *,
+        keep: bool,
+        max_batch: int = 64,
+        gather_time: float = 0.002,
+    ) -> None:
+        """Connect to nothing yet.
 
         Args:
-            connect: makes a connection to write by.
-            keep: use it again and again, until something goes wrong.
+            connect: opens a connection for writing.
+            keep: use one connection for all writes, until an error.
+            max_batch: writes that share one commit.
+            gather_time: seconds to wait for more writes if the last batch had several: fewer
+                commits cost less.
         """
         self._connect, self._keep = connect, keep
+        self._max_batch, self._gather_time = max_batch, gather_time
         self._connection: sa.Connection | None = None
         self._waiting: SimpleQueue[_Write[Any, Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -51,17 +57,17 @@ class WriteQueue:
         self._closing = threading.Event()
 
     def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
-        """What came of the item, once it is committed, or the error: see `Database.submit`."""
-        mine = _Write(work, item)
+        """Write an item soon; see `Database.submit`."""
+        write = _Write(work, item)
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._go_on, daemon=True)
+                self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
-        self._waiting.put(mine)
-        return mine.done
+        self._waiting.put(write)
+        return write.done
 
     def close(self) -> None:
-        """Commit what waits, and end."""
+        """Commit the writes that wait, and end the thread."""
         with self._starting:
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -69,50 +75,52 @@ class WriteQueue:
             self._waiting.put(None)
             thread.join()
 
-    def _go_on(self) -> None:
-        """Write what waits, group by group, until `close`."""
+    def _run(self) -> None:
+        """Write batch after batch, until `close`."""
         is_last = is_busy = False
         while not is_last:
-            group = [self._waiting.get()]
+            batch = [self._waiting.get()]
             if is_busy:
-                self._closing.wait(GATHER)
+                self._closing.wait(self._gather_time)
             try:
-                while len(group) < MAX_GROUP:
-                    group.append(self._waiting.get_nowait())
+                while len(batch) < self._max_batch:
+                    batch.append(self._waiting.get_nowait())
             except Empty:
                 pass
-            is_last, is_busy = None in group, len(group) > 1
-            # Who does not wait any more, and said so in time, is not written for.
-            wanted = [one for one in group if one and one.done.set_running_or_notify_cancel()]
+            is_last, is_busy = None in batch, len(batch) > 1
+            # A write whose caller has cancelled it in time is left out.
+            wanted = [
+                write for write in batch if write and write.done.set_running_or_notify_cancel()
+            ]
             if wanted:
                 self._commit(wanted)
-        self._hang_up()
+        self._disconnect()
 
-    def _commit(self, group: Sequence[_Write[Any, Any]]) -> None:
-        alike: dict[Work[Any, Any], list[_Write[Any, Any]]] = {}
-        for one in group:
-            alike.setdefault(one.work, []).append(one)
-        came: list[tuple[_Write[Any, Any], Any]] = []
+    def _commit(self, batch: Sequence[_Write[Any, Any]]) -> None:
+        by_work: dict[Work[Any, Any], list[_Write[Any, Any]]] = {}
+        for write in batch:
+            by_work.setdefault(write.work, []).append(write)
+        results: list[tuple[_Write[Any, Any], Any]] = []
         try:
             with self._transaction() as connection:
-                for work, some in alike.items():
-                    values = work(connection, [one.item for one in some])
-                    came += zip(some, values, strict=True)
+                for work, writes in by_work.items():
+                    values = work(connection, [write.item for write in writes])
+                    results += zip(writes, values, strict=True)
         except BaseException as error:
-            self._hang_up()
-            # The disk, the server or a lock fails all of them, and would keep each one waiting.
-            if len(group) == 1 or isinstance(error, sa.exc.OperationalError):
-                for one in group:
-                    one.done.set_exception(error)
+            self._disconnect()
+            # The disk, the server or a lock fails every write, and each one would wait for it.
+            if len(batch) == 1 or isinstance(error, sa.exc.OperationalError):
+                for write in batch:
+                    write.done.set_exception(error)
                 return
-            for one in group:  # one of them failed, and the others have nothing to do with it
-                self._commit([one])
+            for write in batch:  # one of them failed: the others are written without it
+                self._commit([write])
             return
-        for one, value in came:
+        for write, value in results:
             if isinstance(value, BaseException):
-                one.done.set_exception(value)
+                write.done.set_exception(value)
             else:
-                one.done.set_result(value)
+                write.done.set_result(value)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -121,9 +129,9 @@ class WriteQueue:
         with self._connection.begin():
             yield self._connection
         if not self._keep:
-            self._hang_up()
+            self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,11 +1,14 @@
 """Whom a report may reach: pure functions of the report and the settings."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pyservice.addresses import Mailbox, is_meant, is_within, mailboxes
 from pyservice.config.settings import Settings
 from pyservice.errors import InvalidError, PolicyError
-from pyservice.report.schema import Mail
+
+if TYPE_CHECKING:  # the report's models take a while to import
+    from pyservice.report.schema import Mail
 
 KINDS = ("to", "cc", "bcc")
 """Of those who get the mail, in an `Recipients`."""
@@ -34,7 +37,7 @@ class Recipients:
         return names and f"not to {names}: denied by DENIED_RECIPIENTS"
 
 
-def resolve_recipients(mail: Mail, settings: Settings) -> Recipients:
+def resolve_recipients(mail: "Mail", settings: Settings) -> Recipients:
     """The people that a report goes to: those it names, else the service's default.
 
     Who is denied is left out: a build's culprit is often an address that nobody reads, and the

@@ -54,9 +54,9 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
-    database = Database(settings.outbox_url)
-    room = Capacity(current)
-    outbox = Outbox(database, host=host, node=node, capacity=room)
+    database = Database(settings.outbox_url, lock_timeout=limits.outbox.lock_timeout)
+    capacity = Capacity(current)
+    outbox = Outbox(database, host=host, node=node, capacity=capacity, limits=limits.outbox)
     retention = Retention(database, current)
     ledger = ReceiptStore(database, node)
     events = Events()

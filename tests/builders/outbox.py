@@ -1,4 +1,4 @@
-"""An outbox, and entries in it."""
+"""An outbox with reports."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.outbox.database import Database
 from pyservice.outbox.models import QueuedReport
-from pyservice.outbox.queue import Outbox
+from pyservice.outbox.queue import Outbox, OutboxLimits
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
@@ -22,10 +22,10 @@ def other(number: int) -> Report:
 
 
 @contextmanager
-def opened(url: str, node: str) -> Iterator[Outbox]:
-    """A service's."""
+def opened(url: str, node: str, *, lease: float = 60.0) -> Iterator[Outbox]:
+    """Open a service's outbox."""
     database = Database(url)
-    outbox = Outbox(database, host="ci.example.com", node=node)
+    outbox = Outbox(database, host="ci.example.com", node=node, limits=OutboxLimits(lease=lease))
     yield outbox
     outbox.close()
     database.close()

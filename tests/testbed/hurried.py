@@ -4,7 +4,6 @@ It is the service with other `Limits`, such as `delivery.retry.first_delay=1`, s
 needn't wait as long as a node does.
 """
 
-import importlib
 import signal
 import sys
 from dataclasses import replace
@@ -25,10 +24,7 @@ def main() -> None:
     limits = Limits()
     for change in sys.argv[1:ends]:
         name, value = change.split("=")
-        if name.startswith("outbox."):
-            _set_constant(name, float(value))
-        else:
-            limits = _changed(limits, name.split("."), float(value))
+        limits = _changed(limits, name.split("."), float(value))
     *_, config = sys.argv
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # uvicorn sends it to itself at its end
     settings = Settings.load(Path(config))
@@ -46,14 +42,6 @@ def _changed(limits: Any, path: list[str], value: float) -> Any:
         return value
     name, *rest = path
     return replace(limits, **{name: _changed(getattr(limits, name), rest, value)})
-
-
-def _set_constant(name: str, value: float) -> None:
-    """Change a limit of the outbox, which is a constant of its module."""
-    module, _, constant = name.rpartition(".")
-    owner = importlib.import_module(f"pyservice.{module}")
-    assert hasattr(owner, constant), f"There is no {name} any more."
-    setattr(owner, constant, value)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def test_the_outbox_is_locked_for_a_moment(trial: Trial) -> None:
 
 def test_the_outbox_is_locked_for_long(trial: Trial) -> None:
     """Callers are told before they give up waiting, and then all goes on."""
-    trial.start(hurry=HURRY | {"outbox.engines.PATIENCE": 1.0})
+    trial.start(hurry=HURRY | {"outbox.lock_timeout": 1.0})
     with trial.load(callers=10):
         time.sleep(0.5)
         with locked(trial.testbed.node.folder / "outbox.db"):

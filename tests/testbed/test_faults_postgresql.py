@@ -26,7 +26,7 @@ def start_two(trial: Trial, url: str) -> None:
     trial.sites.append((other, trial.testbed.add_container(other, CONTAINER)))
     for number, (node, _) in enumerate(trial.sites, 1):
         by = (*_OWN_NAME, f"node{number}")
-        trial.start(node, by=by, hurry=HURRY | {"outbox.queue.LEASE": 3.0}, database_url=url)
+        trial.start(node, by=by, hurry=HURRY | {"outbox.lease": 3.0}, database_url=url)
 
 
 def test_one_of_two_is_killed(trial: Trial, shared_url: str) -> None:  # noqa: F811

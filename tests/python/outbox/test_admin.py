@@ -12,10 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, InvalidError, NotFoundError
-from pyservice.outbox import retention
 from pyservice.outbox.admin import Filter, OutboxAdmin
 from pyservice.outbox.database import Database
-from pyservice.outbox.export import dossier, export
+from pyservice.outbox.export import export_report, export_reports
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
@@ -237,29 +236,25 @@ def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: OutboxAdmin) -> No
     assert {one.state for one in desk.page(Filter(), 99)} <= {"accepted", "cancelled"}
 
 
-def test_purge(
-    outbox: Outbox, desk: OutboxAdmin, guest: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What ended is removed with all that belongs to it, in chunks; what waits stays."""
-    monkeypatch.setattr(retention, "CHUNK", 2)
-    monkeypatch.setattr(retention, "PAUSE", 0.0)
+def test_purge(outbox: Outbox, desk: OutboxAdmin, guest: Database) -> None:
+    """Ended reports are removed with all that belongs to them, in batches; waiting ones stay."""
     waits = accept(outbox).id
     for number in range(3, 8):
         settle(outbox, other(number), state="accepted")
     assert desk.ended_before(1) == desk.purge(1) == 0
     assert desk.ended_before(0) == 5
-    assert desk.purge(0) == 5
+    assert desk.purge(0, batch_size=2, pause=0.0) == 5
     assert [one.id for one in desk.page(Filter(), 9)] == [waits]
     with guest.read() as read:
-        told = read.execute(sa.text("SELECT report_id FROM events")).scalars().all()
-    assert told == [waits]
+        ids = read.execute(sa.text("SELECT report_id FROM events")).scalars().all()
+    assert ids == [waits]
     assert outbox.accept(other(3), PEOPLE, owner="ci").result()[1]  # its key is forgotten
 
 
-def test_a_dossier(outbox: Outbox, guest: Database) -> None:
-    """All that is known, as JSON."""
+def test_an_exported_report(outbox: Outbox, guest: Database) -> None:
+    """It has all that is known of it, as JSON."""
     entry_id = settle(outbox, state="failed", error="550 no")
-    found = json.loads(json.dumps(dossier(guest, entry_id)))
+    found = json.loads(json.dumps(export_report(guest, entry_id)))
     assert set(found) == {*reports.c.keys(), "history", "receipts"}
     assert base64.b64decode(found["mail"]) == b"From: x\r\n\r\nbytes\xff"
     assert found["report"]["build"]["job"] == "shop/checkout"
@@ -271,16 +266,13 @@ def test_a_dossier(outbox: Outbox, guest: Database) -> None:
     ]
     assert found["ended_at"].endswith("+00:00")
     with pytest.raises(NotFoundError):
-        dossier(guest, "none")
+        export_report(guest, "none")
 
 
-def test_an_export_has_all(
-    outbox: Outbox, guest: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each once, with its own history."""
-    monkeypatch.setattr("pyservice.outbox.export.PORTION", 3)
+def test_an_export_has_all(outbox: Outbox, guest: Database) -> None:
+    """Each report is exported once, with its own history."""
     ids = {accept(outbox, other(number)).id for number in range(1, 9)}
-    found = list(export(guest))
+    found = list(export_reports(guest, page_size=3))
     assert len(found) == len(ids)
     assert {one["id"] for one in found} == ids
     assert all(len(one["history"]) == 1 for one in found)

@@ -341,20 +341,17 @@ def test_unused_pages_are_given_back(tmp_path: Path) -> None:
     database.close()
 
 
-def test_while_another_process_has_locked_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those who wait together are told together, and not one after the other."""
-    monkeypatch.setattr("pyservice.outbox.engines.PATIENCE", 0.3)
-    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+def test_while_another_process_has_locked_it(tmp_path: Path) -> None:
+    """Writes that wait together fail together, and not one after the other."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db", lock_timeout=0.3)
     other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
-    told: list[str] = []
+    errors: list[str] = []
 
     def work() -> None:
         try:
             database.write(lambda _: None)
         except sa.exc.OperationalError as error:
-            told.append(str(error.orig))
+            errors.append(str(error.orig))
 
     other.execute("BEGIN EXCLUSIVE")
     threads = [threading.Thread(target=work) for _ in range(20)]
@@ -364,7 +361,7 @@ def test_while_another_process_has_locked_it(
     for thread in threads:
         thread.join()
     assert time.monotonic() - began < 2
-    assert told == ["database is locked"] * 20
+    assert errors == ["database is locked"] * 20
     other.execute("ROLLBACK")
     other.close()
     database.check()

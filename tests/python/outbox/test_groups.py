@@ -222,10 +222,9 @@ def test_retention(outbox: Outbox) -> None:
     assert sweep(outbox._database, time.time() + 1, lambda _: None) == 2
 
 
-def test_neighbours(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours(shared_url: str) -> None:
     """A group has members of both services, and whoever takes the first one has them all."""
-    monkeypatch.setattr("pyservice.outbox.queue.LEASE", 0.5)
-    with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
+    with opened(shared_url, "node1", lease=0.5) as one, opened(shared_url, "node2") as two:
         entries = [gathered(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
         first = taken(one)
         assert two.claim(9) == []
@@ -283,11 +282,10 @@ def test_a_crash_at_each_commit(
     is_before: bool,
 ) -> None:
     """Its members wait, or are in the digest's bytes: each build is in one mail afterwards."""
-    monkeypatch.setattr("pyservice.outbox.queue.LEASE", 0.3)
     settings = Settings(
         database_url=database_url, smtp_port=postfix.port, sender="jenkins@ci.example.com"
     )
-    with opened(database_url, "node1") as outbox:
+    with opened(database_url, "node1", lease=0.3) as outbox:
         ids = [gathered(outbox, n).id for n in range(1, 8)]
         dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
         worker = worker_of(outbox, settings)
@@ -296,7 +294,7 @@ def test_a_crash_at_each_commit(
             while (report := worker._backlog.claim()) is not None:
                 worker._deliver(report, worker._connections[0])
         worker._connections[0].close()
-    with opened(database_url, "node1") as outbox:
+    with opened(database_url, "node1", lease=0.3) as outbox:
         worker = worker_of(outbox, settings)
         worker.start()
         wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))

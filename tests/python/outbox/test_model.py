@@ -27,11 +27,10 @@ from hypothesis.stateful import (
 
 from pyservice.addresses import Mailbox
 from pyservice.errors import ConflictError, LostLeaseError
-from pyservice.outbox import queue, retention
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
 from pyservice.outbox.models import LogEvent, QueuedReport, Receipt
-from pyservice.outbox.queue import Outbox
+from pyservice.outbox.queue import Outbox, OutboxLimits
 from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, RECEIPTS, WAITING
 from pyservice.outbox.tables import metadata, reports
@@ -137,7 +136,9 @@ class Node:
 
     def __init__(self, url: str, name: str, database: Database) -> None:
         self.url, self.name, self.database = url, name, database
-        self.outbox = Outbox(database, host="ci.example.com", node=name)
+        # A lease runs out when the model says so.
+        limits = OutboxLimits(lease=3600.0)
+        self.outbox = Outbox(database, host="ci.example.com", node=name, limits=limits)
         self.ledger = ReceiptStore(database, name)
         self.held: list[QueuedReport] = []
         """In its hands, not yet under way; one whose lease ran out may be there twice."""
@@ -425,7 +426,7 @@ class Machine(RuleBasedStateMachine):
         before = self.now - days * 86400
         old = [one for one in self.known.values() if one.ended is not None and one.ended < before]
         assert self.desk.ended_before(days) == len(old)
-        assert self.desk.purge(days) == len(old)
+        assert self.desk.purge(days, pause=0.0) == len(old)
         for one in old:
             del self.known[one.id]
 
@@ -532,14 +533,6 @@ def run(url: str, databases: list[Database], *, examples: int, steps: int) -> No
     finally:
         for database in databases:
             database.close()
-
-
-@pytest.fixture(autouse=True)
-def _leases_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They run out when the model says so."""
-    monkeypatch.setattr(queue, "LEASE", 3600.0)
-    monkeypatch.setattr(retention, "PAUSE", 0.0)
-    monkeypatch.setattr(retention, "PAGES", 1)
 
 
 def test_a_service_and_its_file(tmp_path: Path) -> None:

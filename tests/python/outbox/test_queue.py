@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from pyservice.errors import ConflictError, LostLeaseError, NotFoundError
-from pyservice.outbox import queue
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.batch_writes import Change
 from pyservice.outbox.database import Database
@@ -133,14 +132,15 @@ def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
 
 
 def test_what_a_dead_neighbour_was_sending_may_be_doubled(
-    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch
+    neighbours: tuple[Outbox, Outbox],
 ) -> None:
     """Its lease runs out; whoever comes back from the dead is told that it lost it."""
     one, two = neighbours
-    monkeypatch.setattr(queue, "LEASE", -1.0)
     accept(one)
     entry = taken(one)
     one.start_attempt(entry, b"bytes")
+    has_run_out = reports.update().where(reports.c.id == entry.id).values(locked_until=0.0)
+    two._database.write(lambda write: write.execute(has_run_out))
     assert one.claim() == []  # its own it keeps, whatever the clock says
     again = taken(two)
     assert (again.id, again.unconfirmed_attempts, again.mail) == (entry.id, 1, b"bytes")
@@ -170,7 +170,7 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
         False,
         True,
     ]
-    ended = {"holder": None, "held_until": None, "state": "accepted", "due": None}
+    ended = {"locked_by": None, "locked_until": None, "state": "accepted", "next_attempt_at": None}
     changes = [Change(entry, 2.0, ended, (("accepted", "250 ok"),)) for entry in (lost, kept)]
     one._database.write(lambda write: one._batches.finish_attempts(write, changes))
     with one._database.read() as read:
@@ -182,13 +182,10 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
     assert one.get(lost.id, owner="ci")[0].state == "received"
 
 
-def test_a_lease_is_renewed(
-    neighbours: tuple[Outbox, Outbox], monkeypatch: pytest.MonkeyPatch, shared_url: str
-) -> None:
+def test_a_lease_is_renewed(neighbours: tuple[Outbox, Outbox], shared_url: str) -> None:
     """A service that lives keeps what it has, however long Postfix takes."""
-    monkeypatch.setattr(queue, "LEASE", 1.5)
     two = neighbours[1]
-    with opened(shared_url, "node3") as one:
+    with opened(shared_url, "node3", lease=1.5) as one:
         accept(one)
         taken(one)
         time.sleep(2)
@@ -244,7 +241,7 @@ def test_not_before_it_is_due(outbox: Outbox) -> None:
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_waiting(outbox: Outbox) -> None:
-    """What is due later than anything can be is due at once."""
+    """A report that is due later than any can be is due now."""
     accept(outbox)
     entry = taken(outbox)
     outbox.start_attempt(entry, b"x")

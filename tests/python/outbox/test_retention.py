@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.outbox import retention
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.retention import DAY, Retention, sweep
@@ -62,9 +61,8 @@ def test_by_age(outbox: Outbox, days: int, left: int) -> None:
     assert count(outbox._database) == left
 
 
-def test_in_chunks(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two commits others have their turn, and may say that it is enough."""
-    monkeypatch.setattr(retention, "CHUNK", 2)
+def test_in_batches(outbox: Outbox) -> None:
+    """Between two commits others can write, and the caller can end it."""
     waits: list[float] = []
     before = time.time() - 90 * DAY
 
@@ -72,14 +70,13 @@ def test_in_chunks(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
         waits.append(seconds)
         return True
 
-    assert sweep(outbox._database, before, enough) == 2
-    assert waits == [retention.PAUSE]
-    assert sweep(outbox._database, before, lambda _: None) == 3
+    assert sweep(outbox._database, before, enough, batch_size=2, pause=0.07) == 2
+    assert waits == [0.07]
+    assert sweep(outbox._database, before, lambda _: None, batch_size=2) == 3
 
 
-def test_two_services_sweep_at_once(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_services_sweep_at_once(shared_url: str) -> None:
     """Neither waits for the other, nor fails."""
-    monkeypatch.setattr(retention, "CHUNK", 2)
     with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
         for number in range(1, 21):
             entry = accept(one, other(number), hold=True)
@@ -87,7 +84,7 @@ def test_two_services_sweep_at_once(shared_url: str, monkeypatch: pytest.MonkeyP
         removed: list[int] = []
 
         def work(outbox: Outbox) -> None:
-            removed.append(sweep(outbox._database, time.time(), lambda _: None))
+            removed.append(sweep(outbox._database, time.time(), lambda _: None, batch_size=2))
 
         threads = [threading.Thread(target=work, args=(outbox,)) for outbox in (one, two)]
         for thread in threads:
@@ -115,7 +112,6 @@ def test_a_locked_database_is_tried_again(outbox: Outbox, monkeypatch: pytest.Mo
     """An error is logged, and the next round does the work."""
     import sqlalchemy as sa
 
-    monkeypatch.setattr(retention, "ROUND", 0.05)
     failing = [sa.exc.OperationalError("delete", {}, Exception("database is locked"))]
     real = outbox._database.write
 
@@ -125,7 +121,7 @@ def test_a_locked_database_is_tried_again(outbox: Outbox, monkeypatch: pytest.Mo
         return real(work)  # type: ignore[arg-type]
 
     monkeypatch.setattr(outbox._database, "write", write)
-    upkeep = Retention(outbox._database, keeping(90))
+    upkeep = Retention(outbox._database, keeping(90), interval=0.05)
     with capture_logs() as logs:
         upkeep.start()
         wait_for(lambda: count(outbox._database) == 2)
