@@ -1,1 +1,1 @@
-"""Who calls, and what they may do: tokens and their permissions."""
+"""Finds out who calls, and what the caller may do: tokens and their permissions."""

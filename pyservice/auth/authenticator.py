@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: by a token, by the network they are in, or as this machine."""
+"""Finds out who calls: by a token, by the caller's network, or as a program on this machine."""
 
 import base64
 import binascii
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.strategies import RateLimiter
 
-_NEW = "`notify-email token new` makes one"
+_HOW_TO_GET_ONE = "`notify-email token new` makes one"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request."""
+    """The sender of a request: the owner of the reports that it sends."""
 
     name: str
-    """The token's, or `LOCAL` or `TRUSTED`: whose the reports are."""
+    """The name of its token, or `LOCAL` or `TRUSTED`."""
     permissions: Permissions
 
     def require(self, act: Act) -> None:
-        """Whether the caller may do this at all.
+        """Refuse an act that the caller has no permission for.
 
         Raises:
             PolicyError: says what the caller may do.
@@ -38,7 +38,7 @@ class Caller:
         if self.name == TRUSTED and act not in self.permissions.may:
             raise PolicyError(
                 "A caller from TRUSTED_NETWORKS without a token may send reports and nothing "
-                f"else. With a token there is more: {_NEW}."
+                f"else. With a token it may do more: {_HOW_TO_GET_ONE}."
             )
         self.permissions.require(act)
 
@@ -48,52 +48,54 @@ _TRUSTED = Caller(TRUSTED, Permissions(may=("send",)))
 
 
 class Authenticator:
-    """The rules of who may call. Thread-safe.
+    """Finds the caller of each request, and counts the reports of each token. Thread-safe.
 
-    A caller's address is always the connection's own: what a header says of it may be a lie.
+    A caller's address is that of its connection. A header could lie about it.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Read the tokens file, if there is one.
 
         Raises:
-            ConfigurationError: says what is wrong with it.
+            ConfigurationError: the file can't be used.
         """
         self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
         self._networks = settings.trusted_networks
         self._limiter: RateLimiter | None = None
         self._lock = threading.Lock()
 
-    def is_by_token(self, authorization: str | None, peer: str | None) -> bool:
-        """Whether a token decides; where it doesn't, a web page could pass for a caller."""
+    def needs_token(self, authorization: str | None, peer: str | None) -> bool:
+        """Return whether only a token proves this caller; without one it could be a web page."""
         return self._tokens is not None and (authorization is not None or not self._trusts(peer))
 
-    def caller(self, authorization: str | None, peer: str | None) -> Caller:
-        """Who calls.
+    def authenticate(self, authorization: str | None, peer: str | None) -> Caller:
+        """Return the caller of a request.
 
         Args:
-            authorization: the header, Bearer or Basic (with the token as its password), or None.
-            peer: the address at the other end of the connection.
+            authorization: the header: Bearer, or Basic with the token as its password; None: the
+                request has no such header.
+            peer: the address of the connection's other end.
 
         Raises:
-            UnauthorizedError: a token is needed and there is none, or it isn't known.
-            PolicyError: there are no tokens, and the address is in none of TRUSTED_NETWORKS.
+            UnauthorizedError: a token is needed, and the request has none or an unknown one.
+            PolicyError: the service has no tokens, and the address is in none of TRUSTED_NETWORKS.
         """
-        if self._tokens is not None and self.is_by_token(authorization, peer):
+        if self._tokens is not None and self.needs_token(authorization, peer):
             token = _token(authorization)
             if token is None:
                 raise UnauthorizedError
-            found = self._tokens.find(token)
-            if found is None:
-                raise UnauthorizedError(f"The token isn't known here: {_NEW}.")
-            return Caller(*found)
-        # Without networks the service listens on loopback alone.
+            known = self._tokens.find(token)
+            if known is None:
+                raise UnauthorizedError(f"The service doesn't know this token: {_HOW_TO_GET_ONE}.")
+            return Caller(*known)
+        # Without TRUSTED_NETWORKS the service listens on loopback only.
         if self._tokens is None and (not self._networks or _is_loopback(peer)):
             return _LOCAL
         if self._trusts(peer):
             return _TRUSTED
         raise PolicyError(
-            f"{peer} is in none of TRUSTED_NETWORKS, and this service has no tokens: {_NEW}."
+            f"{peer} is in none of TRUSTED_NETWORKS, and this service has no tokens: "
+            f"{_HOW_TO_GET_ONE}."
         )
 
     def count_report(self, caller: Caller) -> None:
@@ -105,15 +107,15 @@ class Authenticator:
         rate = caller.permissions.limit
         if rate is None:
             return
-        limiter = self._counting()
+        limiter = self._rate_limiter()
         if not limiter.hit(rate, caller.name):
             free_at = limiter.get_window_stats(rate, caller.name).reset_time
-            raise _used_up(rate, free_at)
+            raise _rate_used_up(rate, free_at)
 
-    def _counting(self) -> "RateLimiter":
+    def _rate_limiter(self) -> "RateLimiter":
         with self._lock:
             if self._limiter is None:
-                # Late, since it takes a while to import, and most tokens have no rate.
+                # Only now: the import takes long, and most tokens have no rate.
                 from limits.storage import MemoryStorage  # noqa: PLC0415
                 from limits.strategies import MovingWindowRateLimiter  # noqa: PLC0415
 
@@ -125,11 +127,11 @@ class Authenticator:
         return address is not None and any(address in network for network in self._networks)
 
 
-def _used_up(rate: "RateLimitItem", free_at: float) -> TooManyError:
+def _rate_used_up(rate: "RateLimitItem", free_at: float) -> TooManyError:
     seconds = max(1, math.ceil(free_at - time.time()))
     return TooManyError(
-        f"This token sends at most {rate.amount} reports per {_period(rate)}, and they are used "
-        f"up. The report was not accepted: try again in {seconds} s.",
+        f"The token's rate is used up: it may send at most {rate.amount} reports per "
+        f"{_period(rate)}. The report was not accepted: try again in {seconds} s.",
         retry_after=seconds,
     )
 
@@ -149,7 +151,7 @@ def _address(peer: str | None) -> IPv4Address | IPv6Address | None:
         address = ip_address(peer or "")
     except ValueError:
         return None
-    # An IPv6 socket tells of IPv4 callers so.
+    # An IPv6 socket shows an IPv4 caller's address as ::ffff:192.0.2.1.
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 

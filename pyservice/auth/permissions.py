@@ -1,6 +1,6 @@
-"""What a token may do: pure checks of a report and its people.
+"""What a token may do: pure checks of a report and its recipients.
 
-They narrow what the service's settings allow, and never widen it.
+Permissions narrow what the service's settings allow, and never widen it.
 """
 
 from functools import cached_property
@@ -31,13 +31,13 @@ _MEANING: dict[Act, str] = {
 
 def _texts(value: object) -> object:
     if isinstance(value, str):
-        raise ValueError(f'it is a list, such as ["{value}"]')  # noqa: TRY004 - pydantic's way
+        raise ValueError(f'it must be a list, such as ["{value}"]')  # noqa: TRY004 - pydantic's convention
     return value
 
 
 def _job(value: str) -> str:
     if not job_names(value.rstrip("/")):
-        raise ValueError(f"{value!r} is no job's full name, such as team-a or team-a/checkout")
+        raise ValueError(f"{value!r} is not a job's full name, such as team-a or team-a/checkout")
     return value.rstrip("/")
 
 
@@ -50,26 +50,26 @@ Acts = Annotated[tuple[Act, ...], Field(min_length=1), BeforeValidator(_texts)]
 
 
 class Permissions(BaseModel):
-    """The bounds of one token; without any it may do all that the settings allow."""
+    """The bounds of one token. A token without bounds may do all that the settings allow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     controller: Controller | None = None
-    """Jenkins' root URL; a report's `build.url` lies below it."""
+    """Jenkins' root URL: a report's `build.url` must be below it."""
     jobs: Jobs = ()
-    """Full names of jobs, or of folders with all that is in them; empty: any."""
+    """Full names of jobs, or of folders with everything in them; empty: any."""
     sender_domains: Narrower = ()
-    """Domains that the mail may say it comes from; empty: any."""
+    """Domains of the sender and of Reply-To; empty: any."""
     recipient_domains: Narrower = ()
-    """Domains that it may go to; empty: any."""
+    """Domains of the recipients; empty: any."""
     rate: Rate | None = None
-    """How many reports, as `limits` writes it: `100/hour`; None: any."""
+    """The number of new reports in a time, in the notation of `limits`: `100/hour`; None: any."""
     may: Acts = ACTS
-    """send: POST reports; see: look after the own ones, and previews; scrape: /metrics."""
+    """send: post reports; see: follow, retry and cancel its reports; scrape: read /metrics."""
 
     @cached_property
     def limit(self) -> "RateLimitItem | None":
-        """The rate as a value."""
+        """The rate, parsed."""
         if self.rate is None:
             return None
         from limits import parse  # noqa: PLC0415
@@ -77,69 +77,71 @@ class Permissions(BaseModel):
         return parse(self.rate)
 
     def require(self, act: Act) -> None:
-        """Whether it may do this at all.
+        """Refuse an act that isn't among those of `may`.
 
         Raises:
-            PolicyError: it may not.
+            PolicyError: says what the token may do.
         """
         if act not in self.may:
-            allowed = " and ".join(_MEANING[one] for one in self.may)
+            allowed = " and ".join(_MEANING[permitted] for permitted in self.may)
             raise PolicyError(f"This token may {allowed}, and not {_MEANING[act]}.")
 
     def check_job(self, job: str) -> None:
-        """Whether a job is one of its own.
+        """Refuse a job that the token is not for.
 
         Args:
             job: its full name, folders separated by slashes.
 
         Raises:
-            PolicyError: it isn't.
+            PolicyError: names the jobs that the token is for.
         """
-        if self._job_outside(job):
-            raise PolicyError(self._told("jobs"))
+        if not self._has_job(job):
+            raise PolicyError(self._rule("jobs"))
 
-    def check(self, report: "Report", people: "Recipients", sender: Mailbox) -> None:
-        """Whether it may send this report to these people.
+    def check(self, report: "Report", recipients: "Recipients", sender: Mailbox) -> None:
+        """Refuse a report that is outside of the token's bounds.
 
         Args:
             report: the report.
-            people: whom it goes to, as recipients.py found them.
-            sender: whom the mail comes from: the service's own, a report names none.
+            recipients: who gets its mail.
+            sender: the mail's sender: the service's, since a report names none.
 
         Raises:
-            PolicyError: it may not; names each member that is outside of its bounds.
+            PolicyError: names each bound, and each member that is outside of it.
         """
         build = report.build
-        found: list[tuple[str, str, str]] = []
+        outside: list[tuple[str, str, str]] = []
         if self.controller and not (build.url and is_below(build.url, self.controller)):
             sentence = f"{build.url} is not below it" if build.url else "it is missing"
-            found.append(("controller", "/build/url", sentence))
-        if outside := self._job_outside(build.job):
-            found.append(("jobs", "/build/job", outside))
+            outside.append(("controller", "/build/url", sentence))
+        if not self._has_job(build.job):
+            outside.append(("jobs", "/build/job", f"{build.job} is outside of them"))
         kinds = [("recipient_domains", KINDS), ("sender_domains", ("reply_to",))]
         for bound, members in kinds:
             domains = getattr(self, bound)
-            found += [
+            outside += [
                 (bound, f"/mail/{kind}", f"{box.address} is outside of them")
                 for kind in members
-                for box in getattr(people, kind)
+                for box in getattr(recipients, kind)
                 if domains and not is_within(box.address, domains)
             ]
-        bounds = list(dict.fromkeys(bound for bound, _, _ in found))
+        bounds = list(dict.fromkeys(bound for bound, _, _ in outside))
         if self.sender_domains and not is_within(sender.address, self.sender_domains):
             bounds.append("sender")
         if bounds:
-            # A sender outside is the service's own, so no member of the report is wrong.
-            told = " ".join(self._told(bound, sender.address) for bound in bounds)
-            raise PolicyError(told, tuple((pointer, sentence) for _, pointer, sentence in found))
+            # The sender is the service's setting, so no member of the report is wrong.
+            detail = " ".join(self._rule(bound, sender.address) for bound in bounds)
+            errors = tuple((pointer, sentence) for _, pointer, sentence in outside)
+            raise PolicyError(detail, errors)
 
-    def _job_outside(self, job: str) -> str:
+    def _has_job(self, job: str) -> bool:
         names = job_names(job)
-        if self.jobs and not any(names[: len(own)] == own for own in map(job_names, self.jobs)):
-            return f"{job} is outside of them"
-        return ""
+        return not self.jobs or any(
+            names[: len(allowed)] == allowed for allowed in map(job_names, self.jobs)
+        )
 
-    def _told(self, bound: str, sender: str = "") -> str:
+    def _rule(self, bound: str, sender: str = "") -> str:
+        """Return a bound as a sentence for the author of a Pipeline."""
         sentences = {
             "controller": f"This token reports builds of {self.controller} only.",
             "jobs": f"This token is for these jobs only: {', '.join(self.jobs)}.",

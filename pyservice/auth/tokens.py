@@ -1,8 +1,8 @@
-"""The tokens file: bearer tokens, of which only digests are kept, and what each may do.
+"""The tokens file: the SHA-256 of each bearer token, and what the token may do.
 
-It is TOML, one table a token: `[tokens.NAME]` with `sha256`, `created` and the members of
-permissions.py. It is read again when it changes, so that a token is added, taken away or bounded
-without a restart.
+The file is TOML, with one table for each token: `[tokens.NAME]` with `sha256`, `created` and the
+members of permissions.py. The service reads a changed file again, so a token is added, removed or
+bounded without a restart.
 """
 
 import hashlib
@@ -24,14 +24,16 @@ from pyservice.auth.permissions import Permissions
 from pyservice.errors import ConfigurationError
 
 LOCAL = "local"
-"""Who everybody on this machine is where there are no tokens."""
+"""The name of a caller on this machine, if the service has no tokens."""
 TRUSTED = "trusted"
-"""Who a caller from TRUSTED_NETWORKS is."""
+"""The name of a caller from TRUSTED_NETWORKS that has no token."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADER = re.compile(r"\s*\[")
-_Stamp = tuple[int, int, int]
+_Version = tuple[int, int, int]
+"""A file's inode, time of change and size."""
+
 _log = structlog.get_logger()
 
 
@@ -48,50 +50,50 @@ class Token(Permissions):
     created: date | None = None
 
     def rights(self) -> dict[str, Any]:
-        """The bounds that it has, by their names in the file."""
+        """Return its bounds, by their names in the file."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"sha256", "created"})
 
 
 class Tokens:
-    """The tokens of a file, as it is now. Thread-safe."""
+    """The tokens of a file; follows changes of the file. Thread-safe."""
 
     def __init__(self, file: Path) -> None:
         """Read the file.
 
         Raises:
-            ConfigurationError: says what is wrong with it.
+            ConfigurationError: it can't be read, or is no tokens file.
         """
         self._file = file
-        self._stamp, self._known = _read(file)
+        self._version, self._known = _read(file)
         self._complaint = ""
 
     def find(self, token: str) -> tuple[str, Permissions] | None:
-        """The name and the rights of a token; None: it isn't known."""
+        """Return the name and the permissions of a token; None: it isn't known."""
         self._refresh()
         digest = _digest(token)
-        # Every one is compared, so that the time taken tells nothing.
-        found = [
+        # Compare all, so that the time taken reveals nothing.
+        matches = [
             (name, known)
             for name, known in self._known.items()
             if hmac.compare_digest(known.sha256, digest)
         ]
-        return found[0] if found else None
+        return matches[0] if matches else None
 
     def _refresh(self) -> None:
-        """Take up a file that changed; one that can't be used is told once, and nothing changes."""
+        """Read a changed file; if it can't be used, log that once and keep the tokens."""
         try:
-            if _stamp(self._file.stat()) != self._stamp:
-                self._stamp, self._known = _read(self._file)
-                _log.info("tokens.read", tokens=len(self._known))
+            if _version(self._file.stat()) != self._version:
+                self._version, self._known = _read(self._file)
+                _log.info("tokens.loaded", tokens=len(self._known))
             self._complaint = ""
         except (OSError, ConfigurationError) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
-                _log.error("tokens.unreadable", reason=str(error), kept=len(self._known))
+                _log.error("tokens.reload_failed", reason=str(error), kept=len(self._known))
 
 
 def read(file: Path) -> dict[str, Token]:
-    """Every token of a file, by its name.
+    """Return the tokens of a file, by their names.
 
     Raises:
         ConfigurationError: it can't be read, or is no tokens file.
@@ -100,30 +102,32 @@ def read(file: Path) -> dict[str, Token]:
 
 
 def new(file: Path, name: str, rights: Permissions | None = None) -> str:
-    """Make a token, add its digest to the file and return it: it can't be shown again.
+    """Make a token, add its SHA-256 to the file, and return it: nobody can show it again.
 
     Args:
-        file: the tokens file; it is made where there is none.
-        name: whom it is for.
-        rights: its bounds; None: none.
+        file: the tokens file; it is made if there is none.
+        name: its name, such as that of the team it is for.
+        rights: its permissions; None: it has no bounds.
 
     Raises:
-        ConfigurationError: the name is taken or unfit, or the file can't be written.
+        ConfigurationError: the name is taken or not allowed, or the file can't be written.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigurationError("A token's name has 1 to 64 letters, digits, - and _.")
+        raise ConfigurationError(
+            "This name is not allowed. A token's name has 1 to 64 letters, digits, - and _."
+        )
     token = f"ne_{secrets.token_urlsafe(32)}"
     made = datetime.now(UTC).date().isoformat()
     lines = [f"[tokens.{name}]", f'sha256 = "{_digest(token)}"', f"created = {made}"]
     bounds = (rights or Permissions()).model_dump(mode="json", exclude_defaults=True)
-    # A text in JSON is one in TOML, and so is a list of them.
+    # A string in JSON is one in TOML, and so is a list of strings.
     lines += [f"{member} = {json.dumps(value)}" for member, value in bounds.items()]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o600)
         if name in read(file):
             raise ConfigurationError(
-                f"{file} has a token named {name!r}; take it out or choose another."
+                f"{file} has a token named {name!r} already. Remove it, or choose another name."
             )
         text = file.read_bytes().decode()
         added = ("\n" if text else "") + "\n".join(lines) + "\n"
@@ -138,24 +142,26 @@ def new(file: Path, name: str, rights: Permissions | None = None) -> str:
 
 
 def remove(file: Path, name: str) -> None:
-    """Take a token out of the file; all else stays as it is, byte by byte.
+    """Remove a token from the file; every other byte stays as it is.
 
     Raises:
-        ConfigurationError: there is none of this name, or it is written in a way that only a
-            person can take it out of, or the file can't be written.
+        ConfigurationError: there is no token of this name, or only a person can remove it, because
+            of the way in which it is written, or the file can't be written.
     """
     known = read(file)
     if name not in known:
         names = ", ".join(known) or "none"
-        raise ConfigurationError(f"{file} has no token named {name!r}; there are: {names}.")
+        raise ConfigurationError(f"{file} has no token named {name!r}. It has: {names}.")
     text = file.read_bytes().decode()
     start, end = _place(text, name)
     left = text[:start] + text[end:]
     del known[name]
     if start == end or _parse(file, left) != known:
-        raise ConfigurationError(f"Take the lines of {name!r} out of {file} by hand.")
+        raise ConfigurationError(
+            f"Token {name!r} can't be removed automatically. Remove its lines from {file} by hand."
+        )
     try:
-        # In place: the file may be mounted into a container, and a new one would not be seen.
+        # In place: a container into which the file is mounted would not see a new file.
         with file.open("r+b") as out:
             out.seek(len(text[:start].encode()))
             out.write(text[end:].encode())
@@ -165,9 +171,9 @@ def remove(file: Path, name: str) -> None:
 
 
 def _place(text: str, name: str) -> tuple[int, int]:
-    """Where a token's table stands: from its header to its last member's line.
+    """Return the first and last offset of a token's table, from its header to its last member.
 
-    What follows up to the next table, such as a comment, belongs to that one.
+    A comment between its last member and the next table belongs to the next table.
     """
     header = re.search(rf"(?m)^[ \t]*\[[ \t]*tokens[ \t]*\.[ \t]*{re.escape(name)}[ \t]*\]", text)
     if not header:
@@ -179,7 +185,7 @@ def _place(text: str, name: str) -> tuple[int, int]:
         at += len(line)
         if line.strip() and not line.lstrip().startswith("#"):
             end = at
-    # The empty line that parted it from what stands before goes with it.
+    # The empty line before it is removed, too.
     before = text[: header.start()]
     for gap in ("\r\n", "\n"):
         if before.endswith(gap * 2) or before == gap:
@@ -187,12 +193,12 @@ def _place(text: str, name: str) -> tuple[int, int]:
     return header.start(), end
 
 
-def _read(file: Path) -> tuple[_Stamp, dict[str, Token]]:
+def _read(file: Path) -> tuple[_Version, dict[str, Token]]:
     try:
         with file.open("rb") as opened:
-            # Before it is read: what changes meanwhile is seen the next time.
-            stamp = _stamp(os.fstat(opened.fileno()))
-            return stamp, _parse(file, opened.read().decode())
+            # Before reading it: a change in between is noticed the next time.
+            version = _version(os.fstat(opened.fileno()))
+            return version, _parse(file, opened.read().decode())
     except OSError as error:
         raise ConfigurationError(
             f"The tokens file {file} can't be read: {error.strerror}."
@@ -201,9 +207,9 @@ def _read(file: Path) -> tuple[_Stamp, dict[str, Token]]:
         raise ConfigurationError(f"The tokens file {file} can't be read: {error}.") from None
 
 
-def _stamp(found: os.stat_result) -> _Stamp:
+def _version(status: os.stat_result) -> _Version:
     # The size, too: two writes may fall into one tick of the file system's clock.
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _parse(file: Path, text: str) -> dict[str, Token]:
@@ -214,7 +220,9 @@ def _parse(file: Path, text: str) -> dict[str, Token]:
     tables = whole.pop("tokens", {})
     if whole or not isinstance(tables, dict):
         stray = next(iter(whole), "tokens")
-        raise ConfigurationError(f"{file}: `{stray}` is no token; they are tables [tokens.NAME].")
+        raise ConfigurationError(
+            f"{file}: `{stray}` is not a token. Write each token as a table [tokens.NAME]."
+        )
     known: dict[str, Token] = {}
     for name, table in tables.items():
         known[name] = _token(file, name, table)
@@ -222,17 +230,19 @@ def _parse(file: Path, text: str) -> dict[str, Token]:
     for name, token in known.items():
         other = digests.setdefault(token.sha256, name)
         if other != name:
-            raise ConfigurationError(f"{file}: {other!r} and {name!r} are one token: which is it?")
+            raise ConfigurationError(
+                f"{file}: {other!r} and {name!r} are the same token. Remove one of them."
+            )
     return known
 
 
 def _token(file: Path, name: str, table: object) -> Token:
     if name in {LOCAL, TRUSTED}:
         raise ConfigurationError(
-            f"{file}: no token is named {name!r}: so those are called who need none."
+            f"{file}: a token can't be named {name!r}: callers without a token are. Rename it."
         )
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{file}: {name!r} is no table: write [tokens.{name}].")
+        raise ConfigurationError(f"{file}: {name!r} is not a table. Write [tokens.{name}].")
     try:
         return Token.model_validate(table)
     except ValidationError as error:
@@ -242,18 +252,18 @@ def _token(file: Path, name: str, table: object) -> Token:
 
 
 def wrong(error: ErrorDetails) -> str:
-    """What is wrong with a member of a token, as the end of a sentence."""
+    """Return what is wrong with a member of a token, as the end of a sentence."""
     match error["type"]:
         case "extra_forbidden":
             return f"there is no such member; there are: {', '.join(Token.model_fields)}"
         case "missing":
             return "it is missing"
         case "too_short":
-            return "an empty list allows nothing: leave it out, or take the token out"
+            return "an empty list allows nothing: leave the member out, or remove the token"
         case _:
             return error["msg"].removeprefix("Value error, ")
 
 
 def _digest(token: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
+    # 256 random bits can't be guessed, so they need no slow hash.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""Whom a report may reach, and how many reports are too many."""
+"""Decides whom a report may reach, and which reports share a digest."""

@@ -1,6 +1,6 @@
-"""Which reports are too many: over a rate they are gathered, and become one mail.
+"""Decides which reports get a mail of their own: those over a rate wait, and share a digest.
 
-Decided at acceptance, from this service's own counts; nothing is ever dropped.
+It decides when a report comes, by counts in this service's memory. No report is ever dropped.
 """
 
 import hashlib
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DigestGroup:
-    """Where a report over a rate waits for others of its kind."""
+    """The group in which a report over a rate waits for a digest."""
 
     name: str
-    """All of one group may be in one mail: they have the same owner, readers and cause."""
+    """Equal for reports that may share a mail: they have the same owner, recipients and error."""
     next_attempt_at: float
-    """Seconds since the epoch: it is sent by then, alone or with others."""
+    """Seconds since the epoch: the report is mailed then, alone or with others."""
     limit: str
-    """The rate that it is over, as the setting has it."""
+    """The rate that the report is over, as the setting has it."""
 
 
 class MailRateLimiter:
-    """Counts what is mailed. Thread-safe."""
+    """Counts reports that get a mail of their own. Thread-safe."""
 
     def __init__(self, rates: tuple[str, ...], digest_after: float) -> None:
         """Nothing is counted yet.
 
         Args:
-            rates: `job=10/hour`, `recipient=…`, `all=…`, as the setting has them; none: no report
-                is ever too many.
-            digest_after: seconds that a group waits after its first member.
+            rates: `job=10/hour`, `recipient=…`, `all=…`, as the setting has them; none: each report
+                gets a mail of its own.
+            digest_after: seconds for which a group waits after its first member.
         """
         self._lock = threading.Lock()
         self._counts: RateLimiter | None = None
         self.use(rates, digest_after)
 
     def use(self, rates: tuple[str, ...], digest_after: float) -> None:
-        """Decide by other rates from now on; what was counted for a rate that stays is kept.
+        """Decide by other rates from now on; a rate that stays keeps its counts.
 
         Args:
-            rates: as at first.
-            digest_after: as at first; a group that waits already keeps its time.
+            rates: as in the constructor.
+            digest_after: as in the constructor. A group that waits already keeps its time.
         """
-        found: list[tuple[str, str, RateLimitItem]] = []
+        parsed: list[tuple[str, str, RateLimitItem]] = []
         if rates:
-            # Late: it takes as long to import as the tables of the outbox, and most don't use it.
+            # Only now: the import takes long, and most services have no rates.
             from limits import parse  # noqa: PLC0415
             from limits.storage import MemoryStorage  # noqa: PLC0415
             from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
@@ -63,61 +63,64 @@ class MailRateLimiter:
             self._counts = self._counts or SlidingWindowCounterRateLimiter(MemoryStorage())
             for rate in rates:
                 scope, _, limit = rate.partition("=")
-                found.append((rate, scope, parse(limit)))
-        self._rates, self._after = found, digest_after
+                parsed.append((rate, scope, parse(limit)))
+        self._rates, self._digest_after = parsed, digest_after
 
     @property
     def has_rates(self) -> bool:
         """Whether there is a rate that a report may be over."""
         return bool(self._rates)
 
-    def decide(self, report: Report, people: Recipients, *, owner: str) -> DigestGroup | None:
-        """Count a new report, unless it is too many; call it once for each.
+    def decide(self, report: Report, recipients: Recipients, *, owner: str) -> DigestGroup | None:
+        """Count a report, unless it is over a rate. Call this once for each new report.
 
-        A report that is gathered uses up no rate, for it is no mail of its own.
+        A report over a rate isn't counted, since it gets no mail of its own.
 
         Args:
-            report: what is reported.
-            people: to whom.
-            owner: the token's name.
+            report: the report.
+            recipients: who gets its mail.
+            owner: the name of its token.
 
         Returns:
-            None: it is within all rates.
+            The group in which it waits; None: it is within all rates.
         """
-        asked = [
+        counters = [
             (rate, item, (scope, key))
             for rate, scope, item in self._rates
-            for key in _keys(scope, report, people, owner)
+            for key in _counter_keys(scope, report, recipients, owner)
         ]
         counts = self._counts
-        if not asked or counts is None:
+        if not counters or counts is None:
             return None
         with self._lock:
-            over = next((rate for rate, item, key in asked if not counts.test(item, *key)), None)
+            over = next((rate for rate, item, key in counters if not counts.test(item, *key)), None)
             if over is None:
-                for _, item, key in asked:
+                for _, item, key in counters:
                     counts.hit(item, *key)
                 return None
-        return DigestGroup(group(report, people, owner=owner), time.time() + self._after, over)
+        name = group_name(report, recipients, owner=owner)
+        return DigestGroup(name, time.time() + self._digest_after, over)
 
 
-def group(report: Report, people: Recipients, *, owner: str) -> str:
-    """The name of the group of a report: SHA-256 in hex.
+def group_name(report: Report, recipients: Recipients, *, owner: str) -> str:
+    """Return the name of a report's group: a SHA-256 in hex.
 
-    No mail shows a build to anybody whom its own mail would not have reached, so all readers are
-    the same, each in the same place.
+    A digest must show a build to nobody whom the build's own mail would not have reached. So all
+    reports of a group have the same recipients in the same fields.
     """
-    readers = [
+    addresses = [
         sorted({box.address for box in boxes})
-        for boxes in (people.to, people.cc, people.bcc, people.reply_to)
+        for boxes in (recipients.to, recipients.cc, recipients.bcc, recipients.reply_to)
     ]
-    cause = fingerprint(report)
-    kind = ["job", report.build.job] if cause is None else ["error", cause]
-    return hashlib.sha256(json.dumps([owner, readers, kind]).encode()).hexdigest()
+    error = fingerprint(report)
+    kind = ["job", report.build.job] if error is None else ["error", error]
+    return hashlib.sha256(json.dumps([owner, addresses, kind]).encode()).hexdigest()
 
 
-def _keys(scope: str, report: Report, people: Recipients, owner: str) -> tuple[str, ...]:
-    """Whose counts a report goes by."""
-    if scope == "job":  # two controllers may have jobs of one name
+def _counter_keys(
+    scope: str, report: Report, recipients: Recipients, owner: str
+) -> tuple[str, ...]:
+    """Return the keys of a report's counters in a scope: a recipient each, or a single one."""
+    if scope == "job":  # two controllers may have jobs of the same name
         return (json.dumps([owner, report.build.job]),)
-    return people.addresses if scope == "recipient" else ("",)
+    return recipients.addresses if scope == "recipient" else ("",)

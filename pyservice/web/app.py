@@ -1,4 +1,4 @@
-"""The wiring: settings → the service, as one ASGI application."""
+"""Builds the service from its settings, as one ASGI application."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -40,48 +40,52 @@ _log = structlog.get_logger()
 
 
 def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
-    """The service, with its outbox open and its courier ready to start.
+    """Return the service, with its outbox open and its delivery worker ready to start.
+
+    Args:
+        settings: the administrator's.
+        limits: of all parts of the service.
 
     Raises:
-        ConfigurationError: the outbox, the tokens file or the file with Jenkins' token can't be
-            used, or the default recipients.
+        ConfigurationError: the outbox, the tokens file, the file with Jenkins' token or the default
+            recipients can't be used.
     """
-    _check_default(settings)
+    _check_default_recipients(settings)
     updater.check(settings)
-    current = LiveSettings(settings)
-    _warn(settings)
-    access = Authenticator(settings)
+    live = LiveSettings(settings)
+    _warn_if_diverted(settings)
+    authenticator = Authenticator(settings)
     renderer = Renderer(settings.templates_dir)
     host = settings.sender_mailbox.address.rpartition("@")[2]
     node = socket.gethostname()
     database = Database(settings.outbox_url, lock_timeout=limits.outbox.lock_timeout)
-    capacity = Capacity(current)
+    capacity = Capacity(live)
     outbox = Outbox(database, host=host, node=node, capacity=capacity, limits=limits.outbox)
-    retention = Retention(database, current)
-    ledger = ReceiptStore(database, node)
+    retention = Retention(database, live)
+    receipts = ReceiptStore(database, node)
     events = Events()
-    courier = DeliveryWorker(outbox, renderer, current, events, limits.delivery)
-    receipts = LogWatcher(ledger, settings.postfix_log, events, limits.log_watcher)
+    worker = DeliveryWorker(outbox, renderer, live, events, limits.delivery)
+    log_watcher = LogWatcher(receipts, settings.postfix_log, events, limits.log_watcher)
     metrics = Metrics()
-    jenkins = DescriptionUpdater(current, database, ledger, limits.description)
+    descriptions = DescriptionUpdater(live, database, receipts, limits.description)
     events.subscribe(metrics.on_event)
-    events.subscribe(jenkins.on_event)
-    metrics.watch(database, receipts.is_log_readable, current)
+    events.subscribe(descriptions.on_event)
+    metrics.watch(database, log_watcher.is_log_readable, live)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # First what Postfix' log tells: what it has need not be sent again.
-        await run_in_threadpool(receipts.start)
-        courier.start()
+        # The log first: it shows which mails Postfix has, and these must not be sent again.
+        await run_in_threadpool(log_watcher.start)
+        worker.start()
         retention.start()
-        jenkins.start()
+        descriptions.start()
         try:
             yield
         finally:
-            await run_in_threadpool(courier.stop)
-            receipts.stop()
+            await run_in_threadpool(worker.stop)
+            log_watcher.stop()
             retention.stop()
-            await run_in_threadpool(jenkins.stop)
+            await run_in_threadpool(descriptions.stop)
             outbox.close()
             database.close()
             _log.info("service.stopped")
@@ -97,70 +101,76 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the host that the Host header names
     )
     app.state.service = dependencies.Service(
-        live=current,
-        authenticator=access,
+        live=live,
+        authenticator=authenticator,
         renderer=renderer,
         outbox=outbox,
         admin=OutboxAdmin(database, "the API"),
-        receipts=ledger,
-        worker=courier,
-        readiness=Readiness(database, settings),
+        receipts=receipts,
+        worker=worker,
+        readiness=Readiness(
+            database,
+            settings,
+            max_age=limits.http.readiness_age,
+            greeting_timeout=limits.http.greeting_time,
+        ),
         metrics=metrics,
         rate_limiter=MailRateLimiter(settings.rate_limits, settings.digest_after),
+        limits=limits.http,
     )
     for router in (reports.router, health.router, preview.router):
         app.include_router(
             router,
-            dependencies=[Depends(dependencies.check_host)],
-            responses=problems.described("default"),
+            dependencies=[Depends(dependencies.require_known_host)],
+            responses=problems.problem_responses("default"),
         )
-    problems.install(app, metrics)
-    _describe(app)
+    problems.add_exception_handlers(app, metrics)
+    _complete_openapi(app)
     return app
 
 
 def reload(app: FastAPI, load: Callable[[], Settings]) -> Settings:
-    """Let settings take effect that were changed meanwhile; wrong ones change nothing.
+    """Apply settings that have changed; if they can't be used, keep those in force.
 
     Args:
         app: the service.
-        load: reads them anew.
+        load: reads the settings.
 
     Returns:
-        Those in force from now on.
+        The settings in force from now on.
     """
     service: dependencies.Service = app.state.service
     try:
         settings = load()
-        _check_default(settings)
+        _check_default_recipients(settings)
         updater.check(settings)
     except ConfigurationError as error:
-        _log.error("settings.kept", reason=str(error))
+        _log.error("settings.reload_failed", reason=str(error))
         return service.settings
     except Exception:
-        _log.exception("settings.kept")
+        _log.exception("settings.reload_failed")
         return service.settings
     service.renderer.use(settings.templates_dir)
     service.rate_limiter.use(settings.rate_limits, settings.digest_after)
     changed, fixed = service.live.replace(settings)
-    _warn(settings)
+    _warn_if_diverted(settings)
     _log.info("settings.reloaded", changed=changed)
     if fixed:
         _log.warning("settings.restart_needed", settings=fixed, reason="restart to apply these")
     return service.settings
 
 
-def _warn(settings: Settings) -> None:
-    """Say what nobody should forget."""
+def _warn_if_diverted(settings: Settings) -> None:
+    """Remind the administrator of a setting by which recipients get no mail."""
     if settings.dry_run:
-        _log.warning("mail.goes_nowhere", reason="DRY_RUN is set: Postfix gets no mail")
+        _log.warning("dry_run.enabled", reason="DRY_RUN is set: Postfix gets no mail")
     elif settings.reroute_to:
-        told = "REROUTE_TO is set: it gets all mail, and no recipient does"
-        _log.warning("mail.goes_elsewhere", to=settings.reroute_to, reason=told)
+        reason = "REROUTE_TO is set: this address gets all mail, and the recipients get none"
+        _log.warning("reroute.enabled", to=settings.reroute_to, reason=reason)
 
 
-def _check_default(settings: Settings) -> None:
-    """Tell at start what every report without recipients would be told."""
+def _check_default_recipients(settings: Settings) -> None:
+    """Refuse at start what would make every report without recipients fail."""
     try:
         if settings.default_to is not None:
             resolve_recipients(Mail(), settings)
@@ -168,25 +178,25 @@ def _check_default(settings: Settings) -> None:
         raise ConfigurationError(f"Setting `default_to` can't be used: {error.detail}") from None
 
 
-def _describe(app: FastAPI) -> None:
-    """Tell OpenAPI of the body, which the route reads itself, and of what a problem is.
+def _complete_openapi(app: FastAPI) -> None:
+    """Add the schemas of the body, which the route reads itself, and of a problem.
 
-    An example and where its answer leads to make it something to try in /docs.
+    An example and links from its answer make it possible to try the API in /docs.
     """
-    described = app.openapi()
+    document = app.openapi()
     _, schema = models_json_schema(
         [(Report, "validation"), (problems.Problem, "validation")],
         ref_template="#/components/schemas/{model}",
     )
-    described["components"]["schemas"].update(schema["$defs"])
-    post = described["paths"]["/v1/reports"]["post"]
+    document["components"]["schemas"].update(schema["$defs"])
+    post = document["paths"]["/v1/reports"]["post"]
     post["requestBody"]["content"]["application/json"]["example"] = _EXAMPLE
     post["responses"]["202"]["links"] = {
         operation["operationId"]: {
             "operationId": operation["operationId"],
             "parameters": {"report_id": "$response.body#/id"},
         }
-        for path, operations in described["paths"].items()
+        for path, operations in document["paths"].items()
         for operation in operations.values()
         if "{report_id}" in path
     }

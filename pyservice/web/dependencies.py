@@ -1,4 +1,4 @@
-"""What the routes work with, and who may ask them: FastAPI's dependencies."""
+"""FastAPI's dependencies: the service behind a request, and its caller."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,13 +19,14 @@ from pyservice.outbox.models import Event, QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.receipts import ReceiptStore
 from pyservice.policy.rate_limits import MailRateLimiter
-from pyservice.web import problems
+from pyservice.web.limits import HttpLimits
 from pyservice.web.readiness import Readiness
+from pyservice.web.request_checks import check_host
 
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes work with."""
+    """The parts of the service that the routes use."""
 
     live: LiveSettings
     authenticator: Authenticator
@@ -37,20 +38,21 @@ class Service:
     readiness: Readiness
     metrics: Metrics
     rate_limiter: MailRateLimiter
+    limits: HttpLimits
 
     @property
     def settings(self) -> Settings:
-        """Those in force now."""
+        """The settings in force now."""
         return self.live.settings
 
     def link(self, path: str) -> str:
-        """A path as a link: absolute only where PUBLIC_URL says how; the Host header may lie."""
+        """Return a link of a path: absolute only with PUBLIC_URL, since the Host header may lie."""
         return f"{self.settings.public_url or ''}{path}"
 
 
-# Coroutines, though they wait for nothing: plain functions would each take a turn in a thread.
+# Coroutines, though they wait for nothing: FastAPI runs each plain function in a thread.
 async def get_service(request: Request) -> Service:
-    """The service behind this request."""
+    """Return the service behind this request."""
     service: Service = request.app.state.service
     return service
 
@@ -58,19 +60,19 @@ async def get_service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(get_service)]
 
 
-async def check_host(request: Request, service: ServiceDep) -> None:
-    """Refuse a foreign Host header where there is no token to tell friends by."""
+async def require_known_host(request: Request, service: ServiceDep) -> None:
+    """Refuse a foreign Host header, unless a token decides who may call."""
     authorization = request.headers.get("authorization")
-    if not service.authenticator.is_by_token(authorization, _peer(request)):
+    if not service.authenticator.needs_token(authorization, _peer(request)):
         public = urlsplit(service.settings.public_url or "").hostname
         known = frozenset({public} if public else ())
-        problems.check_host(request.headers.get("host", ""), known)
+        check_host(request.headers.get("host", ""), known)
 
 
 class _Scheme(SecurityBase):
-    """Tells OpenAPI of a way to authenticate, and leaves it to `get_owner` to read the header.
+    """Describes a way to authenticate in OpenAPI; `get_caller` reads the header.
 
-    FastAPI's own ones also refuse, in their own words and with one challenge only.
+    FastAPI's own schemes also refuse requests, in their own words and with one challenge only.
     """
 
     def __init__(self, scheme: str) -> None:
@@ -87,14 +89,16 @@ async def get_caller(
     _bearer: Annotated[None, Depends(_Scheme("bearer"))],
     _basic: Annotated[None, Depends(_Scheme("basic"))],
 ) -> Caller:
-    """Who sent this request."""
-    caller = service.authenticator.caller(request.headers.get("authorization"), _peer(request))
-    request.state.owner = caller.name  # for the log, if it is refused
+    """Return the caller of this request."""
+    caller = service.authenticator.authenticate(
+        request.headers.get("authorization"), _peer(request)
+    )
+    request.state.owner = caller.name  # for the log, if the request is refused
     return caller
 
 
 def _peer(request: Request) -> str | None:
-    """The address at the other end, which no header has a say in: uvicorn is told so."""
+    """Return the address of the connection's other end: uvicorn trusts no header (server.py)."""
     return request.client.host if request.client else None
 
 
@@ -102,19 +106,19 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
 async def get_sender(caller: CallerDep) -> Caller:
-    """The caller, who may send reports."""
+    """Return the caller, if it may send reports."""
     caller.require("send")
     return caller
 
 
 async def get_viewer(caller: CallerDep) -> Caller:
-    """The caller, who may see reports and previews."""
+    """Return the caller, if it may see reports and previews."""
     caller.require("see")
     return caller
 
 
 async def get_scraper(caller: CallerDep) -> None:
-    """The caller, who may read /metrics."""
+    """Refuse a caller that may not read /metrics."""
     caller.require("scrape")
 
 
@@ -125,11 +129,11 @@ Viewer = Annotated[Caller, Depends(get_viewer)]
 def own_report(
     report_id: str, service: Service, caller: Caller
 ) -> tuple[QueuedReport, tuple[Event, ...]]:
-    """A report of the caller's, with its history.
+    """Return a report that the caller owns, with its history.
 
     Raises:
-        NotFoundError: there is none, or it is another's.
-        PolicyError: it is of a job that the caller's token was for, and is no longer.
+        NotFoundError: there is none, or it has another owner.
+        PolicyError: the caller's token was for the report's job, and is no longer.
     """
     entry, history = service.outbox.get(report_id, owner=caller.name)
     caller.permissions.check_job(entry.report.build.job)

@@ -9,9 +9,38 @@ from pyservice.postfix.log_watcher import LogWatcherLimits
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The limits of one service, for tests that can't wait as long as a node does."""
+class HttpLimits:
+    """The HTTP server's limits (docs/limits.md). Times are seconds, sizes are bytes."""
 
+    header_time: float = 10.0
+    """For the whole of a request's header."""
+    max_header: int = 32 * 1024
+    """The size of a request's header."""
+    body_time: float = 30.0
+    """For the whole of a request's body."""
+    max_body: int = 1024 * 1024
+    """The size of a request's body."""
+    answer_grace: float = 5.0
+    """In addition to `body_time`: the answer that the body was too slow needs it."""
+    read_time: float = 30.0
+    """Within which the caller reads a further part of its answer."""
+    keep_alive: int = 5
+    """For which a connection waits for another request."""
+    max_connections: int = 800
+    """At the same time; by default a process has 1,024 file descriptors."""
+    readiness_age: float = 2.0
+    """For which the result of a readiness check is used again."""
+    greeting_time: float = 3.0
+    """For Postfix to greet in a readiness check."""
+    certificate_check: int = 10
+    """Between two checks whether the certificate's files have changed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one service. Tests that can't wait as long as a node make their own."""
+
+    http: HttpLimits = HttpLimits()
     outbox: OutboxLimits = OutboxLimits()
     delivery: DeliveryLimits = DeliveryLimits()
     log_watcher: LogWatcherLimits = LogWatcherLimits()

@@ -1,7 +1,7 @@
-"""The pages around a mail: its HTML, text, headers and source, and the list of all there are.
+"""The pages that show a mail: its HTML, text, headers and source, and a list of all previews.
 
-A mail's HTML is a build's untrusted text. It is shown in a sandboxed frame, under a policy that
-lets it load nothing and run nothing.
+A mail's HTML contains a build's untrusted text. The page shows it in a sandboxed frame, under a
+policy by which it can load nothing and run nothing.
 """
 
 import email
@@ -31,7 +31,7 @@ _environment = Environment(
 
 
 def mail_part(mail: bytes, part: Part) -> Response:
-    """One part of a mail, read back from the bytes that travel."""
+    """Return one part of a mail, read from the bytes that are sent."""
     if part == "source":
         return PlainTextResponse(mail, headers=_headers(_MAIL_POLICY))
     if part == "headers":
@@ -44,7 +44,7 @@ def mail_part(mail: bytes, part: Part) -> Response:
 
 
 def mail_page(mail: bytes, *, title: str, view: View, back: str) -> Response:
-    """A page with the mail's headers, its HTML in a frame, and links to its other parts."""
+    """Return a page with the mail's headers, its HTML in a frame, and links to its other parts."""
     message = email.message_from_bytes(mail, policy=email.policy.default)
     headers = [(name, str(message[name] or "")) for name in ("Subject", "From", "To", "Date")]
     return _page(
@@ -58,7 +58,7 @@ def mail_page(mail: bytes, *, title: str, view: View, back: str) -> Response:
 
 
 def list_page(title: str, about: str, groups: dict[str, list[tuple[str, str, str]]]) -> Response:
-    """A page of links: for each heading, (address, text, what it is)."""
+    """Return a page of links: for each heading, (address, text, description)."""
     return _page("list.html", title=title, about=about, groups=groups)
 
 

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: the outbox is written to, Postfix is asked to greet."""
+"""Whether the service can do its work: write to the outbox, and reach Postfix."""
 
 import asyncio
 import time
@@ -10,40 +10,51 @@ from pyservice.config.settings import Settings
 from pyservice.outbox.database import Database
 from pyservice.smtp import Connection, Timeouts
 
-FRESH = 2.0
-"""Seconds that an answer is good for."""
-TIMEOUT = 3.0
-"""Seconds for Postfix to greet."""
-
 
 class Readiness:
-    """Looks once for everybody who asks at the same time.
+    """Checks outbox and Postfix, once for all callers at the same time.
 
-    Asking needs no token, so it must not be a way to fill Postfix' connections or our threads.
+    A caller needs no token, and must not be able to use up Postfix' connections or our threads.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database, self._settings = database, settings
-        self._looking = asyncio.Lock()
-        self._looked = float("-inf")
-        self._found: dict[str, str] = {}
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        max_age: float = 2.0,
+        greeting_timeout: float = 3.0,
+    ) -> None:
+        """Check nothing yet.
+
+        Args:
+            database: the outbox's.
+            settings: have Postfix' host and port.
+            max_age: seconds for which a result is used again.
+            greeting_timeout: seconds for Postfix to greet.
+        """
+        self._database = database
+        self._max_age = max_age
+        self._postfix = (settings.smtp_host, settings.smtp_port)
+        self._greeting_timeout = greeting_timeout
+        self._lock = asyncio.Lock()
+        self._checked_at = float("-inf")
+        self._results: dict[str, str] = {}
 
     async def checks(self) -> dict[str, str]:
-        """`outbox` and `postfix`, each `ok` or what is wrong with it."""
-        async with self._looking:
-            if time.monotonic() - self._looked > FRESH:
-                self._found = await run_in_threadpool(self._look)
-                self._looked = time.monotonic()
-            return self._found
+        """Return the results of `outbox` and `postfix`: `ok`, or what is wrong."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at > self._max_age:
+                self._results = await run_in_threadpool(self._check)
+                self._checked_at = time.monotonic()
+            return self._results
 
-    def _look(self) -> dict[str, str]:
-        postfix = Connection(
-            self._settings.smtp_host, self._settings.smtp_port, timeouts=Timeouts(reply=TIMEOUT)
-        )
-        return {"outbox": _try(self._database.check), "postfix": _try(postfix.greeting)}
+    def _check(self) -> dict[str, str]:
+        postfix = Connection(*self._postfix, timeouts=Timeouts(reply=self._greeting_timeout))
+        return {"outbox": _result(self._database.check), "postfix": _result(postfix.greeting)}
 
 
-def _try(check: Callable[[], object]) -> str:
+def _result(check: Callable[[], object]) -> str:
     try:
         check()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The service on its sockets."""
+"""The HTTP server: its sockets and its options."""
 
 import socket
 
@@ -7,8 +7,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from pyservice.errors import ConfigurationError
-from pyservice.web.connection_limits import KEEP_ALIVE, MAX_HEADER, Connection
-from pyservice.web.tls import EVERY, Certificate
+from pyservice.web.connection_limits import Connection
+from pyservice.web.limits import HttpLimits
+from pyservice.web.tls import Certificate
 
 __all__ = ["Certificate", "bind", "server"]
 
@@ -16,20 +17,20 @@ _log = structlog.get_logger()
 
 
 def bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
-    """Listen on each address, or on none.
+    """Listen on every address, or on none.
 
     Raises:
-        ConfigurationError: names the address and what is wrong with it.
+        ConfigurationError: the service can't listen on one of them.
     """
     sockets: list[socket.socket] = []
     for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        # With the protocol named, else asyncio leaves Nagle's algorithm on: 40 ms an answer.
+        # asyncio turns Nagle's algorithm off only if TCP is named; each answer would take 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, port))
-            listener.listen(1024)  # from now on callers wait instead of being refused
+            listener.listen(1024)  # from now on callers wait, and are not refused
         except OSError as error:
             for opened in (*sockets, listener):
                 opened.close()
@@ -42,21 +43,22 @@ def bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
 
 
 def server(app: FastAPI, certificate: Certificate | None = None) -> uvicorn.Server:
-    """A server for the service; `run(sockets=…)` it.
+    """Return a server for the service; call its `run(sockets=…)`.
 
     Args:
-        app: the service.
-        certificate: speak TLS with it; None: plain HTTP.
+        app: the service, as `create_app` returns it.
+        certificate: for HTTPS; None: plain HTTP.
     """
+    limits: HttpLimits = app.state.service.limits
     return uvicorn.Server(
         uvicorn.Config(
             app,
             http=Connection,
-            h11_max_incomplete_event_size=MAX_HEADER,
-            timeout_keep_alive=KEEP_ALIVE,
+            h11_max_incomplete_event_size=limits.max_header,
+            timeout_keep_alive=limits.keep_alive,
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             callback_notify=certificate.renew if certificate else None,
-            timeout_notify=EVERY,
+            timeout_notify=limits.certificate_check,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -1,4 +1,4 @@
-"""The service's certificate: proved before it is used, and renewed while the service runs."""
+"""The service's certificate: tested before it is used, and renewed while the service runs."""
 
 import asyncio
 import os
@@ -10,11 +10,8 @@ import structlog
 
 from pyservice.errors import ConfigurationError, said
 
-EVERY = 10
-"""Seconds between two looks whether the files have changed."""
-
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
-_WRONG_TIME = {9: "is not valid yet", 10: "has expired"}
+_OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
 _log = structlog.get_logger()
 
 
@@ -25,55 +22,56 @@ class Certificate:
         """Read the files.
 
         Args:
-            cert: the certificate, and those between it and its root.
+            cert: the certificate, followed by its intermediate certificates.
             key: its private key, without a passphrase.
 
         Raises:
-            ConfigurationError: they can't be used; says why.
+            ConfigurationError: they can't be used.
         """
         self._files = (cert, key)
-        self._stamp = self._stamped()
-        self.context, until = _proved(cert, key)
-        """What connections are made with."""
+        self._versions = self._file_versions()
+        self.context, until = _tested_context(cert, key)
+        """The TLS context of new connections."""
         self.complaint = ""
-        """Why the files as they are now can't be used; empty: they are."""
+        """Why the present files can't be used; empty: they are used."""
         _log.info("tls.loaded", certificate=str(cert), until=until)
 
     async def renew(self) -> None:
-        """Use the files as they are now, for connections to come; wrong ones change nothing."""
+        """Use changed files for new connections, or keep the old ones if they can't be used."""
         try:
-            stamp = self._stamped()
-            if stamp == self._stamp:
+            versions = self._file_versions()
+            if versions == self._versions:
                 return
-            _, until = await asyncio.to_thread(_proved, *self._files)
-            # Here and not in the thread, where connections might be made of it meanwhile.
+            _, until = await asyncio.to_thread(_tested_context, *self._files)
+            # Not in the thread: the event loop could make a connection with a half-loaded context.
             _load(self.context, *self._files)
         except ConfigurationError as error:
-            # One of the two may be new and the other not yet: they are looked at again.
+            # One of the two files may be new already and the other not: the next check tells.
             if str(error) != self.complaint:
                 self.complaint = str(error)
-                _log.error("tls.kept", reason=str(error))
+                _log.error("tls.reload_failed", reason=str(error))
             return
-        self._stamp, self.complaint = stamp, ""
+        self._versions, self.complaint = versions, ""
         _log.info("tls.loaded", certificate=str(self._files[0]), until=until)
 
-    def _stamped(self) -> list[tuple[int, int, int]]:
-        stamps = []
+    def _file_versions(self) -> list[tuple[int, int, int]]:
+        """Return inode, time of change and size of each file."""
+        versions = []
         for name, file in zip(("TLS_CERT", "TLS_KEY"), self._files, strict=True):
             try:
-                with file.open("rb") as opened:  # OpenSSL doesn't tell which of them it can't read
-                    found = os.fstat(opened.fileno())
+                with file.open("rb") as opened:  # OpenSSL doesn't say which one it can't read
+                    status = os.fstat(opened.fileno())
             except OSError as error:
                 raise ConfigurationError(f"{name} {file} can't be read: {said(error)}.") from None
-            stamps.append((found.st_ino, found.st_mtime_ns, found.st_size))
-        return stamps
+            versions.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        return versions
 
 
 def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     def refuse() -> Never:
         raise ConfigurationError(
-            f"TLS_KEY {key} has a passphrase, which nobody is there to type: write it without one "
-            "by `openssl pkey`."
+            f"TLS_KEY {key} has a passphrase, and nobody is there to type it. Write the key "
+            "without a passphrase, with `openssl pkey`."
         )
 
     try:
@@ -81,7 +79,7 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigurationError(
-                f"TLS_KEY {key} is not the key of TLS_CERT {cert}: set both to one pair's files."
+                f"TLS_KEY {key} is not the key of TLS_CERT {cert}. Set both to files of one pair."
             ) from None
         raise ConfigurationError(
             f"TLS_CERT {cert} and TLS_KEY {key} are no certificate and key in PEM: {error}."
@@ -90,17 +88,22 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
         raise ConfigurationError(f"TLS_CERT {cert} can't be read: {said(error)}.") from None
 
 
-def _proved(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
-    """A context that a client has shaken hands with, in memory, and until when it can.
+def _tested_context(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
+    """Test a certificate by a handshake in memory.
+
+    Returns:
+        The server's context, and the day on which the certificate expires.
 
     Raises:
-        ConfigurationError: it can't.
+        ConfigurationError: no client could shake hands with it.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     _load(context, cert, key)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # whoever signed it, it is our own
+    client.verify_flags |= (
+        ssl.VERIFY_X509_PARTIAL_CHAIN
+    )  # trust the certificate itself, whoever signed it
     client.load_verify_locations(cert)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     theirs = client.wrap_bio(to_client, to_server)
@@ -115,7 +118,7 @@ def _proved(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
                 except ssl.SSLWantReadError:
                     pass
     except ssl.SSLCertVerificationError as error:
-        why = _WRONG_TIME.get(error.verify_code, f"can't be used: {error.verify_message}")
+        why = _OUT_OF_DATE.get(error.verify_code, f"can't be used: {error.verify_message}")
         raise ConfigurationError(f"The certificate in TLS_CERT {cert} {why}.") from None
     except ssl.SSLError as error:
         raise ConfigurationError(f"TLS_CERT {cert} can't be used: {error}.") from None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from pyservice.config.settings import Settings
 from pyservice.web.app import create_app
+from pyservice.web.limits import HttpLimits, Limits
 from pyservice.web.server import bind, server
 from pyservice.web.tls import Certificate
 from tests.python.conftest import Json, free_port, wait_for
@@ -16,10 +17,12 @@ POST = b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicati
 
 
 @contextmanager
-def running(settings: Settings, certificate: Certificate | None = None) -> Iterator[int]:
+def running(
+    settings: Settings, certificate: Certificate | None = None, limits: HttpLimits = HttpLimits()
+) -> Iterator[int]:
     """The real server on a port of its own."""
     own = settings.model_copy(update={"port": free_port(), "listen": ("127.0.0.1",)})
-    service = server(create_app(own), certificate)
+    service = server(create_app(own, Limits(http=limits)), certificate)
     sockets = bind(own.listen, own.port)
     thread = threading.Thread(target=service.run, kwargs={"sockets": sockets})
     thread.start()
@@ -46,17 +49,19 @@ def answered(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         pass
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines[1:])}
+    headers = {
+        name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])
+    }
     return int(lines[0].split()[1]) if head else 0, headers, body
 
 
 def problem(connection: socket.socket, status: int) -> Json:
     """The problem+json that comes, after which the connection is closed."""
-    found, headers, body = answered(connection)
-    assert found == status
+    actual, headers, body = answered(connection)
+    assert actual == status
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
-    told: Json = json.loads(body)
-    assert told["status"] == status
-    assert told["detail"].endswith(".")
-    return told
+    members: Json = json.loads(body)
+    assert members["status"] == status
+    assert members["detail"].endswith(".")
+    return members

@@ -11,7 +11,7 @@ from pyservice.auth.permissions import Permissions
 from pyservice.auth.tokens import read
 from pyservice.cli import app
 from pyservice.config.settings import Settings
-from pyservice.web import connection_limits, problems, tls
+from pyservice.web.limits import HttpLimits
 from pyservice.web.routes import health, preview, reports
 
 ROOT = Path(__file__).parents[2]
@@ -57,20 +57,21 @@ def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
 
 def test_the_limits_of_a_request() -> None:
     """docs/limits.md has those that are in force, and docs/https.md how soon files are read."""
+    limits = HttpLimits()
     rows = [
-        f"| a request's header | {connection_limits.HEADER_TIME:g} s for all of it |",
-        f"| its size | {connection_limits.MAX_HEADER // 1024} KiB |",
-        f"| a report | {problems.BODY_TIME:g} s for all of it |",
-        f"| its size | {problems.MAX_BODY // 1024**2} MiB |",
-        f"| an answer that the caller doesn't read | {connection_limits.READ_TIME:g} s",
-        f"| a connection without a request | {connection_limits.KEEP_ALIVE} s after",
-        f"| connections at once | {connection_limits.MAX_CONNECTIONS} |",
+        f"| a request's header | {limits.header_time:g} s for all of it |",
+        f"| its size | {limits.max_header // 1024} KiB |",
+        f"| a report | {limits.body_time:g} s for all of it |",
+        f"| its size | {limits.max_body // 1024**2} MiB |",
+        f"| an answer that the caller doesn't read | {limits.read_time:g} s",
+        f"| a connection without a request | {limits.keep_alive} s after",
+        f"| connections at once | {limits.max_connections} |",
     ]
     page = (ROOT / "docs" / "limits.md").read_text()
     for row in rows:
         assert row in page
     https = (ROOT / "docs" / "https.md").read_text()
-    assert f"Every {tls.EVERY} s the service checks" in https
+    assert f"Every {limits.certificate_check} s the service checks" in https
 
 
 def test_every_argument() -> None:

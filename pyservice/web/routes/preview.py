@@ -1,4 +1,4 @@
-"""The preview's routes: every template with every sample, and every report of one's own."""
+"""The routes of previews: every template with every sample, and the mail of each report."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -28,12 +28,12 @@ ViewQuery = Annotated[View, Query(description="How wide the page shows it")]
 
 @router.get("/favicon.ico", include_in_schema=False, status_code=204)
 def get_icon() -> None:
-    """Browsers ask for it; a 404 would only look like a fault."""
+    """Answer browsers, which request it; a 404 would look like a fault."""
 
 
 @router.get("/preview", summary="All templates and samples", response_class=Response)
 def get_index(service: ServiceDep, _caller: Viewer) -> Response:
-    """A page with a link to each."""
+    """Return a page with a link to each."""
     builds = [(name, samples.load(name).build) for name in samples.names()]
     return list_page(
         "Mail previews",
@@ -71,7 +71,7 @@ def get_sample(
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
-    """The mail that this build would send."""
+    """Return the mail of this build, made with this template."""
     mail = _sample_mail(template, sample, service)
     if part is not None:
         return mail_part(mail, part)
@@ -90,7 +90,7 @@ def get_report_preview(
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
-    """The bytes that were sent, or those that will be; of the digest that shows it, if one does."""
+    """Return the mail that was or will be sent: the digest, if a digest shows the build."""
     entry, _ = own_report(report_id, service, caller)
     if entry.digest_id not in {None, entry.id}:
         entry, _ = own_report(str(entry.digest_id), service, caller)
@@ -107,7 +107,7 @@ def _sample_mail(template: str, sample: str, service: Service) -> bytes:
     if template not in names:
         raise NotFoundError(f"There is no template of this name; there are: {', '.join(names)}.")
     try:
-        shown, at = _shown(template, sample)
+        content, at = _sample(template, sample)
     except KeyError:
         known = ", ".join(storms.names() if template == DIGEST else samples.names())
         raise NotFoundError(f"There is no sample of this name; there are: {known}.") from None
@@ -115,11 +115,11 @@ def _sample_mail(template: str, sample: str, service: Service) -> bytes:
     host = sender.address.rpartition("@")[2]
     date = datetime.fromtimestamp(at / 1000, UTC)
     addressing = Addressing(sender, _READER, f"<preview.{sample}@{host}>", date)
-    return compose(shown, addressing, service.renderer)
+    return compose(content, addressing, service.renderer)
 
 
-def _shown(template: str, sample: str) -> tuple[Report | Digest, int]:
-    """A sample, and when it was, in milliseconds since 1970."""
+def _sample(template: str, sample: str) -> tuple[Report | Digest, int]:
+    """Return a sample, and its time in milliseconds since 1970."""
     if template == DIGEST:
         digest = storms.load_digest(sample)
         return digest, digest.until

@@ -15,9 +15,9 @@ from pyservice.outbox.states import State
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients, resolve_recipients
 from pyservice.report.schema import Report
-from pyservice.web import problems
 from pyservice.web.dependencies import Sender, Service, ServiceDep, Viewer, own_report
-from pyservice.web.problems import read_body
+from pyservice.web.problems import problem_responses
+from pyservice.web.request_checks import read_body
 from pyservice.web.routes.report_models import (
     AcceptedReport,
     ReportPage,
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
     response_model=AcceptedReport,
     responses={
         200: {"model": AcceptedReport, "description": "The same report again: nothing is sent"},
-        **problems.described(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+        **problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
     },
     openapi_extra={
         "requestBody": {
@@ -137,7 +137,7 @@ def _record(service: Service, entry: QueuedReport, *, is_new: bool) -> None:
 @router.get(
     "/v1/reports/{report_id}",
     summary="How far a report's mail has come",
-    responses=problems.described(401, 403, 404),
+    responses=problem_responses(401, 403, 404),
 )
 def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> ReportStatus:
     """Return the state, Postfix' queue ID, the receipts and the history."""
@@ -148,7 +148,7 @@ def get_report(report_id: str, service: ServiceDep, caller: Viewer) -> ReportSta
 @router.get(
     "/v1/reports",
     summary="Your reports, the newest first",
-    responses=problems.described(401, 403, 422),
+    responses=problem_responses(401, 403, 422),
 )
 def list_reports(
     service: ServiceDep,
@@ -169,7 +169,7 @@ def list_reports(
 @router.post(
     "/v1/reports/{report_id}/retry",
     summary="Try a mail at once",
-    responses=problems.described(401, 403, 404, 409),
+    responses=problem_responses(401, 403, 404, 409),
 )
 def retry_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> ReportSummary:
     """Try a mail that waits or has failed; answer 409 in any other state."""
@@ -182,7 +182,7 @@ def retry_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender)
 @router.post(
     "/v1/reports/{report_id}/cancel",
     summary="Never send a mail",
-    responses=problems.described(401, 403, 404, 409),
+    responses=problem_responses(401, 403, 404, 409),
 )
 def cancel_report(report_id: str, service: ServiceDep, caller: Viewer, _: Sender) -> ReportSummary:
     """Cancel a mail that waits; answer 409 in any other state."""

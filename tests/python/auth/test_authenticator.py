@@ -130,7 +130,7 @@ class TestRights:
                 for _ in range(2):
                     assert post(client, report, **headers).status_code == 200
                 file.with_suffix(".away").rename(file)
-            told = [log for log in logs if log["event"] == "tokens.unreadable"]
+            told = [log for log in logs if log["event"] == "tokens.reload_failed"]
             assert len(told) == 2
             assert "No such file" in told[1]["reason"]
             assert "'ci': `job`: there is no such member" in told[0]["reason"]
@@ -265,12 +265,12 @@ class TestTrustedNetworks:
     def test_odd_peers(self, trusting: Settings, peer: str | None) -> None:
         """An address that is none is in no network."""
         with pytest.raises(PolicyError):
-            Authenticator(trusting).caller(None, peer)
+            Authenticator(trusting).authenticate(None, peer)
 
     def test_no_networks(self, settings: Settings, file: Path) -> None:
         """Without them a token is needed as ever."""
         tokens.new(file, "ci")
         with pytest.raises(UnauthorizedError):
-            Authenticator(settings.model_copy(update={"tokens_file": file})).caller(
+            Authenticator(settings.model_copy(update={"tokens_file": file})).authenticate(
                 None, "127.0.0.1"
             )

@@ -76,9 +76,9 @@ def test_a_digest_that_is_none(tmp_path: Path, text: str) -> None:
     ("member", "words"),
     [
         ('job = ["a"]', "`job`: there is no such member; there are: controller, jobs"),
-        ("jobs = 'team-a'", '`jobs`: it is a list, such as ["team-a"]'),
+        ("jobs = 'team-a'", '`jobs`: it must be a list, such as ["team-a"]'),
         ("jobs = []", "`jobs`: an empty list allows nothing"),
-        ("jobs = ['a//b']", "`jobs`: 'a//b' is no job's full name"),
+        ("jobs = ['a//b']", "`jobs`: 'a//b' is not a job's full name"),
         ("controller = 'ci'", "`controller`: it is not Jenkins' address"),
         ("recipient_domains = ['a b']", "`recipient_domains`: 'a b' is no domain"),
         ("rate = 'often'", "`rate`: 'often' is no rate, such as 100/hour"),
@@ -192,5 +192,5 @@ def test_a_token_that_is_not_there(tmp_path: Path) -> None:
     """Those that are there are named."""
     file = tmp_path / "tokens.toml"
     tokens.new(file, "a")
-    with pytest.raises(ConfigurationError, match="no token named 'b'; there are: a"):
+    with pytest.raises(ConfigurationError, match="no token named 'b'. It has: a"):
         tokens.remove(file, "b")

@@ -87,7 +87,7 @@ def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         service.write(default_to="a@x.org", allowed_domains=["example.org"])
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: "Setting `default_to` can't be used" in service.log.read_text())
-        assert len(service.events("settings.kept")) == 3
+        assert len(service.events("settings.reload_failed")) == 3
         assert service.post(report, 2).status_code == 403
 
         service.write()

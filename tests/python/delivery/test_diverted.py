@@ -196,8 +196,8 @@ def test_it_is_told_at_start(settings: Settings, rerouted: Settings, dry: Settin
     """A warning for each, and a figure; nothing where mails go their way."""
     for one, event, label in (
         (settings, None, {}),
-        (rerouted, "mail.goes_elsewhere", {"reroute_to": 1}),
-        (dry, "mail.goes_nowhere", {"dry_run": 1}),
+        (rerouted, "reroute.enabled", {"reroute_to": 1}),
+        (dry, "dry_run.enabled", {"dry_run": 1}),
     ):
         with capture_logs() as logs, serve(one) as client:
             scrape_when(client, "diverted", **label)
@@ -211,4 +211,4 @@ def test_it_is_told_after_a_change(settings: Settings, rerouted: Settings) -> No
         with capture_logs() as logs:
             change(client, rerouted)
         scrape_when(client, "diverted", reroute_to=1)
-    assert [log["to"] for log in logs if log["event"] == "mail.goes_elsewhere"] == [OPS]
+    assert [log["to"] for log in logs if log["event"] == "reroute.enabled"] == [OPS]

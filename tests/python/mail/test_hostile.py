@@ -26,7 +26,7 @@ from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.policy.recipients import Recipients, resolve_recipients
 from pyservice.report.schema import Report
-from pyservice.web.problems import MAX_BODY
+from pyservice.web.limits import HttpLimits
 from tests.builders.answers import problem
 from tests.python.conftest import Json, PostfixStandIn, post, settled
 from tests.strict_mail import OddMailError, decoded, dissect, mailbox
@@ -37,6 +37,7 @@ TAKEN = sorted(name for name, told in INDEX.items() if told["answer"] == 202)
 REFUSED = sorted(set(INDEX) - set(TAKEN))
 
 RENDERER = Renderer()
+MAX_BODY = HttpLimits().max_body
 SETTINGS = Settings(sender="Jenkins <jenkins@ci.example.com>")
 WHEN = datetime(2026, 11, 23, 18, 19, 17, tzinfo=UTC)
 MESSAGE_ID = "<notify-email.1@ci.example.com>"

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from pyservice import samples
 from pyservice.addresses import Mailbox
 from pyservice.config.settings import Settings
-from pyservice.policy.rate_limits import MailRateLimiter, group
+from pyservice.policy.rate_limits import MailRateLimiter, group_name
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Failure, Report
 from tests.python.conftest import Json, post, serve
@@ -79,9 +79,11 @@ def test_what_is_gathered_uses_up_nothing() -> None:
 
 def test_a_cause_across_jobs() -> None:
     """What fails for one reason is one group; what has no error is its job's."""
-    same = {group(of(job, error="no route to nexus"), PEOPLE, owner="ci") for job in ("a", "b")}
+    same = {
+        group_name(of(job, error="no route to nexus"), PEOPLE, owner="ci") for job in ("a", "b")
+    }
     assert len(same) == 1
-    apart = {group(of(job), PEOPLE, owner="ci") for job in ("a", "b")}
+    apart = {group_name(of(job), PEOPLE, owner="ci") for job in ("a", "b")}
     assert len(apart | same) == 3
 
 
@@ -97,14 +99,14 @@ def test_a_cause_across_jobs() -> None:
 )
 def test_other_readers_are_another_group(people: Recipients) -> None:
     """No digest shows one team's builds to another, nor a blind copy to the rest."""
-    assert group(of(), people, owner="ci") != group(of(), PEOPLE, owner="ci")
+    assert group_name(of(), people, owner="ci") != group_name(of(), PEOPLE, owner="ci")
 
 
 def test_the_same_readers() -> None:
     """Their names and their order make no difference; the owner does."""
     one, two = Recipients(to=(ADA, BOB)), Recipients(to=(BOB, replace(ADA, name="A.")))
-    assert group(of(), one, owner="ci") == group(of(), two, owner="ci")
-    assert group(of(), one, owner="ci") != group(of(), one, owner="other")
+    assert group_name(of(), one, owner="ci") == group_name(of(), two, owner="ci")
+    assert group_name(of(), one, owner="ci") != group_name(of(), one, owner="other")
 
 
 def test_other_rates() -> None:

@@ -17,10 +17,13 @@ from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
-from pyservice.web import readiness
-from pyservice.web.problems import MAX_BODY
+from pyservice.web.limits import HttpLimits, Limits
 from tests.builders.answers import problem
 from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+
+MAX_BODY = HttpLimits().max_body
+UNCACHED = Limits(http=HttpLimits(readiness_age=0.0))
+"""Each readiness check has a result of its own."""
 
 
 def test_accepted(client: TestClient, report: Json) -> None:
@@ -353,9 +356,8 @@ def test_ready(client: TestClient, settings: Settings) -> None:
 
 def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 says which of the two fails, and why."""
-    monkeypatch.setattr(readiness, "FRESH", 0)
     port = free_port()
-    with serve(settings.model_copy(update={"smtp_port": port})) as client:
+    with serve(settings.model_copy(update={"smtp_port": port}), UNCACHED) as client:
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.json() == {
@@ -371,11 +373,8 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-def test_a_damaged_outbox_is_not_ready(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, report: Json
-) -> None:
+def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None:
     """What is found in the background after the start is told; what still works goes on."""
-    monkeypatch.setattr(readiness, "FRESH", 0)
     with serve(settings) as client:
         post(client, report)
     file = Path(settings.outbox_url.removeprefix("sqlite:///"))
@@ -389,21 +388,19 @@ def test_a_damaged_outbox_is_not_ready(
     with file.open("r+b") as out:
         out.seek((page - 1) * size + 100)
         out.write(b"\xff" * (size - 100))
-    with serve(settings) as client:
+    with serve(settings, UNCACHED) as client:
         wait_for(lambda: client.get("/readyz").status_code == 503)
         told = client.get("/readyz").json()["checks"]
         assert told["outbox"].startswith(f"{file} is damaged: ")
         assert told["postfix"] == "ok"
 
 
-def test_who_asks_whether_it_is_ready_holds_up_nobody(
-    settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many ask at once, a silent Postfix is asked once, and reports are taken meanwhile."""
-    monkeypatch.setattr(readiness, "TIMEOUT", 1.0)
+def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> None:
+    """Many checks at once make one connection to a silent Postfix, and reports are accepted."""
+    limits = Limits(http=HttpLimits(greeting_time=1.0))
     with (
         socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
-        serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]})) as client,
+        serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]}), limits) as client,
         ThreadPoolExecutor(50) as pool,
     ):
         asked = [pool.submit(client.get, "/readyz") for _ in range(50)]

@@ -17,6 +17,7 @@ import trustme
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
+from pyservice.web.limits import HttpLimits
 from pyservice.web.tls import Certificate
 from tests.builders.connections import running
 from tests.python.conftest import Json, wait_for
@@ -121,18 +122,12 @@ def test_old_versions(authority: trustme.CA, files: tuple[Path, Path], settings:
     assert certificate.context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def test_renewal(
-    authority: trustme.CA,
-    files: tuple[Path, Path],
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_renewal(authority: trustme.CA, files: tuple[Path, Path], settings: Settings) -> None:
     """New files are used for new connections, without a restart; broken ones change nothing."""
-    monkeypatch.setattr("pyservice.web.server.EVERY", 0)
     first = issue(authority, files)
     certificate = Certificate(*files)
 
-    with running(settings, certificate) as port:
+    with running(settings, certificate, HttpLimits(certificate_check=0)) as port:
 
         def shown() -> str:
             return serial(ssl.get_server_certificate(("127.0.0.1", port)))
