@@ -192,5 +192,5 @@ def test_a_token_that_is_not_there(tmp_path: Path) -> None:
     """Those that are there are named."""
     file = tmp_path / "tokens.toml"
     tokens.new(file, "a")
-    with pytest.raises(ConfigurationError, match="no token named 'b'. It has: a"):
+    with pytest.raises(ConfigurationError, match=r"no token named 'b'\. It has: a"):
         tokens.remove(file, "b")
