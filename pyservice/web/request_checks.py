@@ -16,8 +16,8 @@ async def read_body(request: Request) -> bytes:
         SlowError: it did not arrive within `HttpLimits.body_time`.
         MediaTypeError: its media type isn't JSON, or it is compressed. A form on a foreign web page
             can't declare its body as JSON.
-        TooLargeError: it is larger than `HttpLimits.max_body`. The rest is read and dropped, up to 16
-            times that size, so that a caller which is still sending gets the answer.
+        TooLargeError: it is larger than `HttpLimits.max_body`. The rest is read and dropped, up to
+            16 times that size, so that a caller which is still sending gets the answer.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":

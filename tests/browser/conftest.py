@@ -37,7 +37,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
-    """The service on a free port; gives its address."""
+    """The address of a service on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -61,7 +61,7 @@ def service(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
+    """One browser for all tests."""
     with chromium() as started:
         yield started
 
@@ -75,14 +75,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass
 class Watched:
-    """A page, and what went wrong or went elsewhere on it."""
+    """A page, with its errors and its requests to other hosts."""
 
     page: Page
     base: str
     troubles: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> Page:
-        """Go to a path of the service, and wait until nothing moves."""
+        """Open a path of the service, and wait until the page is still."""
         self.page.on("console", lambda message: self.troubles.append(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("requestfailed", lambda request: self.troubles.append(request.url))
@@ -131,7 +131,7 @@ class Looks:
 
 @pytest.fixture
 def looks(browser: Browser, base: str) -> Iterator[Looks]:
-    """Pages; afterwards none of them had a trouble, and all are closed."""
+    """Opens pages; afterwards checks that none had an error, and closes all."""
     made = Looks(browser, base)
     yield made
     troubles = [trouble for watched in made.opened for trouble in watched.troubles]

@@ -1,4 +1,4 @@
-"""The mail as its reader sees it, on a desk and on a phone."""
+"""The mail as its reader sees it, on a desktop and on a phone."""
 
 from typing import Literal
 
@@ -29,12 +29,12 @@ def test_nothing_runs_off_the_screen(looks: Looks, sample: str, size: tuple[int,
     "sample", ["build/2-failure", "build/3-unstable", "build/4-fixed", "build/5-aborted", *DIGESTS]
 )
 def test_everybody_can_read_it(looks: Looks, sample: str, scheme: Literal["light", "dark"]) -> None:
-    """axe-core finds nothing amiss, contrast included, in light and in dark."""
+    """axe-core reports no violation, contrast included, in light and in dark."""
     page = looks.at(*PHONE, scheme, measured=True).open(f"/preview/{sample}?part=html")
     # Landmarks are a web page's; a mail is shown inside of one.
     options = {"rules": {"region": {"enabled": False}, "landmark-one-main": {"enabled": False}}}
-    found = Axe().run(page, options=options)
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page, options=options)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_the_reason_is_on_the_first_screen(looks: Looks) -> None:
@@ -82,7 +82,7 @@ def test_a_hostile_build_is_only_text(looks: Looks, base: str) -> None:
 
 
 def test_the_policy_holds_even_for_a_slip(looks: Looks) -> None:
-    """A picture and a script that somehow stood in a mail would neither load nor run."""
+    """A picture and a script in a mail would neither load nor run."""
     slip = "<img src='http://127.0.0.1:1/x.png'><script>alert(1)</script></body>"
     watched = looks.at(*DESK)
 

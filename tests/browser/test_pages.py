@@ -36,10 +36,10 @@ def test_a_template_author_finds_a_mail_and_its_parts(looks: Looks) -> None:
 
 @pytest.mark.parametrize("path", ["/preview", "/preview/build/2-failure"])
 def test_the_pages_are_for_everybody(looks: Looks, path: str) -> None:
-    """axe-core finds nothing amiss, and a phone shows all of the width."""
+    """axe-core reports no violation, and a phone shows the whole width."""
     page = looks.at(390, 844, measured=True).open(path)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

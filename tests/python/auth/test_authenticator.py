@@ -1,4 +1,4 @@
-"""authenticator.py and web/dependencies.py: who calls, and what they may do, asked of a service."""
+"""authenticator.py and web/dependencies.py: who calls, and what they may do, through a service."""
 
 import typing
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def bearer(file: Path, name: str = "ci", **rights: typing.Any) -> dict[str, str]
 
 
 def serve_to(peer: str, settings: Settings) -> TestClient:
-    """A service, and a client whose address is this."""
+    """A service, and a client with this address."""
     return TestClient(
         create_app(settings),
         base_url="http://127.0.0.1:8525",
@@ -44,18 +44,18 @@ class TestRights:
     """What a token's members do to its requests."""
 
     def test_a_report_outside(self, settings: Settings, file: Path, report: Json) -> None:
-        """403 names the member and says what the token may; nothing is stored."""
+        """403 names the member and the token's bounds; nothing is stored."""
         headers = bearer(file, jobs=["team-a"], recipient_domains=["example.com"])
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
             with capture_logs() as logs:
-                told = problem(post(client, report, **headers), 403)
+                refusal = problem(post(client, report, **headers), 403)
             assert [log["owner"] for log in logs if log["event"] == "request.refused"] == ["ci"]
-            assert [error["pointer"] for error in told["errors"]] == ["/build/job"]
-            assert "team-a" in told["detail"]
+            assert [error["pointer"] for error in refusal["errors"]] == ["/build/job"]
+            assert "team-a" in refusal["detail"]
             report["build"]["job"] = "team-a/checkout"
             report["mail"]["cc"] = ["eve@example.org"]
-            told = problem(post(client, report, **headers), 403)
-            assert [error["pointer"] for error in told["errors"]] == ["/mail/cc"]
+            refusal = problem(post(client, report, **headers), 403)
+            assert [error["pointer"] for error in refusal["errors"]] == ["/mail/cc"]
             assert client.get("/v1/reports", headers=headers).json()["reports"] == []
             del report["mail"]["cc"]
             assert post(client, report, **headers).status_code == 202
@@ -68,16 +68,16 @@ class TestRights:
             problem(post(client, report, **headers), 403)
 
     def test_default_recipients(self, settings: Settings, file: Path, report: Json) -> None:
-        """They are bounded as those that a report names."""
+        """The token's bounds hold for the default recipients, too."""
         headers = bearer(file, recipient_domains=["example.org"])
         update = {"tokens_file": file, "default_to": "team@example.com"}
         with serve(settings.model_copy(update=update)) as client:
-            told = problem(post(client, report | {"mail": {}}, **headers), 403)
-        assert told["errors"][0]["pointer"] == "/mail/to"
+            refusal = problem(post(client, report | {"mail": {}}, **headers), 403)
+        assert refusal["errors"][0]["pointer"] == "/mail/to"
 
     @pytest.mark.parametrize("act", ["send", "see", "scrape"])
     def test_may(self, settings: Settings, file: Path, report: Json, act: str) -> None:
-        """Each right opens its own routes, and no other."""
+        """Each permission opens its own routes, and no others."""
         headers = bearer(file, may=[act])
         calls = {
             "send": ["POST /v1/reports"],
@@ -99,7 +99,7 @@ class TestRights:
                 problem(client.post(path, headers=headers), 403)
 
     def test_a_right_that_changes(self, settings: Settings, file: Path, report: Json) -> None:
-        """It takes effect with the next request, for what the token sees of its past, too."""
+        """A changed permission holds from the next request on, for earlier reports, too."""
         headers = bearer(file)
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
             client.headers.update(headers)
@@ -117,7 +117,7 @@ class TestRights:
             assert len(client.get("/v1/reports").json()["reports"]) == 1
 
     def test_a_file_that_breaks(self, settings: Settings, file: Path, report: Json) -> None:
-        """What was known stays, with its bounds, and the log tells why, once."""
+        """The known tokens stay, with their bounds, and the reason is logged once."""
         headers = bearer(file, jobs=["shop"])
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
             whole = file.read_text()
@@ -130,10 +130,10 @@ class TestRights:
                 for _ in range(2):
                     assert post(client, report, **headers).status_code == 200
                 file.with_suffix(".away").rename(file)
-            told = [log for log in logs if log["event"] == "tokens.reload_failed"]
-            assert len(told) == 2
-            assert "No such file" in told[1]["reason"]
-            assert "'ci': `job`: there is no such member" in told[0]["reason"]
+            events = [log for log in logs if log["event"] == "tokens.reload_failed"]
+            assert len(events) == 2
+            assert "No such file" in events[1]["reason"]
+            assert "'ci': `job`: there is no such member" in events[0]["reason"]
             file.write_text(whole.replace("shop", "team-b"))
             assert post(client, other, **headers).status_code == 202
 
@@ -142,7 +142,7 @@ class TestRate:
     """How many reports a token may send."""
 
     def test_over_it(self, settings: Settings, file: Path, report: Json) -> None:
-        """429 with Retry-After, and nothing stored; what is known already doesn't count."""
+        """429 with Retry-After, and nothing is stored; a repeated report isn't counted."""
         headers = bearer(file, rate="2/hour")
         free = bearer(file, "free")
 
@@ -160,8 +160,8 @@ class TestRate:
             problem(post(client, build(2) | {"colour": 1}, **headers), 422)
             assert post(client, build(2), **headers).status_code == 202
             refused = post(client, build(3), **headers)
-            told = problem(refused, 429)
-            assert "at most 2 reports per hour" in told["detail"]
+            refusal = problem(refused, 429)
+            assert "at most 2 reports per hour" in refusal["detail"]
             assert 3500 < int(refused.headers["retry-after"]) <= 3540
             assert post(client, build(2), **headers).status_code == 200
             assert post(client, build(3), **free).status_code == 202
@@ -173,7 +173,7 @@ class TestRate:
         assert 'notify_email_requests_refused_total{status="429"} 2.0' in metrics
 
     def test_a_key(self, settings: Settings, file: Path, report: Json) -> None:
-        """A call with a key is known by it."""
+        """A repeated call is recognized by its key."""
         headers = bearer(file, rate="1/day")
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
             assert post(client, report, idempotency_key="k", **headers).status_code == 202
@@ -181,7 +181,7 @@ class TestRate:
             problem(post(client, report, **headers), 429)
 
     def test_at_the_same_moment(self, settings: Settings, file: Path, report: Json) -> None:
-        """However many call at once, no more than the rate are taken."""
+        """However many call at once, no more reports than the rate are accepted."""
         headers = bearer(file, rate="5/hour")
         builds = [report | {"build": report["build"] | {"number": n}} for n in range(1, 31)]
         with (
@@ -194,7 +194,7 @@ class TestRate:
 
 
 class TestTrustedNetworks:
-    """Callers without a token, known by where they are."""
+    """Callers without a token, known by their network."""
 
     @pytest.fixture
     def trusting(self, settings: Settings) -> Settings:
@@ -205,16 +205,16 @@ class TestTrustedNetworks:
 
     @pytest.mark.parametrize("peer", ["172.17.0.5", "::ffff:172.17.0.5", "fd00:1::7"])
     def test_they_may_send(self, trusting: Settings, report: Json, peer: str) -> None:
-        """And nothing else: neither see what they sent nor anything of others."""
+        """They may send, and may not even see what they sent."""
         with serve_to(peer, trusting) as client:
             answer = post(client, report)
             assert answer.status_code == 202
             assert post(client, report).status_code == 200
             path = answer.json()["status_url"]
             for ask in (path, answer.json()["preview_url"], "/v1/reports", "/metrics", "/preview"):
-                told = problem(client.get(ask), 403)
-                assert "may send reports and nothing else" in told["detail"]
-                assert "notify-email token new" in told["detail"]
+                refusal = problem(client.get(ask), 403)
+                assert "may send reports and nothing else" in refusal["detail"]
+                assert "notify-email token new" in refusal["detail"]
             for act in ("retry", "cancel"):
                 problem(client.post(f"{path}/{act}"), 403)
             assert client.get("/healthz").status_code == 200
@@ -222,15 +222,15 @@ class TestTrustedNetworks:
 
     @pytest.mark.parametrize("peer", ["172.18.0.5", "192.0.2.7", "fd00:2::7", "testclient"])
     def test_others_may_not(self, trusting: Settings, report: Json, peer: str) -> None:
-        """403 says where they come from, whatever a header says of it."""
+        """403 names the address of the connection, whatever a header says."""
         with serve_to(peer, trusting) as client:
             for headers in ({}, {"x_forwarded_for": "172.17.0.5", "forwarded": "for=172.17.0.5"}):
-                told = problem(post(client, report, **headers), 403)
-                assert f"{peer} is in none of TRUSTED_NETWORKS" in told["detail"]
+                refusal = problem(post(client, report, **headers), 403)
+                assert f"{peer} is in none of TRUSTED_NETWORKS" in refusal["detail"]
             problem(client.get("/v1/reports"), 403)
 
     def test_loopback(self, trusting: Settings, report: Json) -> None:
-        """This machine keeps all its rights where there are no tokens."""
+        """If there are no tokens, this machine may do everything."""
         for peer in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
             with serve_to(peer, trusting) as client:
                 answer = post(client, report).json()
@@ -238,7 +238,7 @@ class TestTrustedNetworks:
                 assert client.get("/metrics").status_code == 200
 
     def test_with_tokens(self, trusting: Settings, file: Path, report: Json) -> None:
-        """A token gives them its own rights; a wrong one is refused, and strangers need one."""
+        """A token gives its permissions; a wrong token is refused, and other networks need one."""
         headers = bearer(file)
         both = trusting.model_copy(update={"tokens_file": file})
         with serve_to("172.17.0.5", both) as client:
@@ -255,7 +255,7 @@ class TestTrustedNetworks:
                 assert post(client, report, **headers).status_code == 200
 
     def test_foreign_hosts(self, trusting: Settings, file: Path, report: Json) -> None:
-        """A page in a browser of the network, whose name points here, sends nothing."""
+        """A web page in the network, whose name resolves to the service, can't send."""
         tokens.new(file, "ci")
         for settings in (trusting, trusting.model_copy(update={"tokens_file": file})):
             with serve_to("172.17.0.5", settings) as client:
@@ -263,12 +263,12 @@ class TestTrustedNetworks:
 
     @pytest.mark.parametrize("peer", [None, "", "unix", "fe80::1%eth0", "1.2.3.4:5"])
     def test_odd_peers(self, trusting: Settings, peer: str | None) -> None:
-        """An address that is none is in no network."""
+        """Something that isn't an IP address is in no network."""
         with pytest.raises(PolicyError):
             Authenticator(trusting).authenticate(None, peer)
 
     def test_no_networks(self, settings: Settings, file: Path) -> None:
-        """Without them a token is needed as ever."""
+        """Without trusted networks every caller needs a token."""
         tokens.new(file, "ci")
         with pytest.raises(UnauthorizedError):
             Authenticator(settings.model_copy(update={"tokens_file": file})).authenticate(

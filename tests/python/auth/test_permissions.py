@@ -1,4 +1,4 @@
-"""permissions.py: what a token is bound to; each bound on both of its sides."""
+"""permissions.py: each bound of a token, on both of its sides."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ def report(**build: Any) -> Report:
 
 
 def people(**addresses: str) -> Recipients:
-    """One address of each kind that is named."""
+    """Recipients with one address in each field that is named."""
     return Recipients(**{kind: (Mailbox("", address),) for kind, address in addresses.items()})
 
 
 def refused(rights: dict[str, Any], build: Report, envelope: Recipients) -> PolicyError | None:
-    """Why these rights forbid a report; None: they don't."""
+    """Return why these permissions forbid a report; None: they allow it."""
     try:
         Permissions.model_validate(rights).check(build, envelope, SENDER)
     except PolicyError as error:
@@ -34,7 +34,7 @@ def refused(rights: dict[str, Any], build: Report, envelope: Recipients) -> Poli
 
 
 def test_no_bounds() -> None:
-    """A token without members may do all that the settings allow."""
+    """A token without bounds may do all that the settings allow."""
     rights = Permissions()
     for act in ("send", "see", "scrape"):
         rights.require(act)
@@ -62,7 +62,7 @@ def test_no_bounds() -> None:
     ],
 )
 def test_jobs(job: str, allowed: bool) -> None:
-    """A folder stands for all that is in it, and for nothing whose name merely begins so."""
+    """A folder stands for everything in it, and not for other names that begin with it."""
     error = refused({"jobs": ["team-a", "lib/one/"]}, report(job=job), people())
     assert (error is None) == allowed
     if error:
@@ -95,7 +95,7 @@ def test_jobs(job: str, allowed: bool) -> None:
     ],
 )
 def test_controller(url: str | None, allowed: bool) -> None:
-    """A build's link lies below the controller's, however it is written."""
+    """A build's URL must be below the controller's, however it is written."""
     error = refused({"controller": "https://ci.example.com/jenkins/"}, report(url=url), people())
     assert (error is None) == allowed
     if error:
@@ -105,7 +105,7 @@ def test_controller(url: str | None, allowed: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["to", "cc", "bcc"])
 def test_recipient_domains(kind: str) -> None:
-    """Nobody outside of them, in whatever member; domains below them are within."""
+    """Recipients must be within the domains or their subdomains, in each member."""
     bound = {"recipient_domains": ["Example.com"]}
     for address in ("ada@example.com", "ada@team.example.com"):
         assert refused(bound, report(), people(**{kind: address})) is None
@@ -116,7 +116,7 @@ def test_recipient_domains(kind: str) -> None:
 
 
 def test_sender_domains() -> None:
-    """Replies go to them only, and a service whose SENDER is outside sends nothing for it."""
+    """Reply-To and the service's SENDER must be within the domains."""
     bound = {"sender_domains": ["example.com"]}
     assert refused(bound, report(), people(reply_to="team@example.com")) is None
     error = refused(bound, report(), people(reply_to="team@example.org"))
@@ -129,7 +129,7 @@ def test_sender_domains() -> None:
 
 
 def test_all_that_is_wrong_is_named() -> None:
-    """One answer tells every bound that is passed."""
+    """One answer names every bound that the report is outside of."""
     rights = {
         "controller": "https://ci.example.com",
         "jobs": ["team-b"],
@@ -147,12 +147,12 @@ def test_all_that_is_wrong_is_named() -> None:
 
 
 def test_acts() -> None:
-    """What it may not do is told with what it may."""
+    """The refusal of an act says what the token may do."""
     with pytest.raises(PolicyError, match=r"may read /metrics, and not send reports\."):
         Permissions(may=("scrape",)).require("send")
 
 
 @pytest.mark.parametrize("rate", ["100/hour", "10 per 5 minutes", "1/second"])
 def test_rates(rate: str) -> None:
-    """They are written as `limits` reads them."""
+    """Rates are in the notation of `limits`."""
     assert Permissions(rate=rate).limit is not None

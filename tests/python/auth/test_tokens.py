@@ -1,4 +1,4 @@
-"""tokens.py: files that can't be used are told, and never meet a request."""
+"""tokens.py: reading and changing the tokens file, and files that can't be used."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DIGEST = "36a80f762ba0168c33b90875ac35c990ef40384f01d786f8c81a40f3c4980884"
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process, for now no longer root's, may not enter."""
+    """A folder that this process may not enter; for this test it isn't root's."""
     folder = tmp_path / "locked"
     folder.mkdir(0)
     privileged = os.geteuid() == 0
@@ -28,7 +28,7 @@ def locked(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_folder_that_may_not_be_entered(locked: Path) -> None:
-    """It is a sentence for the service and for `token new`."""
+    """A missing file is an error in one sentence, for the service and for `token new`."""
     with pytest.raises(ConfigurationError, match="Permission denied"):
         Tokens(locked / "tokens")
     with pytest.raises(ConfigurationError, match="Permission denied"):
@@ -36,7 +36,7 @@ def test_a_folder_that_may_not_be_entered(locked: Path) -> None:
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
-    """It is a sentence, too."""
+    """An unreadable file is an error in one sentence, too."""
     with pytest.raises(ConfigurationError, match="too long"):
         Tokens(tmp_path / ("x" * 300))
     with pytest.raises(ConfigurationError, match="too long"):
@@ -88,7 +88,7 @@ def test_a_digest_that_is_none(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_a_member_that_is_wrong(tmp_path: Path, member: str, words: str) -> None:
-    """The file, the token, the member and the cure are named."""
+    """The error names the file, the token, the member and what to do."""
     file = tmp_path / "tokens.toml"
     file.write_text(f"[tokens.ci]\nsha256 = '{DIGEST}'\n{member}\n")
     with pytest.raises(ConfigurationError) as caught:
@@ -98,7 +98,7 @@ def test_a_member_that_is_wrong(tmp_path: Path, member: str, words: str) -> None
 
 
 def test_a_present_file(tmp_path: Path) -> None:
-    """A table with a digest alone, or with its day, is a token with all rights."""
+    """A table with nothing but a SHA-256, or a SHA-256 and its day, is a token without bounds."""
     file = tmp_path / "tokens.toml"
     file.write_text(f"[tokens.ci]\nsha256 = '{DIGEST}'\n")
     assert tokens.read(file)["ci"].rights() == {}
@@ -106,7 +106,7 @@ def test_a_present_file(tmp_path: Path) -> None:
 
 
 def test_rights_are_written_and_read(tmp_path: Path) -> None:
-    """What `new` is given is what the file says, whatever is in a job's name."""
+    """The file has the permissions that `new` got, whatever is in a job's name."""
     file = tmp_path / "tokens.toml"
     given = {
         "controller": "https://ci.example.com",
@@ -122,7 +122,7 @@ def test_rights_are_written_and_read(tmp_path: Path) -> None:
 
 
 def test_new_after_a_line_without_an_end(tmp_path: Path) -> None:
-    """It begins a line of its own."""
+    """A new token begins on a line of its own."""
     file = tmp_path / "tokens.toml"
     file.write_text(f"[tokens.ci]\nsha256 = '{DIGEST}' # mine")
     tokens.new(file, "new")
@@ -138,7 +138,7 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_remove(tmp_path: Path, name: str) -> None:
-    """All else stays byte by byte: comments, empty lines, line ends, even the mode."""
+    """Every other byte stays: comments, empty lines, line ends; so does the file's mode."""
     file = tmp_path / "tokens.toml"
     parts = ["# Ours: ä\n", "\n# the first\n", TABLES["a"], "\n# the second\n", TABLES["b"]]
     parts += ["\n\n# the third\n", TABLES["c"], "# the end"]
@@ -149,11 +149,11 @@ def test_remove(tmp_path: Path, name: str) -> None:
     left = "".join(part for part in parts if part != TABLES[name])
     assert file.read_bytes().decode() == left
     assert (file.stat().st_mode & 0o777, file.stat().st_ino) == (0o640, inode)
-    assert list(tokens.read(file)) == [one for one in TABLES if one != name]
+    assert list(tokens.read(file)) == [table for table in TABLES if table != name]
 
 
 def test_new_and_remove(tmp_path: Path) -> None:
-    """They undo each other, in any order."""
+    """Adding and removing tokens undo each other, in any order."""
     file = tmp_path / "tokens.toml"
     tokens.new(file, "a")
     alone = file.read_bytes()
@@ -179,7 +179,7 @@ def test_new_and_remove(tmp_path: Path) -> None:
     ],
 )
 def test_a_token_that_only_a_person_can_remove(tmp_path: Path, text: str) -> None:
-    """It is a sentence, and nothing is written."""
+    """The error is one sentence, and nothing is written."""
     file = tmp_path / "tokens.toml"
     file.write_text(text)
     assert list(tokens.read(file)) == ["ci"]
@@ -189,7 +189,7 @@ def test_a_token_that_only_a_person_can_remove(tmp_path: Path, text: str) -> Non
 
 
 def test_a_token_that_is_not_there(tmp_path: Path) -> None:
-    """Those that are there are named."""
+    """The error names the tokens that exist."""
     file = tmp_path / "tokens.toml"
     tokens.new(file, "a")
     with pytest.raises(ConfigurationError, match=r"no token named 'b'\. It has: a"):

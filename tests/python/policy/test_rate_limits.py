@@ -1,4 +1,4 @@
-"""rate_limits.py: which reports are too many, and which may be in one mail."""
+"""rate_limits.py: which reports are over a rate, and which may share a digest."""
 
 from dataclasses import replace
 
@@ -26,59 +26,59 @@ def of(job: str = "shop/checkout", *, error: str | None = None) -> Report:
 
 
 def passed(
-    storms: MailRateLimiter, times: int, report: Report = REPORT, people: Recipients = PEOPLE
+    limiter: MailRateLimiter, times: int, report: Report = REPORT, people: Recipients = PEOPLE
 ) -> int:
-    """How many of so many reports are sent one by one."""
-    return sum(storms.decide(report, people, owner="ci") is None for _ in range(times))
+    """Return how many of so many reports get a mail of their own."""
+    return sum(limiter.decide(report, people, owner="ci") is None for _ in range(times))
 
 
 def test_off() -> None:
-    """Without a rate nothing is too much."""
+    """Without a rate each report gets a mail of its own."""
     assert passed(MailRateLimiter((), 300), 1000) == 1000
 
 
 @pytest.mark.parametrize("rate", ["job=10/hour", "recipient=10/hour", "all=10/hour"])
 def test_a_rate(rate: str) -> None:
-    """So many pass; the next one is gathered, and told which rate it is over."""
+    """Reports up to the rate pass; the next has a group, which names the rate."""
     with time_machine.travel(NOON, tick=False):
-        storms = MailRateLimiter((rate,), 300)
-        assert passed(storms, 50) == 10
-        found = storms.decide(REPORT, PEOPLE, owner="ci")
-    assert found is not None
-    assert found.limit == rate
-    assert found.next_attempt_at == pytest.approx(1795608000 + 300)
+        limiter = MailRateLimiter((rate,), 300)
+        assert passed(limiter, 50) == 10
+        group = limiter.decide(REPORT, PEOPLE, owner="ci")
+    assert group is not None
+    assert group.limit == rate
+    assert group.next_attempt_at == pytest.approx(1795608000 + 300)
 
 
 def test_time_goes_by() -> None:
-    """Later there is room again."""
-    storms = MailRateLimiter(("job=10/hour",), 300)
+    """When the time is over, reports pass again."""
+    limiter = MailRateLimiter(("job=10/hour",), 300)
     with time_machine.travel(NOON, tick=False) as clock:
-        assert passed(storms, 50) == 10
+        assert passed(limiter, 50) == 10
         clock.shift(7200)
-        assert passed(storms, 50) == 10
+        assert passed(limiter, 50) == 10
 
 
 def test_each_has_its_own() -> None:
-    """Jobs, recipients and owners are counted apart."""
+    """Jobs, recipients and owners are counted separately."""
     with time_machine.travel(NOON, tick=False):
-        storms = MailRateLimiter(("job=2/hour", "recipient=3/hour"), 300)
-        assert passed(storms, 5, of("a")) == 2
-        assert passed(storms, 5, of("b")) == 1
-        assert passed(storms, 5, of("b"), Recipients(to=(BOB,))) == 1
-        assert passed(storms, 5, of("c"), Recipients(to=(BOB,), bcc=(ADA,))) == 0
-        assert storms.decide(of("a"), Recipients(to=(BOB,)), owner="other") is None
+        limiter = MailRateLimiter(("job=2/hour", "recipient=3/hour"), 300)
+        assert passed(limiter, 5, of("a")) == 2
+        assert passed(limiter, 5, of("b")) == 1
+        assert passed(limiter, 5, of("b"), Recipients(to=(BOB,))) == 1
+        assert passed(limiter, 5, of("c"), Recipients(to=(BOB,), bcc=(ADA,))) == 0
+        assert limiter.decide(of("a"), Recipients(to=(BOB,)), owner="other") is None
 
 
 def test_what_is_gathered_uses_up_nothing() -> None:
-    """One job's storm takes no other job's share of the whole."""
+    """Many reports of a job use up nothing of the rate of all."""
     with time_machine.travel(NOON, tick=False):
-        storms = MailRateLimiter(("job=2/hour", "all=4/hour"), 300)
-        assert passed(storms, 100, of("a")) == 2
-        assert passed(storms, 100, of("b")) == 2
+        limiter = MailRateLimiter(("job=2/hour", "all=4/hour"), 300)
+        assert passed(limiter, 100, of("a")) == 2
+        assert passed(limiter, 100, of("b")) == 2
 
 
 def test_a_cause_across_jobs() -> None:
-    """What fails for one reason is one group; what has no error is its job's."""
+    """Reports with the same error have one group; without an error a job has a group."""
     same = {
         group_name(of(job, error="no route to nexus"), PEOPLE, owner="ci") for job in ("a", "b")
     }
@@ -103,25 +103,25 @@ def test_other_readers_are_another_group(people: Recipients) -> None:
 
 
 def test_the_same_readers() -> None:
-    """Their names and their order make no difference; the owner does."""
-    one, two = Recipients(to=(ADA, BOB)), Recipients(to=(BOB, replace(ADA, name="A.")))
-    assert group_name(of(), one, owner="ci") == group_name(of(), two, owner="ci")
-    assert group_name(of(), one, owner="ci") != group_name(of(), one, owner="other")
+    """Names and order of recipients make no difference; the owner does."""
+    first, second = Recipients(to=(ADA, BOB)), Recipients(to=(BOB, replace(ADA, name="A.")))
+    assert group_name(of(), first, owner="ci") == group_name(of(), second, owner="ci")
+    assert group_name(of(), first, owner="ci") != group_name(of(), first, owner="other")
 
 
 def test_other_rates() -> None:
-    """They count from the change on; what was counted for a rate that stays is kept."""
+    """New rates count from the change on; a rate that stays keeps its counts."""
     with time_machine.travel(NOON, tick=False):
-        storms = MailRateLimiter((), 300)
-        assert passed(storms, 5) == 5
-        storms.use(("job=2/hour",), 300)
-        assert passed(storms, 5) == 2
-        storms.use(("job=2/hour", "all=100/hour"), 60)
-        found = storms.decide(REPORT, PEOPLE, owner="ci")
-        assert found is not None
-        assert found.next_attempt_at == pytest.approx(1795608000 + 60)
-        storms.use((), 300)
-        assert passed(storms, 5) == 5
+        limiter = MailRateLimiter((), 300)
+        assert passed(limiter, 5) == 5
+        limiter.use(("job=2/hour",), 300)
+        assert passed(limiter, 5) == 2
+        limiter.use(("job=2/hour", "all=100/hour"), 60)
+        group = limiter.decide(REPORT, PEOPLE, owner="ci")
+        assert group is not None
+        assert group.next_attempt_at == pytest.approx(1795608000 + 60)
+        limiter.use((), 300)
+        assert passed(limiter, 5) == 5
 
 
 def test_a_repeated_call_is_not_counted(settings: Settings, report: Json) -> None:

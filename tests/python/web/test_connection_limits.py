@@ -28,7 +28,7 @@ def port(settings: Settings) -> Iterator[int]:
 
 
 def trickle(connection: socket.socket, data: bytes, enough: Callable[[], bool]) -> None:
-    """Send a byte every now and then, until the other side has had enough."""
+    """Send a byte every 50 ms, until `enough` is true or the connection is closed."""
     for number in range(len(data)):
         if enough():
             return
@@ -53,7 +53,7 @@ def trickling(connection: socket.socket, data: bytes) -> Iterator[None]:
 
 
 def test_a_header_that_trickles(port: int) -> None:
-    """408 after the limit, however steadily it comes."""
+    """A header that comes slowly is answered 408 after the limit."""
     began = time.monotonic()
     with connect(port) as connection, trickling(connection, b"GET / HTTP/1.1\r\nX: " + b"x" * 999):
         assert "header did not arrive within 1 s" in problem(connection, 408)["detail"]
@@ -61,7 +61,7 @@ def test_a_header_that_trickles(port: int) -> None:
 
 
 def test_a_second_header_that_trickles(port: int) -> None:
-    """A connection that has served a request is no better."""
+    """The limit holds for each header of a connection."""
     with connect(port) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
@@ -73,7 +73,7 @@ def test_a_second_header_that_trickles(port: int) -> None:
 
 
 def test_silence(port: int) -> None:
-    """Who says nothing is told nothing, and is gone after the limit."""
+    """A connection without data is closed after the limit, without an answer."""
     began = time.monotonic()
     with connect(port) as connection:
         assert connection.recv(1) == b""
@@ -82,7 +82,7 @@ def test_silence(port: int) -> None:
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 5000", b"Transfer-Encoding: chunked"])
 def test_a_body_that_trickles(port: int, framing: bytes) -> None:
-    """408 after the limit, however it is framed."""
+    """A body that comes slowly is answered 408 after the limit, however it is framed."""
     began = time.monotonic()
     body = b"1\r\n \r\n" * 500 if b"chunked" in framing else b" " * 5000
     with connect(port) as connection:
@@ -95,7 +95,7 @@ def test_a_body_that_trickles(port: int, framing: bytes) -> None:
 
 
 def test_a_body_that_is_shorter_than_it_said(port: int) -> None:
-    """408 to who waits; nobody is told where the connection ends before its body does."""
+    """A caller that waits gets 408; a connection that ends before its body gets no answer."""
     with connect(port) as connection:
         connection.sendall(POST + b"Content-Length: 100\r\n\r\n{}")
         problem(connection, 408)
@@ -106,7 +106,7 @@ def test_a_body_that_is_shorter_than_it_said(port: int) -> None:
 
 
 def test_a_body_that_nobody_reads(port: int) -> None:
-    """An early answer gives nobody an endless connection: it ends soon after the body's time."""
+    """A connection with an early answer ends soon after the body's time."""
     with connect(port) as connection:
         request = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
         connection.sendall(request)
@@ -117,7 +117,7 @@ def test_a_body_that_nobody_reads(port: int) -> None:
 
 
 def test_chunks_without_end(port: int) -> None:
-    """413 when there is too much of it, and the rest is not waited for."""
+    """A chunked body over the limit is answered 413, and the server doesn't wait for the rest."""
     with capture_logs() as logs, connect(port) as connection:
         connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         sent, chunk = 0, b"10000\r\n" + b" " * 0x10000 + b"\r\n"
@@ -135,7 +135,7 @@ def test_chunks_without_end(port: int) -> None:
 @pytest.mark.parametrize("is_whole", [True, False])
 @pytest.mark.parametrize("size", [40 * 1024, 100 * 1024])
 def test_a_huge_header(port: int, size: int, is_whole: bool) -> None:
-    """431, whether it comes at once or line by line."""
+    """A header over the limit is answered 431, whether it comes at once or line by line."""
     lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(size // 1000))
     with connect(port) as connection:
         try:
@@ -154,7 +154,7 @@ def test_a_huge_header(port: int, size: int, is_whole: bool) -> None:
 
 
 def test_a_header_of_an_allowed_size(port: int) -> None:
-    """30 KiB are read."""
+    """A header of 30 KiB is accepted."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     client.request("GET", "/healthz", headers={f"X-{n}": "x" * 1000 for n in range(30)})
     assert client.getresponse().status == 200
@@ -174,7 +174,7 @@ def test_a_header_of_an_allowed_size(port: int) -> None:
     ],
 )
 def test_no_http(port: int, request_: bytes, status: int) -> None:
-    """It is a problem as every other, with what is wrong."""
+    """Data that is no HTTP is answered with problem+json, which says what is wrong."""
     with connect(port) as connection:
         connection.sendall(request_)
         assert "no valid HTTP request" in problem(connection, status)["detail"]
@@ -199,7 +199,7 @@ def test_an_answer_that_nobody_reads(port: int, pages: int) -> None:
 
 
 def test_refusals_are_counted(port: int) -> None:
-    """Also those that no route has seen."""
+    """Requests that are refused before they reach a route are counted, too."""
     with connect(port) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         problem(connection, 400)
@@ -211,7 +211,7 @@ def test_refusals_are_counted(port: int) -> None:
 
 
 def test_forwarded_addresses(settings: Settings) -> None:
-    """A caller's address is the connection's, whatever its headers say."""
+    """A caller's address is that of its connection, whatever its headers say."""
     trusting = Settings.model_validate(settings.model_dump() | {"trusted_networks": "192.0.2.0/24"})
     with running(trusting) as port:
         for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
@@ -224,7 +224,7 @@ def test_forwarded_addresses(settings: Settings) -> None:
 
 @pytest.fixture
 def descriptors() -> Iterator[None]:
-    """Server and clients are one process here, and need twice as many."""
+    """Server and clients are one process here, which needs twice as many descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
     yield

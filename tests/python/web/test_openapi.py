@@ -1,4 +1,4 @@
-"""The API as its OpenAPI document tells it, held against the service by schemathesis."""
+"""schemathesis tests the service against its OpenAPI document."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from tests.python.conftest import listening
 
 
 def test_the_document_is_true(settings: Settings, tmp_path: Path) -> None:
-    """Whatever is sent, it answers with a status, a type and a body that the document names."""
+    """Every answer has a status, a type and a body that the document describes."""
     file = tmp_path / "tokens.toml"
     token = tokens.new(file, "ci")
     update = {"tokens_file": file, "default_to": "ada@example.com"}

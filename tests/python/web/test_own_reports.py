@@ -20,14 +20,14 @@ from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wa
 
 @pytest.fixture
 def held(database_url: str, settings: Settings, postfix: PostfixStandIn) -> Iterator[TestClient]:
-    """A service, on either kind of database, whose Postfix takes nothing yet."""
+    """A service, on each kind of database, whose Postfix defers everything."""
     postfix.data = ["451 4.3.0 later"] * 20
     with serve(settings.model_copy(update={"database_url": database_url})) as client:
         yield client
 
 
 def test_states() -> None:
-    """The API knows those that there are."""
+    """The API's states are those of the outbox."""
     states = "received queued sending accepted relayed deferred bounced failed cancelled skipped"
     schema = ReportSummary.model_json_schema()["$defs"]["State"]
     assert schema["enum"] == [*states.split(), "digested"]
@@ -36,18 +36,18 @@ def test_states() -> None:
 def test_pages(held: TestClient, report: Json) -> None:
     """The newest come first; `next` leads on until there is no more."""
     ids = [post(held, build(report, number)).json()["id"] for number in range(1, 6)]
-    found: list[str] = []
+    listed: list[str] = []
     after: Json = {}
     while True:
         page = held.get("/v1/reports", params={"limit": 2, **after}).json()
-        found += [one["id"] for one in page["reports"]]
+        listed += [summary["id"] for summary in page["reports"]]
         if page["next"] is None:
             break
         after = {"after": page["next"]}
-    assert found == ids[::-1]
-    [one] = held.get("/v1/reports?limit=1").json()["reports"]
-    assert (one["job"], one["number"], one["result"]) == ("shop/checkout", 5, "FAILURE")
-    assert held.get(one["status_url"]).json()["id"] == ids[-1]
+    assert listed == ids[::-1]
+    [newest] = held.get("/v1/reports?limit=1").json()["reports"]
+    assert (newest["job"], newest["number"], newest["result"]) == ("shop/checkout", 5, "FAILURE")
+    assert held.get(newest["status_url"]).json()["id"] == ids[-1]
     assert held.get("/v1/reports?state=failed").json() == {"reports": [], "next": None}
 
 
@@ -55,9 +55,9 @@ def test_pages(held: TestClient, report: Json) -> None:
     "query", ["limit=0", "limit=201", "limit=x", "state=lost", "after=none", "after=%00"]
 )
 def test_wrong_parameters(held: TestClient, query: str) -> None:
-    """422 names what is wrong."""
-    told = problem(held.get(f"/v1/reports?{query}"), 422)
-    assert query.partition("=")[0] in told["detail"]
+    """A wrong parameter is answered 422 with its name."""
+    refusal = problem(held.get(f"/v1/reports?{query}"), 422)
+    assert query.partition("=")[0] in refusal["detail"]
 
 
 def test_retry(held: TestClient, postfix: PostfixStandIn, report: Json) -> None:
@@ -73,7 +73,7 @@ def test_retry(held: TestClient, postfix: PostfixStandIn, report: Json) -> None:
 
 
 def test_retry_of_what_failed(held: TestClient, postfix: PostfixStandIn, report: Json) -> None:
-    """It goes to all its recipients, since nobody got it."""
+    """A failed mail is retried for all its recipients, since nobody got it."""
     postfix.data = ["550 5.7.1 no"]
     report["mail"]["to"] = ["ada@example.com", "bob@example.com"]
     answer = post(held, report).json()
@@ -86,7 +86,7 @@ def test_retry_of_what_failed(held: TestClient, postfix: PostfixStandIn, report:
 def test_retry_after_five_days(
     held: TestClient, postfix: PostfixStandIn, report: Json, database_url: str
 ) -> None:
-    """There is one try: then it has failed again."""
+    """A failed mail is retried once; then it has failed again."""
     postfix.data = ["550 5.7.1 no", "451 4.3.0 later", "451 4.3.0 later"]
     answer = post(held, report).json()
     settled(held, answer, state="failed")
@@ -117,24 +117,24 @@ def test_cancel(held: TestClient, postfix: PostfixStandIn, report: Json) -> None
 def test_what_postfix_has(
     client: TestClient, postfix: PostfixStandIn, report: Json, action: str
 ) -> None:
-    """409: it can be neither taken back nor sent twice."""
+    """A mail that Postfix has can be neither cancelled nor retried: 409."""
     answer = post(client, report).json()
     settled(client, answer)
-    told = problem(client.post(f"{answer['status_url']}/{action}"), 409)
-    assert told["detail"].startswith("Postfix has it")
+    refusal = problem(client.post(f"{answer['status_url']}/{action}"), 409)
+    assert refusal["detail"].startswith("Postfix has it")
     assert len(postfix.mails) == 1
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
 def test_an_unknown_one(held: TestClient, action: str) -> None:
-    """404, whatever the ID looks like."""
+    """An unknown ID is answered 404, whatever it looks like."""
     for name in ("none", "%00", "a%0Ab", "x" * 3000):
         problem(held.post(f"/v1/reports/{name}/{action}"), 404)
     problem(held.get("/v1/reports/%00"), 404)
 
 
 def test_reports_are_their_tokens(settings: Settings, tmp_path: Path, report: Json) -> None:
-    """Another token neither sees nor changes them; without one, nothing is told."""
+    """Another token can neither see nor change them; a caller without a token gets 401."""
     file = tmp_path / "tokens.toml"
     mine, other = ({"authorization": f"Bearer {tokens.new(file, name)}"} for name in ("a", "b"))
     with serve(settings.model_copy(update={"tokens_file": file, "smtp_port": 1})) as client:
@@ -161,16 +161,16 @@ def test_a_full_outbox(
     limit: dict[str, int],
     words: str,
 ) -> None:
-    """503 with Retry-After says why; what was taken is known, sent, and makes room."""
+    """A full outbox answers 503 with the reason; a known report gets 200, and leaves room."""
     postfix.data = ["451 4.3.0 later"]
     with serve(settings.model_copy(update={"database_url": database_url, **limit})) as client:
         answer = post(client, report).json()
         settled(client, answer, state="queued")
         with capture_logs() as logs:
             refused = post(client, build(report, 3))
-        told = problem(refused, 503)
-        assert words in told["detail"]
-        assert "not accepted" in told["detail"]
+        refusal = problem(refused, 503)
+        assert words in refusal["detail"]
+        assert "not accepted" in refusal["detail"]
         assert int(refused.headers["retry-after"]) > 0
         assert [log["log_level"] for log in logs if log["event"] == "request.refused"] == [
             "warning"

@@ -1,4 +1,4 @@
-"""preview: pages around the mails, and the mails' parts as they travel."""
+"""routes/preview.py and pages.py: pages that show mails, and the parts of mails."""
 
 import email
 import email.policy
@@ -39,7 +39,7 @@ def test_every_sample_in_every_part(client: TestClient, sample: str) -> None:
 
 
 def test_a_mail_runs_nothing(client: TestClient) -> None:
-    """The HTML comes under a policy that neither runs nor loads, in a frame that is sandboxed."""
+    """The HTML is in a sandboxed frame, under a policy by which it loads and runs nothing."""
     policy = client.get("/preview/build/2-failure?part=html").headers["content-security-policy"]
     assert "sandbox" in policy
     assert "default-src 'none'" in policy
@@ -51,7 +51,7 @@ def test_a_mail_runs_nothing(client: TestClient) -> None:
 
 
 def test_the_list(client: TestClient) -> None:
-    """Every template and sample has its link, and digests have theirs."""
+    """Every template has a link for each sample, and so have digests."""
     page = client.get("/preview").text
     for sample in samples.names():
         assert f'href="/preview/build/{sample}"' in page
@@ -77,14 +77,14 @@ def test_the_list(client: TestClient) -> None:
     ],
 )
 def test_what_is_not_there(client: TestClient, path: str, status: int) -> None:
-    """An unknown template, sample or part is told, with those there are."""
+    """An unknown template, sample or part is refused, and the answer names those that exist."""
     response = client.get(path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_the_unknown_is_helped(client: TestClient) -> None:
-    """The error lists what there is."""
+    """The error lists the samples that exist."""
     assert "there are: build" in client.get("/preview/x/2-failure").json()["detail"]
     assert "2-failure" in client.get("/preview/build/x").json()["detail"]
     assert "part" in client.get("/preview/build/2-failure?part=x").json()["detail"]
@@ -93,7 +93,7 @@ def test_the_unknown_is_helped(client: TestClient) -> None:
 def test_a_report_previews_the_bytes_that_were_sent(
     client: TestClient, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """What the page shows is what Postfix got."""
+    """The page shows the mail that Postfix got."""
     answer = post(client, report).json()
     settled(client, answer)
     assert client.get(answer["preview_url"] + "?part=source").content == postfix.mails[0].content
@@ -101,7 +101,7 @@ def test_a_report_previews_the_bytes_that_were_sent(
 
 
 def test_a_slip_in_a_template_is_shown(settings: Settings, tmp_path: Path) -> None:
-    """Its author sees the line and the slip, in the mail that would be sent."""
+    """A template's author sees line and error, in the mail that would be sent."""
     (tmp_path / "t" / "mine").mkdir(parents=True)
     (tmp_path / "t" / "mine" / "body.html").write_text("<p>\n{{ data.version }}</p>")
     with serve(settings.model_copy(update={"templates_dir": tmp_path / "t"})) as client:

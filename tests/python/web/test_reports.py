@@ -1,4 +1,4 @@
-"""routes/reports.py and problems.py: what callers are told, on good days and after mistakes."""
+"""routes/reports.py and problems.py: the answers to good reports, and to mistakes."""
 
 import base64
 import json
@@ -66,7 +66,7 @@ def test_a_repeated_call_is_one_mail(
 def test_calls_at_the_same_moment_are_one_mail(
     client: TestClient, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """However many callers repeat themselves at once."""
+    """Equal calls at the same moment make one mail."""
     codes: list[int] = []
     threads = [
         threading.Thread(target=lambda: codes.append(post(client, report).status_code))
@@ -82,7 +82,7 @@ def test_calls_at_the_same_moment_are_one_mail(
 
 
 def test_idempotency_keys(client: TestClient, report: Json) -> None:
-    """The same key with the same body is one mail, with another body a conflict."""
+    """A key with an equal body is one mail; with another body it is a conflict."""
     first = post(client, report, idempotency_key="k").json()
     assert post(client, report, idempotency_key="k").json()["id"] == first["id"]
     assert post(client, report, idempotency_key="l").json()["id"] != first["id"]
@@ -110,7 +110,7 @@ def test_status(client: TestClient, report: Json) -> None:
 
 
 def test_public_url(settings: Settings, report: Json) -> None:
-    """Links are absolute where PUBLIC_URL says how, whatever the Host header says."""
+    """Links are absolute if PUBLIC_URL is set, whatever the Host header says."""
     public = settings.model_copy(update={"public_url": "https://mail.example.com/ne"})
     with serve(public) as client:
         answer = post(client, report, host="mail.example.com").json()
@@ -120,7 +120,7 @@ def test_public_url(settings: Settings, report: Json) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000])
 def test_malformed_json(client: TestClient, body: bytes) -> None:
-    """400."""
+    """A body that isn't JSON is answered 400."""
     assert "JSON" in problem(post(client, body), 400)["detail"]
 
 
@@ -143,45 +143,47 @@ def test_a_wrong_member_is_named(
     client: TestClient, postfix: PostfixStandIn, report: Json, change: Json, pointer: str
 ) -> None:
     """422 with the member's pointer; nothing is sent."""
-    told = problem(post(client, report | change), 422)
-    assert pointer in [error["pointer"] for error in told["errors"]]
+    refusal = problem(post(client, report | change), 422)
+    assert pointer in [error["pointer"] for error in refusal["errors"]]
     assert not postfix.mails
 
 
 def test_a_thousand_mistakes(client: TestClient, report: Json) -> None:
-    """The answer and the log name the first, in few words, and say how many more there are."""
+    """Answer and log name the first wrong members, and say how many more there are."""
     wrong = {"x" * 500 + str(number): 1 for number in range(1000)}
     with capture_logs() as logs:
-        told = problem(post(client, report | wrong), 422)
-    assert len(told["errors"]) == 20
-    assert "and 980 more" in told["detail"]
+        refusal = problem(post(client, report | wrong), 422)
+    assert len(refusal["errors"]) == 20
+    assert "and 980 more" in refusal["detail"]
     [logged] = logs
     assert logged["wrong"] == 1000
     assert [len(pointer) for pointer in logged["pointers"]] == [100] * 5
 
 
 def test_wrong_paths(client: TestClient, report: Json) -> None:
-    """A list of texts is looked at up to its first mistake: a body has room for 500,000."""
+    """A list of texts is checked up to its first mistake: a body has room for 500,000."""
     change = {"id": "x", "message": "", "author": "", "paths": ["fine", *[1] * 900]}
-    told = problem(post(client, report | {"changes": {"total": 250, "items": [change] * 250}}), 422)
-    assert told["errors"][0]["pointer"] == "/changes/items/0/paths/1"
-    assert told["errors"][1]["pointer"] == "/changes/items/1/paths/1"
-    assert "and 230 more" in told["detail"]
+    refusal = problem(
+        post(client, report | {"changes": {"total": 250, "items": [change] * 250}}), 422
+    )
+    assert refusal["errors"][0]["pointer"] == "/changes/items/0/paths/1"
+    assert refusal["errors"][1]["pointer"] == "/changes/items/1/paths/1"
+    assert "and 230 more" in refusal["detail"]
 
 
 def test_a_javascript_link_is_named(client: TestClient, report: Json) -> None:
-    """A mail has no link that runs."""
+    """A URL with a script is refused."""
     report["build"]["url"] = "javascript:alert(document.cookie)"
     assert problem(post(client, report), 422)["errors"][0]["pointer"] == "/build/url"
 
 
 def test_policy(settings: Settings, report: Json) -> None:
-    """403 says which domains are allowed, and who is outside."""
+    """403 says which domains are allowed, and which recipients are outside."""
     strict = settings.model_copy(update={"allowed_domains": ("example.org",)})
     with serve(strict) as client:
-        told = problem(post(client, report), 403)
-    assert "example.org" in told["detail"]
-    assert told["errors"] == [
+        refusal = problem(post(client, report), 403)
+    assert "example.org" in refusal["detail"]
+    assert refusal["errors"] == [
         {"pointer": "/mail/to", "detail": "ada@example.com is outside of them"}
     ]
 
@@ -204,25 +206,25 @@ def test_a_denied_recipient_is_left_out(
 
 
 def test_only_denied_recipients(client: TestClient, report: Json) -> None:
-    """Nobody is left: 403 names the setting and each of them."""
+    """If all recipients are denied, 403 names the setting and each recipient."""
     report["mail"] = {"cc": ["noreply@example.com"]}
-    told = problem(post(client, report), 403)
-    assert "DENIED_RECIPIENTS" in told["detail"]
-    assert told["errors"] == [
+    refusal = problem(post(client, report), 403)
+    assert "DENIED_RECIPIENTS" in refusal["detail"]
+    assert refusal["errors"] == [
         {"pointer": "/mail/cc", "detail": "noreply@example.com is denied by noreply@"}
     ]
 
 
 @pytest.mark.parametrize("address", ["root@localhost", "ada@example.com"])
 def test_default_recipients_that_nobody_may_mail(settings: Settings, address: str) -> None:
-    """The service does not start, instead of refusing every report that names none."""
+    """The service doesn't start with a default by which reports would be refused."""
     update = {"default_to": address, "allowed_domains": ("example.org",)}
     with pytest.raises(ConfigurationError, match="`default_to`"):
         serve(settings.model_copy(update=update))
 
 
 def test_a_large_body(client: TestClient, report: Json) -> None:
-    """2 MiB are refused before they are parsed; 1 MiB is taken."""
+    """2 MiB are refused before they are parsed; 1 MiB is accepted."""
     problem(post(client, b" " * (2 * MAX_BODY)), 413)
     report["build"]["description"] = "x" * 60_000
     body = json.dumps(report).encode()
@@ -231,7 +233,7 @@ def test_a_large_body(client: TestClient, report: Json) -> None:
 
 
 def test_other_media_types(client: TestClient, report: Json) -> None:
-    """A foreign page's form can't post a report."""
+    """A form on a foreign web page can't post a report."""
     for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
         problem(post(client, report, content_type=media_type), 415)
     for media_type in ("application/json; charset=utf-8", "Application/JSON"):
@@ -240,7 +242,7 @@ def test_other_media_types(client: TestClient, report: Json) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
 def test_foreign_hosts(client: TestClient, report: Json, host: str) -> None:
-    """Without tokens, a page whose name points here gets nothing."""
+    """Without tokens, a web page whose name resolves to the service is refused."""
     assert "Host" in problem(post(client, report, host=host), 421)["detail"]
     problem(client.get("/preview", headers={"host": host}), 421)
 
@@ -250,7 +252,7 @@ def test_foreign_hosts(client: TestClient, report: Json, host: str) -> None:
     ["localhost", "localhost:8525", "127.0.0.1:1", "[::1]:8525", "172.22.91.1:8525"],
 )
 def test_own_hosts(client: TestClient, host: str) -> None:
-    """This machine's names are its own, and so is an address, which no page can be made of."""
+    """The machine's names and IP addresses are accepted: no web page has them as its name."""
     assert client.get("/healthz", headers={"host": host}).status_code == 200
 
 
@@ -268,7 +270,7 @@ def test_nasty_names_arrive_harmlessly(
 
 
 def test_unknown_addresses(client: TestClient) -> None:
-    """Every wrong address or method is a problem, too."""
+    """A wrong path or method is answered with problem+json, too."""
     for path in ("/", "/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
         problem(client.get(path, headers={"host": "evil.example"}, follow_redirects=False), 404)
     problem(client.post("/v1/reports/", follow_redirects=False), 404)
@@ -291,13 +293,13 @@ class TestTokens:
         return tokens.new(file, "ci")
 
     def serve(self, settings: Settings, file: Path) -> TestClient:
-        """A service that wants tokens."""
+        """A service that needs tokens."""
         return serve(settings.model_copy(update={"tokens_file": file}))
 
     def test_bearer_and_basic(
         self, settings: Settings, file: Path, token: str, report: Json
     ) -> None:
-        """Both carry a token; what else Basic says as the user is nobody's business."""
+        """Bearer and Basic carry a token; the user of Basic is ignored."""
         basic = base64.b64encode(f"anybody:{token}".encode()).decode()
         with self.serve(settings, file) as client:
             for header in (f"Bearer {token}", f"bearer {token}", f"Basic {basic}"):
@@ -311,7 +313,7 @@ class TestTokens:
     def test_no_token(
         self, settings: Settings, file: Path, token: str, report: Json, header: str | None
     ) -> None:
-        """401 with a challenge that browsers understand, for everything but health."""
+        """Without a token every route except health answers 401, with a challenge for browsers."""
         with self.serve(settings, file) as client:
             headers = {} if header is None else {"authorization": header}
             response = post(client, report, **headers)
@@ -324,7 +326,7 @@ class TestTokens:
     def test_reports_are_their_tokens(
         self, settings: Settings, file: Path, token: str, report: Json
     ) -> None:
-        """Another token sees neither the status nor the mail, and the same report is its own."""
+        """Another token sees neither status nor mail, and may send an equal report of its own."""
         other = tokens.new(file, "other")
         with self.serve(settings, file) as client:
             answer = post(client, report, authorization=f"Bearer {token}").json()
@@ -336,7 +338,7 @@ class TestTokens:
     def test_a_token_is_added_without_a_restart(
         self, settings: Settings, file: Path, token: str, report: Json
     ) -> None:
-        """And a file that is broken meanwhile changes nothing."""
+        """A new token works without a restart, and a file that breaks changes nothing."""
         with self.serve(settings, file) as client:
             late = tokens.new(file, "late")
             assert post(client, report, authorization=f"Bearer {late}").status_code == 202
@@ -374,7 +376,7 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None:
-    """What is found in the background after the start is told; what still works goes on."""
+    """A service whose outbox is damaged says so in its readiness, and checks Postfix as before."""
     with serve(settings) as client:
         post(client, report)
     file = Path(settings.outbox_url.removeprefix("sqlite:///"))
@@ -390,9 +392,9 @@ def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None
         out.write(b"\xff" * (size - 100))
     with serve(settings, UNCACHED) as client:
         wait_for(lambda: client.get("/readyz").status_code == 503)
-        told = client.get("/readyz").json()["checks"]
-        assert told["outbox"].startswith(f"{file} is damaged: ")
-        assert told["postfix"] == "ok"
+        checks = client.get("/readyz").json()["checks"]
+        assert checks["outbox"].startswith(f"{file} is damaged: ")
+        assert checks["postfix"] == "ok"
 
 
 def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> None:
@@ -422,13 +424,13 @@ def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Outbox, "accept", full)
     response = post(client, report)
-    told = problem(response, 503)
-    assert "not accepted" in told["detail"]
+    refusal = problem(response, 503)
+    assert "not accepted" in refusal["detail"]
     assert int(response.headers["retry-after"]) > 0
 
 
 def test_a_slip_of_ours(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even then no traceback meets a person."""
+    """A defect is answered 500, without a traceback."""
 
     def slip(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret detail")
@@ -440,7 +442,7 @@ def test_a_slip_of_ours(client: TestClient, report: Json, monkeypatch: pytest.Mo
 
 
 def test_errors_in_openapi(client: TestClient) -> None:
-    """Each is described as what it is, a problem, and none that is never sent."""
+    """OpenAPI describes each error as a problem, and none that is never sent."""
     described = client.get("/openapi.json").json()
     problem_schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     assert described["components"]["schemas"]["Problem"]["properties"].keys() == {
@@ -460,7 +462,7 @@ def test_errors_in_openapi(client: TestClient) -> None:
 
 
 def test_tokens_in_openapi(client: TestClient) -> None:
-    """Swagger's Authorize offers both ways to send a token, for what needs one."""
+    """Swagger's Authorize offers both ways to send a token, for the routes that need one."""
     described = client.get("/openapi.json").json()
     schemes = described["components"]["securitySchemes"]
     assert {scheme["scheme"] for scheme in schemes.values()} == {"bearer", "basic"}
@@ -471,7 +473,7 @@ def test_tokens_in_openapi(client: TestClient) -> None:
 
 
 def test_openapi(client: TestClient) -> None:
-    """The contract is described, the report's schema included, and nothing is loaded from afar."""
+    """OpenAPI has the report's schema, and /docs loads nothing from elsewhere."""
     described = client.get("/openapi.json").json()
     assert "Build" in described["components"]["schemas"]
     operation = described["paths"]["/v1/reports"]["post"]

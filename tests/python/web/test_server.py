@@ -16,7 +16,7 @@ def test_answers_are_not_held_back() -> None:
 
 
 def test_all_or_nothing() -> None:
-    """If one address can't be had, none is kept."""
+    """If the service can't listen on one address, it listens on none."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1 port"):
@@ -26,7 +26,7 @@ def test_all_or_nothing() -> None:
 
 
 def test_ipv6() -> None:
-    """An IPv6 address is as good."""
+    """The service listens on IPv6 addresses, too."""
     [listener] = bind(("::1",), 0)
     with listener:
         assert listener.family == socket.AF_INET6

@@ -1,6 +1,6 @@
-"""connection_limits.py: a request whose end two readers might see at two places is none at all.
+"""connection_limits.py: a request is refused if two servers may disagree where it ends.
 
-Behind a proxy that reads it otherwise, what follows would be somebody else's request.
+A proxy that reads it differently would take the rest for another caller's request.
 """
 
 import json
@@ -16,7 +16,7 @@ SMUGGLED = b"POST /v1/reports/x/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Le
 
 @pytest.fixture
 def port(settings: Settings) -> Iterator[int]:
-    """The real server's."""
+    """The port of the real server."""
     with running(settings) as own:
         yield own
 
@@ -45,27 +45,27 @@ def port(settings: Settings) -> Iterator[int]:
     ],
 )
 def test_two_ends(port: int, framing: bytes) -> None:
-    """The first is answered by a refusal, the connection is closed, the second is never read."""
+    """The first request is refused, the connection is closed, and the second is never read."""
     with connect(port) as connection:
         connection.sendall(POST + framing + SMUGGLED)
-        found, headers, body = answered(connection)
-    assert found in {400, 501}, body
+        status, headers, body = answered(connection)
+    assert status in {400, 501}, body
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
     assert body.count(b"HTTP/1.1") == 0
-    assert json.loads(body)["status"] == found
+    assert json.loads(body)["status"] == status
 
 
 def test_the_refusal_says_why(port: int) -> None:
-    """Who wrote the client finds the mistake."""
+    """The refusal names the mistake."""
     with connect(port) as connection:
         connection.sendall(POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}")
-        told = problem(connection, 400)["detail"]
-    assert "Transfer-Encoding contradicts a Content-Length" in told
+        detail = problem(connection, 400)["detail"]
+    assert "Transfer-Encoding contradicts a Content-Length" in detail
 
 
 def test_chunks_in_an_old_version(port: int) -> None:
-    """HTTP/1.0 has none."""
+    """A chunked body is refused in HTTP/1.0, which has no chunks."""
     old = POST.replace(b"HTTP/1.1", b"HTTP/1.0")
     with connect(port) as connection:
         connection.sendall(old + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED)

@@ -28,13 +28,13 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Whom the clients trust."""
+    """The authority that clients trust."""
     return trustme.CA()
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """Where the certificate and its key are."""
+    """The paths of the certificate and its key."""
     return tmp_path / "tls.crt", tmp_path / "tls.key"
 
 
@@ -45,7 +45,7 @@ def issue(
     begins: datetime = NOW - timedelta(days=1),
     ends: datetime = NOW + timedelta(days=2),
 ) -> str:
-    """Write a new pair; gives its serial number."""
+    """Write a new pair, and return its serial number."""
     made = authority.issue_cert("127.0.0.1", not_before=begins, not_after=ends)
     files[0].write_bytes(b"".join(one.bytes() for one in made.cert_chain_pems))
     files[1].write_bytes(made.private_key_pem.bytes())
@@ -53,7 +53,7 @@ def issue(
 
 
 def serial(pem: str) -> str:
-    """Of the first certificate."""
+    """Return the serial number of the first certificate."""
     shown = subprocess.run(
         ["openssl", "x509", "-noout", "-serial"],
         input=pem,
@@ -66,7 +66,7 @@ def serial(pem: str) -> str:
 
 @contextmanager
 def trusting(authority: trustme.CA, folder: Path) -> Iterator[requests.Session]:
-    """A client of that authority."""
+    """A client that trusts the authority."""
     bundle = folder / "ca.pem"
     bundle.write_bytes(authority.cert_pem.bytes())
     with requests.Session() as session:
@@ -82,7 +82,7 @@ def test_reports(
     report: Json,
     tmp_path: Path,
 ) -> None:
-    """They are taken by HTTPS, and plain HTTP isn't spoken there any more."""
+    """Reports are accepted over HTTPS, and plain HTTP is refused."""
     issue(authority, files)
     with (
         running(settings, Certificate(*files)) as port,
@@ -99,7 +99,7 @@ def test_reports(
 def test_the_health_check_of_the_image(
     authority: trustme.CA, files: tuple[Path, Path], settings: Settings, speaks_tls: bool
 ) -> None:
-    """It asks as the service speaks, where the environment says so."""
+    """The health check uses HTTPS if the environment says that the service does."""
     issue(authority, files)
     [line] = re.findall(r'CMD (\["python", "-c".*)', DOCKERFILE.read_text())
     script = json.loads(line)[2]
@@ -116,7 +116,7 @@ def test_the_health_check_of_the_image(
 
 
 def test_old_versions(authority: trustme.CA, files: tuple[Path, Path], settings: Settings) -> None:
-    """Nothing older than TLS 1.2 is spoken."""
+    """The oldest version is TLS 1.2."""
     issue(authority, files)
     certificate = Certificate(*files)
     assert certificate.context.minimum_version >= ssl.TLSVersion.TLSv1_2
@@ -150,17 +150,17 @@ def test_renewal(authority: trustme.CA, files: tuple[Path, Path], settings: Sett
 
 
 def complaint(files: tuple[Path, Path]) -> str:
-    """Why the pair can't be used, in a sentence."""
+    """Return why the pair can't be used: one sentence."""
     with pytest.raises(ConfigurationError) as caught:
         Certificate(*files)
-    told = str(caught.value)
-    assert told.endswith(".")
-    assert "\n" not in told
-    return told
+    sentence = str(caught.value)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence
 
 
 def test_dates(authority: trustme.CA, files: tuple[Path, Path]) -> None:
-    """A certificate that no client would take isn't offered."""
+    """A certificate that clients would refuse is an error."""
     issue(authority, files, ends=NOW - timedelta(minutes=1))
     assert complaint(files) == f"The certificate in TLS_CERT {files[0]} has expired."
     issue(authority, files, begins=NOW + timedelta(days=1))
@@ -176,7 +176,7 @@ def test_another_key(authority: trustme.CA, files: tuple[Path, Path], tmp_path: 
 
 
 def test_files_that_cannot_be_read(authority: trustme.CA, files: tuple[Path, Path]) -> None:
-    """The file and the reason are named."""
+    """The error names the file and the reason."""
     issue(authority, files)
     for number, name in enumerate(("TLS_CERT", "TLS_KEY")):
         missing = (files[0], files[0].parent / "missing")
@@ -188,7 +188,7 @@ def test_files_that_cannot_be_read(authority: trustme.CA, files: tuple[Path, Pat
 
 @pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nxx\n"])
 def test_files_that_are_none(authority: trustme.CA, files: tuple[Path, Path], text: str) -> None:
-    """A sentence says what they should be."""
+    """The error says what the files should be."""
     for file in files:
         issue(authority, files)
         file.write_text(text)
@@ -196,7 +196,7 @@ def test_files_that_are_none(authority: trustme.CA, files: tuple[Path, Path], te
 
 
 def test_a_passphrase(authority: trustme.CA, files: tuple[Path, Path]) -> None:
-    """Nobody is there to type it, so it is refused instead of asked for."""
+    """A key with a passphrase is refused; OpenSSL must not ask for it."""
     issue(authority, files)
     locked = files[1].parent / "locked.key"
     subprocess.run(
@@ -219,7 +219,7 @@ def test_one_of_the_two_settings() -> None:
 def test_a_handshake_that_stalls(
     authority: trustme.CA, files: tuple[Path, Path], settings: Settings, tmp_path: Path
 ) -> None:
-    """It keeps nobody else out."""
+    """A client that doesn't finish its handshake holds up nobody."""
     issue(authority, files)
     with (
         running(settings, Certificate(*files)) as port,
