@@ -1,7 +1,7 @@
-"""`notify-email demo`: the main job once, on this machine, to look at.
+"""`notify-email demo`: sends the report of a recorded build on this machine, and shows the mail.
 
-The service runs as it would on a node; the recorded report reaches it over HTTP as the Pipeline
-step's does. Unless a recipient is given, an SMTP catcher in this process takes the mail.
+The service runs as on a node, and gets the report over HTTP, as from the Pipeline step. Unless a
+recipient is given, an SMTP catcher in this process takes the mail.
 """
 
 import socket
@@ -30,15 +30,12 @@ from pyservice.web.pages import list_page, mail_page, mail_part
 from pyservice.web.routes.preview import PartQuery, ViewQuery
 
 SAMPLE = "2-failure"
-PATIENCE = 60.0
-"""Seconds for the mail to be accepted."""
-
 Say = Callable[[str, str], None]
 """Prints one line: what, and its value."""
 
 
 class Inbox:
-    """An SMTP server that keeps what it gets as numbered .eml files."""
+    """An SMTP server that keeps each mail as a numbered .eml file."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -54,11 +51,11 @@ class Inbox:
         return f"250 2.0.0 Ok: queued as DEMO{number}"
 
     def files(self) -> list[Path]:
-        """The mails, in the order they came."""
+        """Return the mails, in the order in which they came."""
         return sorted(self._folder.glob("*.eml"), key=lambda file: int(file.stem))
 
     def routes(self) -> APIRouter:
-        """Pages to look at the mails."""
+        """Return the pages that show the mails."""
         router = APIRouter(prefix="/demo", include_in_schema=False)
 
         @router.get("/inbox")
@@ -79,16 +76,13 @@ class Inbox:
 
 
 def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
-    """Run the demo.
+    """Run the demo, and return whether the mail was accepted.
 
     Args:
         to: send to this address through the node's Postfix; None: into the catcher.
-        config: the settings file, of which sender and templates are taken; None: the usual one.
+        config: the settings file, for sender and templates; None: the usual one.
         once: end as soon as the mail is accepted or has failed, else when interrupted.
-        say: how to tell what happens.
-
-    Returns:
-        Whether the mail was accepted.
+        say: prints what happens.
 
     Raises:
         ConfigurationError: there is no Postfix to send through, or a setting is wrong.
@@ -128,7 +122,7 @@ def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
 
 
 def _settings(config: Path | None, **own: Any) -> Settings:
-    """How mails look is the machine's, who may send and to whom is the demo's own."""
+    """Return the demo's own settings, with the machine's sender and templates."""
     machine = Settings.load(config, **own)
     return Settings(sender=machine.sender, templates_dir=machine.templates_dir, **own)
 
@@ -184,7 +178,7 @@ def _send(base: str, to: str, inbox: Inbox, say: Say) -> bool:
         return False
     answer = response.json()
     say("POST", f"{base}/v1/reports → 202, report {answer['id']}")
-    status = _settled(base + answer["status_url"], say)
+    status = _wait_for_end(base + answer["status_url"], say)
     say("Status", base + answer["status_url"])
     if status["state"] == "accepted":
         say("Accepted", status["history"][-1]["note"])
@@ -198,17 +192,17 @@ def _send(base: str, to: str, inbox: Inbox, say: Say) -> bool:
     return bool(status["state"] == "accepted")
 
 
-def _settled(status_url: str, say: Say) -> dict[str, Any]:
-    """Wait until the mail is accepted or has failed; a Postfix that is away is told once."""
-    ends = time.monotonic() + PATIENCE
-    told = False
+def _wait_for_end(status_url: str, say: Say, *, seconds: float = 60) -> dict[str, Any]:
+    """Wait until the mail is accepted or has failed, and print once why an attempt failed."""
+    ends = time.monotonic() + seconds
+    has_said_why = False
     while True:
         status: dict[str, Any] = _http().get(status_url, timeout=10).json()
         if status["state"] in {"accepted", "failed"} or time.monotonic() > ends:
             return status
-        if status["error"] and not told:
+        if status["error"] and not has_said_why:
             say("Waiting", status["error"])
-            told = True
+            has_said_why = True
         time.sleep(0.05)
 
 
@@ -219,7 +213,7 @@ def _http() -> requests.Session:
 
 
 def _free_port(wanted: int) -> int:
-    """`wanted` if nobody listens there, else any."""
+    """Return `wanted` if no program listens there, else any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             try:

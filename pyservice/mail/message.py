@@ -1,8 +1,8 @@
-"""A rendered report → the bytes of one mail: headers, Message-ID, MIME parts.
+"""Makes the bytes of a mail from a rendered report: headers, Message-ID, MIME parts.
 
 Every value of a report is untrusted. Free text is encoded by RFC 2047 before it becomes a header,
-and the finished bytes are read once more: a header that nobody wrote must never reach Postfix
-(Python 3.11's own package once decoded `=?utf-8?q?a=0ABcc:…?=` in a subject into a Bcc).
+and the headers of the finished bytes are checked: none may reach Postfix that was not meant
+(Python 3.11's email package once decoded `=?utf-8?q?a=0ABcc:…?=` in a subject into a Bcc).
 """
 
 import binascii
@@ -29,8 +29,6 @@ MAX_NAME = 100
 """Characters of a person's name: Postfix cuts headers off at 100 KB (header_size_limit)."""
 MAX_HEADER_LINE = 998
 """Octets, without the line end (RFC 5322, section 2.1.1)."""
-
-
 MAX_WORD = 60
 """Characters without a space that a header can't fold at; longer ones are encoded."""
 
@@ -46,11 +44,11 @@ _WIRE = Compat32(linesep="\r\n", max_line_length=76)
 
 @dataclass(frozen=True)
 class Addressing:
-    """What a mail's headers need beside its report."""
+    """What a mail's headers need, apart from the report."""
 
     sender: Mailbox
-    """From and envelope sender: always the service's own."""
-    people: Recipients
+    """From and envelope sender: always the service's."""
+    recipients: Recipients
     message_id: str
     """With its angle brackets."""
     date: datetime
@@ -58,11 +56,11 @@ class Addressing:
 
 
 def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) -> bytes:
-    """One mail as SMTP wants it: CRLF, 7 bit, lines short enough.
+    """Return one mail in the form of SMTP: CRLF, 7 bit, lines short enough.
 
     Args:
-        shown: one build, or many. A mail that shows several jobs is on no job's list.
-        addressing: of whom, for whom.
+        shown: a report, or a digest. A digest of several jobs has no List-Id.
+        addressing: its sender, recipients and identity.
         renderer: makes the bodies.
 
     Raises:
@@ -77,9 +75,9 @@ def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) 
         job, results = shown.job, list(shown.counts)
     headers = {
         "From": _mailboxes([sender]),
-        "To": _mailboxes(addressing.people.to) or "undisclosed-recipients:;",
-        "Cc": _mailboxes(addressing.people.cc),
-        "Reply-To": _mailboxes(addressing.people.reply_to),
+        "To": _mailboxes(addressing.recipients.to) or "undisclosed-recipients:;",
+        "Cc": _mailboxes(addressing.recipients.cc),
+        "Reply-To": _mailboxes(addressing.recipients.reply_to),
         "Subject": _free_text("Subject", shorten(body.subject, MAX_SUBJECT)),
         "Date": format_datetime(addressing.date),
         "Auto-Submitted": "auto-generated",  # RFC 3834
@@ -90,32 +88,32 @@ def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) 
     }
     # The newer policies would parse each header again, and so decode what was just encoded.
     head, boundary = Message(policy=_WIRE), _boundary(addressing)
-    by_hand = {"Message-ID": addressing.message_id}
+    unfolded = {"Message-ID": addressing.message_id}
     if job:
-        by_hand["List-Id"] = list_id(job, sender.address.rpartition("@")[2])
+        unfolded["List-Id"] = list_id(job, sender.address.rpartition("@")[2])
     head.add_header("Content-Type", "multipart/alternative", boundary=boundary)
     for name, value in headers.items():
         if value:
             head[name] = value
     mail = b"".join(
         [
-            # By hand: folded, as the package would have them, some programs don't read them.
-            "".join(f"{name}: {value}\r\n" for name, value in by_hand.items()).encode(),
+            # Not by the email package: it would fold them, and some programs don't read that.
+            "".join(f"{name}: {value}\r\n" for name, value in unfolded.items()).encode(),
             head.as_bytes(policy=_WIRE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
             _part(boundary, "plain", body.text),
             _part(boundary, "html", body.html),
             f"--{boundary}--\r\n".encode(),
         ]
     )
-    _check(mail, {"Content-Type", *by_hand, *(name for name, value in headers.items() if value)})
+    _check(mail, {"Content-Type", *unfolded, *(name for name, value in headers.items() if value)})
     return mail
 
 
 def list_id(job: str, domain: str) -> str:
-    """One list a job, so that readers can filter: `<checkout.shop.jenkins.example.com>`.
+    """Return the List-Id of a job, for filters: `<checkout.shop.jenkins.example.com>`.
 
-    RFC 2919 wants dot-separated atoms of at most 255 characters in all; a name that loses
-    something on the way gets a part of its digest, so that two jobs never share a list.
+    RFC 2919 wants dot-separated atoms of at most 255 characters in all. A name that can't be kept
+    as it is gets a part of its hash, so that two jobs never share a list.
     """
     labels = [_NO_LABEL.sub("-", part.lower()).strip("-")[:30] for part in job.split("/")]
     kept = [label for label in reversed(labels) if label][:4]
@@ -125,7 +123,7 @@ def list_id(job: str, domain: str) -> str:
 
 
 def _free_text(name: str, text: str) -> str:
-    """Printable ASCII as it is; all else as encoded words, and what merely looks like one too."""
+    """Return printable ASCII as it is; all else, and what looks like an encoded word, encoded."""
     clean = one_line(_CONTROL.sub(" ", text))
     longest = max(map(len, clean.split()), default=0)
     if _PRINTABLE_ASCII.fullmatch(clean) and "=?" not in clean and longest <= MAX_WORD:
@@ -147,10 +145,10 @@ def _mailbox(box: Mailbox) -> str:
 
 
 def _part(boundary: str, subtype: str, text: str) -> bytes:
-    """Quoted-printable: readable in the source.
+    """Return a part in quoted-printable, which is readable in the source.
 
-    By `binascii`, and put together here: the package writes line by line, which took longer than
-    all the rest of a mail.
+    `binascii` encodes it, since the email package writes line by line, which took longer than all
+    the rest of a mail.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
     encoded = binascii.b2a_qp(lines, istext=True)
@@ -164,15 +162,15 @@ def _part(boundary: str, subtype: str, text: str) -> bytes:
 
 
 def _boundary(addressing: Addressing) -> str:
-    """`=_` never occurs in quoted-printable, so no body can end a part early (RFC 2045, 6.7)."""
+    """Return a boundary with `=_`, which quoted-printable never has (RFC 2045, 6.7)."""
     return "=_" + hashlib.sha256(addressing.message_id.encode()).hexdigest()[:32]
 
 
 def _check(mail: bytes, expected: set[str]) -> None:
-    """Read the headers back as Postfix will.
+    """Check that the headers are the expected ones, as Postfix will read them.
 
     Raises:
-        RenderError: there is one too many, or a line that no header may have.
+        RenderError: there is another one, or a line that no header may have.
     """
     head, separator, _ = mail.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -182,4 +180,4 @@ def _check(mail: bytes, expected: set[str]) -> None:
         for line in lines
     )
     if not separator or broken or b"\0" in mail or sorted(names) != sorted(expected):
-        raise RenderError(f"The mail's headers are not the ones that were meant: {names}.")
+        raise RenderError(f"The mail's headers are not the expected ones: {names}.")

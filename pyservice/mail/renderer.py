@@ -1,13 +1,13 @@
-"""A report as people read it: subject, HTML and text, by Jinja2, within a byte budget.
+"""Renders a report as subject, HTML and text, with Jinja2 and within a byte budget.
 
-A template is a folder with `subject.txt`, `body.html` and `body.txt`. An admin's own folder may
-hold any of the three; what it leaves out is the built-in one's.
+A template is a folder with `subject.txt`, `body.html` and `body.txt`. An administrator's template
+may hold any of the three; the built-in one has the others.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ from pyservice.text import UNPRINTABLE, duration, moment, one_line, shorten
 
 BUILT_IN = "build"
 DIGEST = "digest"
-"""The template of mails that show many builds: it isn't for one."""
+"""The template of digests; no report can name it."""
 HTML_BUDGET = 100_000
 """Bytes of HTML. Gmail hides what lies beyond some 102 KB behind a link."""
 ROWS = (60, 20, 6, 2)
@@ -44,7 +44,7 @@ _TEMPLATE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class Body:
-    """What a mail says. `subject` is one line of free text, not yet encoded."""
+    """The rendered parts of a mail. `subject` is one line of free text, not yet encoded."""
 
     subject: str
     html: str
@@ -57,19 +57,26 @@ _Kind = TypeVar("_Kind", bound=Environment)
 class Renderer:
     """Renders reports with the built-in templates and those in `templates_dir`."""
 
-    def __init__(self, templates_dir: Path | None = None) -> None:
+    def __init__(self, templates_dir: Path | None = None, *, timeout: float = 5.0) -> None:
+        """Read the templates.
+
+        Args:
+            templates_dir: an administrator's templates; None: there are none.
+            timeout: seconds that each of these has for one part.
+        """
+        self._timeout = timeout
         self._built_in = _environment(Environment, PackageLoader("pyservice.mail"))
         self._built_in.auto_reload = False  # it is installed, not edited
         self.use(templates_dir)
 
     def use(self, templates_dir: Path | None) -> None:
-        """Take an admin's own templates from another folder from now on; None: there are none."""
+        """Take an administrator's templates from this folder from now on; None: there are none."""
         own: Sandbox | None = None
         if templates_dir is not None:
             loader = ChoiceLoader(
                 [FileSystemLoader(templates_dir), PackageLoader("pyservice.mail")]
             )
-            own = _environment(Sandbox, loader)
+            own = _environment(partial(Sandbox, timeout=self._timeout), loader)
         self._own = own
 
     @cached_property
@@ -77,12 +84,12 @@ class Renderer:
         return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
 
     def names(self) -> list[str]:
-        """The templates there are, sorted."""
-        found = {Path(path).parts[0] for path in (self._own or self._built_in).list_templates()}
-        return sorted(name for name in found if self.has(name))
+        """Return the names of the templates that a report can name, sorted."""
+        paths = (self._own or self._built_in).list_templates()
+        return sorted(name for name in {Path(path).parts[0] for path in paths} if self.has(name))
 
     def has(self, template: str) -> bool:
-        """Whether there is such a template. No name can leave the templates' folders."""
+        """Return whether a report can name this template. No name leaves the templates' folders."""
         if template == BUILT_IN:
             return True
         environment = self._own or self._built_in
@@ -118,12 +125,12 @@ class Renderer:
         return self._render(self._own or self._built_in, report.mail.template, report)
 
     def render_safely(self, shown: Report | Digest) -> Body:
-        """Render; where an admin's template fails, the built-in one says so and reports the build.
+        """Render; if an administrator's template fails, with the built-in one, which says so.
 
-        A build's outcome must not stay unknown because a template has a slip.
+        Readers must learn a build's result in spite of a mistake in a template.
 
         Args:
-            shown: one build, with the template that its report names; or many.
+            shown: a report, with the template that it names; or a digest.
 
         Raises:
             RenderError: the built-in one failed.
@@ -141,7 +148,7 @@ class Renderer:
     def _render(
         self, environment: Environment, template: str, shown: Report | Digest, note: str = ""
     ) -> Body:
-        context, steps = _seen(shown)
+        context, steps = _context(shown)
         context["note"] = note or None
 
         def part(name: str) -> str:
@@ -158,7 +165,7 @@ class Renderer:
         return Body(context["subject"], html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
     def _part(self, environment: Environment, path: str, context: dict[str, Any]) -> str:
-        """One part, a body's styles put inline; where it is missing, the built-in one's."""
+        """Render one part, with inline styles in HTML; if it is missing, the built-in one's."""
         name = path.partition("/")[2]
         try:
             template = environment.select_template([path, f"{BUILT_IN}/{name}"])
@@ -169,26 +176,26 @@ class Renderer:
             text = UNPRINTABLE.sub("", text)
             return self._inliner.inline(text) if name == "body.html" else text
         except Exception as error:
-            # Whatever an admin's template does must end here: the mail goes out all the same.
-            raise RenderError(_told(path, error)) from error
+            # Whatever an administrator's template does must end here: the mail is still sent.
+            raise RenderError(_explain(path, error)) from error
 
 
-def _seen(shown: Report | Digest) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """What a template is given, and what more with each number of rows."""
+def _context(shown: Report | Digest) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """Return the variables of a template, and those that each number of rows adds."""
     if isinstance(shown, Digest):
         return {"digest": shown}, ({"rows": n, "jobs": shown.jobs(n)} for n in DIGEST_ROWS)
-    given = one_line(shown.mail.subject or "")
+    subject = one_line(shown.mail.subject or "")
     context = {
         "report": shown,
         "build": shown.build,
         "data": shown.mail.data,
         "headline": headline(shown.build),
     }
-    return context | ({"subject": given} if given else {}), ({"rows": n} for n in ROWS)
+    return context | ({"subject": subject} if subject else {}), ({"rows": n} for n in ROWS)
 
 
-def _environment(kind: type[_Kind], loader: BaseLoader) -> _Kind:
-    environment = kind(
+def _environment(make: Callable[..., _Kind], loader: BaseLoader) -> _Kind:
+    environment = make(
         loader=loader,
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
@@ -199,7 +206,8 @@ def _environment(kind: type[_Kind], loader: BaseLoader) -> _Kind:
     return environment
 
 
-def _told(part: str, error: Exception) -> str:
+def _explain(part: str, error: Exception) -> str:
+    """Return which template failed, in which line, and why."""
     line = getattr(error, "lineno", None)
     traceback = error.__traceback__
     while traceback is not None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.description.text import LONGEST, MARK, line, page, renewed
+from pyservice.description.text import MARK, MAX_LENGTH, line, page, renewed
 from pyservice.outbox.models import QueuedReport, Receipt
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import Recipients
@@ -103,7 +103,7 @@ def test_many() -> None:
         "a2@example.com: 550 no, 6 more"
     )
     long = receipt("ada", "bounced", "x" * 2000)
-    assert len(line(entry("bounced"), [long]) or "") == LONGEST
+    assert len(line(entry("bounced"), [long]) or "") == MAX_LENGTH
 
 
 def test_nobody_of_bcc_is_told() -> None:

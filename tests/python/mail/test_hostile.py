@@ -272,7 +272,7 @@ EVIL = body_of("subject-crlf.json")
 def test_a_header_that_nobody_wrote_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service looks at the bytes: had a value slipped through, it would rather send nothing."""
     monkeypatch.setattr(mail_module, "list_id", lambda *_: "<x>\r\nBcc: eve@example.com")
-    with pytest.raises(RenderError, match="not the ones that were meant"):
+    with pytest.raises(RenderError, match="not the expected ones"):
         composed(EVIL)
     monkeypatch.setattr(mail_module, "_check", lambda *_: None)
     mail, report, people = composed(EVIL)

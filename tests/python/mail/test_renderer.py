@@ -7,7 +7,6 @@ import pytest
 
 from pyservice import samples
 from pyservice.errors import InvalidError, RenderError
-from pyservice.mail import sandbox
 from pyservice.mail.renderer import HTML_BUDGET, Renderer
 from pyservice.report.headline import headline
 from pyservice.report.schema import Build, Cause, Change, Changes, FailedTest, Mail, Report, Stage
@@ -90,7 +89,7 @@ def test_html_is_escaped() -> None:
     ],
 )
 def test_the_headline_knows_the_build_before(result: str, previous: str, word: str) -> None:
-    """ "Fixed" and "Still failing" are told from the two results."""
+    """ "Fixed" and "Still failing" follow from the two results."""
     assert headline(build(result=result, previous_result=previous)).word == word
 
 
@@ -194,7 +193,7 @@ def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "reason"),
     [
         ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "loop"),
         ("{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}", "characters"),
@@ -203,14 +202,13 @@ def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None
     ],
 )
 def test_a_template_that_would_take_the_service_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: str
+    tmp_path: Path, source: str, reason: str
 ) -> None:
     """One that doesn't end, or that no mail can hold, or that breaks the inliner, is replaced."""
-    monkeypatch.setattr(sandbox, "PATIENCE", 0.3)
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "body.html").write_text(source)
-    body = Renderer(tmp_path).render_safely(samples.load("2-failure"))
-    assert re.search(rf"Template build/body\.html.*{told}", body.html)
+    body = Renderer(tmp_path, timeout=0.3).render_safely(samples.load("2-failure"))
+    assert re.search(rf"Template build/body\.html.*{reason}", body.html)
     assert "script returned exit code 2" in body.html
 
 
@@ -235,8 +233,8 @@ def test_unknown_templates_are_refused(name: str) -> None:
 
 def test_words_for_numbers() -> None:
     """Durations and moments as people say them."""
-    told = [duration(ms) for ms in (0, 2358, 59_999, 60_000, 200_000, 3_900_000, 183_600_000)]
-    assert told == ["0 ms", "2.4 s", "60.0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min", "2 d 3 h"]
+    texts = [duration(ms) for ms in (0, 2358, 59_999, 60_000, 200_000, 3_900_000, 183_600_000)]
+    assert texts == ["0 ms", "2.4 s", "60.0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min", "2 d 3 h"]
     assert moment(1795457957022) == "2026-11-23 18:19 UTC"
     assert shorten("abcdef", 6) == "abcdef"
     assert shorten("abcdefg", 6) == "abcde…"
