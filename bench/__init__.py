@@ -1,1 +1,1 @@
-"""`python -m bench`: what the service costs, beside something of its kind on the same machine."""
+"""`python -m bench`: the service's cost, compared with something similar on the same machine."""

@@ -1,7 +1,6 @@
-"""Make a node with a real Postfix, measure there, and write bench/results.json.
+"""Makes a node with a real Postfix, measures there, and writes bench/results.json.
 
-All that talks over the network runs in a network namespace of its own, so the machine's ports,
-interfaces and Postfix have no part in it.
+Everything runs in a network namespace. The machine's ports, interfaces and Postfix aren't used.
 """
 
 import json
@@ -16,32 +15,32 @@ from bench import node
 from bench.figures import Figure, as_json, as_table
 
 RESULTS = Path(__file__).with_name("results.json")
-PATIENCE = 900.0
-"""Seconds for all of it."""
+TIMEOUT = 900.0
+"""Seconds for all parts."""
 
 
 def main(*only: str) -> int:
-    """Measure, print and write; the exit code is 0 if everything was measured.
+    """Measure, print and write the figures; return 0 if all was measured.
 
     Args:
         only: of `throughput`, `start`, `acceptance`, `burst`, `rows` and `rendering` what to
             measure; the figures of the others stay as they were.
     """
-    # An end from outside takes the namespace away all the same.
+    # SIGTERM must remove the namespace, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.geteuid() != 0:
-        print("bench: it makes a network namespace, so it needs root.", file=sys.stderr)
+        print("bench: run it as root, since it makes a network namespace.", file=sys.stderr)
         return 2
     began = time.monotonic()
     try:
         with node.made() as bench:
-            told = bench.run("bench.inside", str(bench.folder), *only, timeout=PATIENCE)
+            output = bench.run("bench.inside", str(bench.folder), *only, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        print(f"bench: it took more than {PATIENCE:.0f} s; is the machine busy?", file=sys.stderr)
+        print(f"bench: it took more than {TIMEOUT:.0f} s; is the machine busy?", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError:
-        return 1  # it has told why
-    figures = {name: Figure(**figure) for name, figure in json.loads(told).items()}
+        return 1  # it has printed the reason
+    figures = {name: Figure(**figure) for name, figure in json.loads(output).items()}
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if only and RESULTS.exists() else {}
     RESULTS.write_text(as_json(before, figures), encoding="utf-8")
     print(as_table(figures))

@@ -1,4 +1,4 @@
-"""HTTP over connections that are kept, as cheaply as Python can: the client shares the CPUs."""
+"""A cheap HTTP client with persistent connections: it shares the CPUs with the service."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pyservice import samples
 
 SAMPLE = "2-failure"
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds for the mails of a round, or for the service to start."""
 
 Json = dict[str, Any]
@@ -29,11 +29,11 @@ class Client:
         self._http = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
 
     def get(self, path: str) -> bytes:
-        """The body of a 200."""
+        """GET a path, and return the body of its 200."""
         return self._ask("GET", path, None, 200)
 
     def post(self, job: str, number: int) -> Json:
-        """POST a report, a different one for each job and number."""
+        """POST a report, another one for each job and number."""
         return self.post_body(report(job, number))
 
     def post_body(self, body: bytes) -> Json:
@@ -42,7 +42,7 @@ class Client:
         return answer
 
     def is_ready(self) -> bool:
-        """Whether /readyz says 200."""
+        """Return whether /readyz answers 200."""
         try:
             self.get("/readyz")
         except (OSError, AssertionError):
@@ -59,13 +59,13 @@ class Client:
 
 
 def report(job: str, number: int) -> bytes:
-    """The recorded failing build, as another one."""
+    """Return the recorded failing build with another job and number."""
     build = _REPORT["build"] | {"job": job, "number": number}
     return json.dumps(_REPORT | {"build": build, "mail": {"to": ["ada@example.com"]}}).encode()
 
 
 def large_report(job: str, number: int) -> bytes:
-    """A build with many failing tests, some 25 KB."""
+    """Return a build with many failing tests, some 25 KB."""
     failures = [
         {
             "class_name": f"com.example.shop.CheckoutTest{case % 7}",
@@ -84,9 +84,9 @@ def large_report(job: str, number: int) -> bytes:
 
 
 def wait_for_ready(base: str) -> None:
-    """Ask until it is."""
+    """Wait until the service is ready."""
     client = Client(base)
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + TIMEOUT
     while not client.is_ready():
         if time.monotonic() > ends:
             raise TimeoutError("The service did not become ready.")
@@ -94,7 +94,7 @@ def wait_for_ready(base: str) -> None:
 
 
 def post_all(base: str, count: int, connections: int, job: str) -> float:
-    """POST so many reports: seconds from the first until Postfix has taken the last.
+    """POST reports; return the seconds from the first until Postfix accepted the last mail.
 
     The end is what the service's own history says, so that asking does not count; the requests
     are made before the beginning, and sent and read with as little work as can be.
@@ -125,7 +125,7 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
 
 
 def request(base: str, body: bytes) -> bytes:
-    """The whole HTTP request of a report."""
+    """Return the whole HTTP request of a report."""
     head = (
         f"POST /v1/reports HTTP/1.1\r\nHost: {urlsplit(base).netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -134,7 +134,7 @@ def request(base: str, body: bytes) -> bytes:
 
 
 def read_answer(answers: BinaryIO) -> tuple[int, bytes]:
-    """The status and the body of the next answer on a connection."""
+    """Return the status and the body of the next answer on a connection."""
     status, length = int(answers.readline().split()[1]), 0
     while (header := answers.readline()) != b"\r\n":
         if header.lower().startswith(b"content-length:"):
@@ -149,7 +149,7 @@ def _status_url(answers: BinaryIO) -> str:
 
 
 def _accepted_at(client: Client, url: str) -> float:
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + TIMEOUT
     while True:
         status: Json = json.loads(client.get(url))
         for event in status["history"]:

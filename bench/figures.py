@@ -1,4 +1,4 @@
-"""A figure, and how several are shown."""
+"""Figures, and how they are shown."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured, and what it is held against, measured in the same run."""
+    """A measured value, and its baseline, measured in the same run."""
 
     value: float
     baseline: float
@@ -15,7 +15,7 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """The value in baselines."""
+        """The value divided by the baseline."""
         return self.value / self.baseline
 
 
@@ -31,15 +31,15 @@ ABOUT = {
     "rows_1000k": ("a report where 1,000,000 ended", "where 1,000 did"),
     "render_mail": ("report to MIME bytes", "EmailMessage, given the two bodies"),
 }
-"""What each figure's value and baseline are."""
+"""What the value and the baseline of each figure measure."""
 
 
 def as_json(before: Mapping[str, object], figures: Mapping[str, Figure]) -> str:
-    """`{name: {value, baseline, ratio, unit}}`, rounded to four digits.
+    """Return `{name: {value, baseline, ratio, unit}}`, rounded to four digits.
 
     Args:
-        before: what other runs found, in this form.
-        figures: what this one found.
+        before: the figures of other runs, in this form.
+        figures: the figures of this run.
     """
     rounded = {
         name: {
@@ -54,7 +54,7 @@ def as_json(before: Mapping[str, object], figures: Mapping[str, Figure]) -> str:
 
 
 def as_table(figures: Mapping[str, Figure]) -> str:
-    """A line a figure."""
+    """Return a line for each figure."""
     lines = [f"{'':<24}{'value':>9}{'baseline':>10}{'ratio':>8}  unit"]
     for name, figure in figures.items():
         value, baseline = ABOUT[name]

@@ -1,4 +1,4 @@
-"""What is measured, in the namespace: `python -m bench.inside FOLDER` prints figures as JSON."""
+"""`python -m bench.inside FOLDER`: measures in the namespace, and prints the figures as JSON."""
 
 import json
 import subprocess
@@ -18,12 +18,12 @@ MAILS = 300
 """In each of the ROUNDS."""
 ROUNDS = 5
 CONNECTIONS = 10
-"""Of who reports, and of smtp-source."""
+"""Of the callers, and of smtp-source."""
 STARTS = 5
 
 
 def main() -> None:
-    """Measure everything, one after the other, or what is asked for alone."""
+    """Measure all parts, one after the other, or the named ones alone."""
     folder, only = Path(sys.argv[1]), sys.argv[2:]
     service = Service(folder)
     parts: dict[str, Callable[[], dict[str, Figure]]] = {
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def throughput(service: Service) -> dict[str, Figure]:
-    """From the first POST until Postfix has said 250 to the last, against Postfix' own client.
+    """Measure from the first POST to Postfix' 250 for the last mail, against Postfix' client.
 
     Everything is on: the report is rendered, committed, and followed in Postfix' log.
     """
@@ -62,25 +62,25 @@ def throughput(service: Service) -> dict[str, Figure]:
 
 
 def _size_of_mail(base: str) -> int:
-    """Bytes of one, as the service's own history tells."""
+    """Return the bytes of a mail, from the service's history."""
     client = Client(base)
     answer = client.post_body(large_report("size", 1))
     url = answer["status_url"]
     while True:
         history = json.loads(client.get(url))["history"]
-        told = [event["note"] for event in history if event["note"].endswith(" bytes")]
-        if told:
-            return int(told[0].split()[0])
+        sizes = [event["note"] for event in history if event["note"].endswith(" bytes")]
+        if sizes:
+            return int(sizes[0].split()[0])
         time.sleep(0.05)
 
 
-def say(what: str) -> None:
-    """Tell how far it is; standard output is for the figures."""
-    print(f"  {what}", file=sys.stderr, flush=True)
+def say(progress: str) -> None:
+    """Print the progress to standard error; standard output is for the figures."""
+    print(f"  {progress}", file=sys.stderr, flush=True)
 
 
 def smtp_source(count: int, size: int) -> float:
-    """Send with Postfix' load generator, so many at once: seconds."""
+    """Send mails with Postfix' load generator, and return the seconds that it took."""
     people = ("-f", "jenkins@ci.example.com", "-t", "ada@example.com")
     load = ("-s", str(CONNECTIONS), "-m", str(count), "-l", str(size))
     began = time.perf_counter()
@@ -89,7 +89,7 @@ def smtp_source(count: int, size: int) -> float:
 
 
 def wait_for_empty_queue() -> None:
-    """Until Postfix has relayed everything: what is left would slow the next round."""
+    """Wait until Postfix has relayed everything: the rest would slow the next round."""
     for _ in range(300):
         listed = subprocess.run(["postqueue", "-p"], capture_output=True, text=True, check=True)
         if "is empty" in listed.stdout:
@@ -99,7 +99,7 @@ def wait_for_empty_queue() -> None:
 
 
 def starts(service: Service) -> dict[str, Figure]:
-    """From exec to the first 200 of /readyz, against merely importing what the service needs."""
+    """Measure from exec to the first 200 of /readyz, against importing the service's libraries."""
     ours, theirs = [], []
     for _ in range(STARTS):
         began = time.perf_counter()

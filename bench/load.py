@@ -18,17 +18,17 @@ from bench.service import Service
 PER_SECOND = 100.0
 SECONDS = 10
 CALLERS = 20
-"""Of the steady rate: enough that none waits for its own last answer."""
+"""Of the steady rate: so many that none waits for its last answer."""
 BURST = 10_000
 BURST_CALLERS = 50
-PATIENCE = 300.0
-"""Seconds until all of a burst is with Postfix."""
+DRAIN_TIMEOUT = 300.0
+"""Seconds until Postfix has all mails of a burst."""
 
 _OURS = re.compile(r"message-id=<notify-email\.([0-9a-f-]+)@")
 
 
 def steady(service: Service) -> dict[str, Figure]:
-    """Callers' wait for the 202 at PER_SECOND, against GET /healthz and against its own median."""
+    """Measure how long callers wait for the 202 at a steady rate, against GET /healthz."""
     with service.running() as base:
         wait_for_ready(base)
         post_all(base, count=50, connections=CALLERS, job="warm-up of the steady rate")
@@ -45,14 +45,14 @@ def steady(service: Service) -> dict[str, Figure]:
 
 
 def burst(service: Service, log: Path) -> dict[str, Figure]:
-    """BURST reports from BURST_CALLERS, each as fast as it is answered.
+    """Measure BURST reports from BURST_CALLERS, each of which sends when its last one is answered.
 
     Args:
-        service: its log of Postfix is read.
-        log: that log, in which every accepted report must be once.
+        service: measured.
+        log: Postfix' log, in which each accepted report must be once.
 
     Raises:
-        AssertionError: one was neither accepted nor refused, or is there never or twice.
+        AssertionError: a report was neither accepted nor refused, or isn't once in the log.
     """
     with service.running() as base:
         wait_for_ready(base)
@@ -74,7 +74,7 @@ def burst(service: Service, log: Path) -> dict[str, Figure]:
 
 
 class _Peak:
-    """The largest resident size of a process and its own ones, looked at five times a second."""
+    """The largest resident size of a process and its children, read five times a second."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.bytes = 0
@@ -83,7 +83,7 @@ class _Peak:
         self._thread.start()
 
     def stop(self) -> None:
-        """There is nothing more to come."""
+        """Stop reading."""
         self._stopping.set()
         self._thread.join()
 
@@ -94,15 +94,15 @@ class _Peak:
 
 
 def _post(
-    base: str, requests: list[bytes], callers: int, every: float
+    base: str, requests: list[bytes], callers: int, interval: float
 ) -> tuple[list[float], Counter[int]]:
-    """POST each: seconds that it waited, from when it was due, and how often each status came.
+    """POST requests; return how many seconds each waited since it was due, and count the statuses.
 
     Args:
         base: the service's address.
         requests: whole HTTP requests.
         callers: how many connections there are.
-        every: seconds from one to the next; 0: each caller goes on when it is answered.
+        interval: seconds from one to the next; 0: each caller sends when its last one is answered.
     """
     waits, statuses = [0.0] * len(requests), Counter[int]()
     host, port = urlsplit(base).netloc.split(":")
@@ -112,7 +112,7 @@ def _post(
         with socket.create_connection((host, int(port))) as to, to.makefile("rb") as answers:
             to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for number in range(caller, len(requests), callers):
-                due = begin + number * every if every else time.perf_counter()
+                due = begin + number * interval if interval else time.perf_counter()
                 time.sleep(max(0.0, due - time.perf_counter()))
                 to.sendall(requests[number])
                 statuses[read_answer(answers)[0]] += 1
@@ -127,7 +127,7 @@ def _post(
 
 
 def _health(base: str) -> float:
-    """The median of GET /healthz, in seconds, asked once in a while as reports come."""
+    """Return the median seconds of GET /healthz, at the rate at which reports come."""
     client, waits = Client(base), []
     for _ in range(100):
         began = time.perf_counter()
@@ -138,13 +138,13 @@ def _health(base: str) -> float:
 
 
 def _logged(log: Path, before: int, wanted: int) -> Counter[str]:
-    """How often each report's mail came to Postfix since so many bytes of its log."""
-    ends = time.monotonic() + PATIENCE
+    """Return how often each mail came to Postfix, from its log after `before` bytes."""
+    ends = time.monotonic() + DRAIN_TIMEOUT
     while True:
         text = log.read_bytes()[before:].decode("utf-8", "replace")
-        found = Counter(_OURS.findall(text))
-        if len(found) >= wanted or time.monotonic() > ends:
-            return found
+        mails = Counter(_OURS.findall(text))
+        if len(mails) >= wanted or time.monotonic() > ends:
+            return mails
         time.sleep(0.5)
 
 

@@ -19,17 +19,17 @@ SINK = "127.0.0.2:2525"
 
 @dataclass(frozen=True)
 class BenchNode:
-    """The namespace, and a folder for the files of all that runs there."""
+    """A namespace, and a folder for the files of all that runs there."""
 
     namespace: Namespace
     folder: Path
 
     def run(self, module: str, *arguments: str, timeout: float) -> str:
-        """Run a module of ours in here to its end: what it printed. Its progress is shown.
+        """Run a module here to its end, and return its output. Its progress is shown.
 
         Raises:
-            CalledProcessError: it failed, and has told why on standard error.
-            TimeoutExpired: it took longer than so many seconds.
+            CalledProcessError: it failed, and printed the reason on standard error.
+            TimeoutExpired: it took longer than `timeout` seconds.
         """
         inside = ("ip", "netns", "exec", self.namespace.name)
         env = {
@@ -51,7 +51,7 @@ class BenchNode:
 
 @contextmanager
 def made() -> Iterator[BenchNode]:
-    """Make it; in the end all that runs in it is ended, and it is removed."""
+    """Make a node; at the end, end all that runs there, and remove it."""
     namespaces.clear_leftovers()
     folder = namespaces.make_folder()
     namespace = Namespace("bench")

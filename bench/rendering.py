@@ -1,4 +1,4 @@
-"""From a report to the bytes that Postfix gets, in this process."""
+"""How long it takes to make a mail of a report, in this process."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ TIMES = 200
 
 
 def figures() -> dict[str, Figure]:
-    """Rendering and MIME together, against the standard library's MIME alone."""
+    """Measure rendering and MIME together, against the standard library's MIME alone."""
     report, renderer = samples.load("2-failure"), Renderer()
     addressing = Addressing(
         Mailbox("Jenkins", "jenkins@ci.example.com"),
@@ -40,7 +40,7 @@ def figures() -> dict[str, Figure]:
 
 
 def _milliseconds(make: Callable[[], bytes]) -> float:
-    """The median of TIMES; once before, to fill the caches."""
+    """Return the median of TIMES calls, after one that fills the caches."""
     make()
     taken = []
     for _ in range(TIMES):

@@ -1,4 +1,4 @@
-"""The service as a node runs it: its own process, its own outbox."""
+"""The service as on a node: in its own process, with its own outbox."""
 
 import subprocess
 import sys
@@ -10,16 +10,16 @@ PORT = 8525
 
 
 class Service:
-    """Starts it as often as it is asked to; each time the outbox is new."""
+    """Starts the service, each time with a new outbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.pid = 0
-        """Of the one that runs."""
+        """The process ID of the running one."""
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """From exec to its end; gives its address, which nobody may answer at yet."""
+        """Start the service, and stop it at the end. Its address may not answer yet."""
         for left in self._folder.glob("outbox.db*"):
             left.unlink()
         config = self._folder / "settings.toml"

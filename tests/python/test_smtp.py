@@ -1,4 +1,4 @@
-"""smtp.py: what a server's answers mean, against real servers in the process."""
+"""smtp.py: the meaning of a server's replies, against real servers in this process."""
 
 import asyncio
 import socket
@@ -36,7 +36,7 @@ def test_accepted(postfix: PostfixStandIn) -> None:
 
 
 def test_a_connection_is_kept(postfix: PostfixStandIn) -> None:
-    """Two mails are one conversation."""
+    """Two mails are sent over one connection."""
     connection = Connection("127.0.0.1", postfix.port)
     for _ in range(2):
         assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
@@ -45,7 +45,7 @@ def test_a_connection_is_kept(postfix: PostfixStandIn) -> None:
 
 
 def test_a_connection_that_was_ended_is_made_again(postfix: PostfixStandIn) -> None:
-    """Postfix hangs up on idle clients: the next mail goes out at once, over a new connection."""
+    """After Postfix closed an idle connection, the next mail is sent at once over a new one."""
     connection = Connection("127.0.0.1", postfix.port)
     assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
     assert connection._smtp is not None
@@ -57,7 +57,7 @@ def test_a_connection_that_was_ended_is_made_again(postfix: PostfixStandIn) -> N
 
 
 def test_refused_connection() -> None:
-    """Nobody listens: to be tried again."""
+    """If no server listens, the mail is deferred."""
     port = free_port()
     outcome = send(port)
     assert outcome.deferred == {"a@x.org": f"127.0.0.1:{port}: connection refused"}
@@ -66,14 +66,14 @@ def test_refused_connection() -> None:
 
 @pytest.mark.parametrize("reply", ["451 4.3.0 try later", "452 4.3.1 Insufficient system storage"])
 def test_temporary_reply(postfix: PostfixStandIn, reply: str) -> None:
-    """A 4xx is to be tried again, and tells why."""
+    """A 4xx defers the mail, with the reply."""
     postfix.data = [reply]
     assert send(postfix.port).deferred == {"a@x.org": reply}
 
 
 @pytest.mark.parametrize("reply", ["550 5.7.1 no", "552 5.3.4 Message size exceeds fixed limit"])
 def test_permanent_reply(postfix: PostfixStandIn, reply: str) -> None:
-    """A 5xx is final, and tells why."""
+    """A 5xx refuses the mail, with the reply."""
     postfix.data = [reply]
     outcome = send(postfix.port)
     assert outcome.refused == {"a@x.org": reply}
@@ -81,7 +81,7 @@ def test_permanent_reply(postfix: PostfixStandIn, reply: str) -> None:
 
 
 def test_each_recipient_for_himself(postfix: PostfixStandIn) -> None:
-    """Some are accepted, some deferred, some refused: each is told."""
+    """Each recipient is accepted, deferred or refused by its own reply."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted", "c@x.org": "550 5.1.1 unknown"}
     outcome = send(postfix.port, "a@x.org", "b@x.org", "c@x.org")
     assert outcome.accepted == ("a@x.org",)
@@ -91,7 +91,7 @@ def test_each_recipient_for_himself(postfix: PostfixStandIn) -> None:
 
 
 def test_nobody_is_accepted(postfix: PostfixStandIn) -> None:
-    """Then no DATA is sent, and the connection serves the next mail."""
+    """Without an accepted recipient there is no DATA, and the next mail uses the connection."""
     postfix.rcpt = {"a@x.org": "454 4.7.1 Relay access denied"}
     connection = Connection("127.0.0.1", postfix.port)
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
@@ -102,7 +102,7 @@ def test_nobody_is_accepted(postfix: PostfixStandIn) -> None:
 
 
 def test_lost_after_the_final_dot(postfix: PostfixStandIn) -> None:
-    """Nobody knows whether the mail was taken: that is said."""
+    """If the reply to the final dot is lost, the attempt is unconfirmed."""
 
     def hang_up(server: SMTP) -> None:
         assert isinstance(server.transport, asyncio.Transport)
@@ -140,7 +140,7 @@ def test_lost_before_the_final_dot(scripted: Scripted) -> None:
     ],
 )
 def test_something_else_answers(scripted: Scripted, greeting: bytes) -> None:
-    """What doesn't greet with 220 gets no mail, and it is tried again."""
+    """A server that doesn't greet with 220 gets no mail, which is deferred."""
     port = scripted(lambda peer: peer.sendall(greeting))
     outcome = send(port)
     assert list(outcome.deferred) == ["a@x.org"]
@@ -149,7 +149,7 @@ def test_something_else_answers(scripted: Scripted, greeting: bytes) -> None:
 
 
 def test_an_endless_greeting(scripted: Scripted) -> None:
-    """A line without an end is given up on."""
+    """A reply without an end of line defers the mail."""
 
     def conversation(peer: socket.socket) -> None:
         try:
@@ -162,7 +162,7 @@ def test_an_endless_greeting(scripted: Scripted) -> None:
 
 
 def test_too_slow(scripted: Scripted) -> None:
-    """A server that says nothing costs the timeout, no more."""
+    """A server that doesn't reply costs no more than the time-out."""
     begun = time.monotonic()
     connection = Connection(
         "127.0.0.1", scripted(lambda peer: time.sleep(4)), timeouts=Timeouts(reply=0.2)
@@ -173,7 +173,7 @@ def test_too_slow(scripted: Scripted) -> None:
 
 
 def test_a_refusal_before_hanging_up_is_a_refusal(scripted: Scripted) -> None:
-    """A 5xx is final, also where the server ends the conversation right after it."""
+    """A 5xx refuses the mail, even if the server hangs up right after it."""
 
     def conversation(peer: socket.socket) -> None:
         peer.sendall(b"220 x ESMTP\r\n")
@@ -185,7 +185,7 @@ def test_a_refusal_before_hanging_up_is_a_refusal(scripted: Scripted) -> None:
 
 
 def test_hanging_up(scripted: Scripted) -> None:
-    """A stop doesn't wait for a slow server that has no message yet, and nothing is uncertain."""
+    """A stop doesn't wait for a slow server without a message; the attempt isn't unconfirmed."""
     reached, ended = threading.Event(), threading.Event()
 
     def conversation(peer: socket.socket) -> None:
@@ -213,13 +213,13 @@ def test_hanging_up(scripted: Scripted) -> None:
 
 @pytest.mark.parametrize("host", ["mail..example.com", "x" * 64, "\udc80"])
 def test_a_host_that_is_none(host: str) -> None:
-    """It can't be reached, like any other."""
+    """A host name that can't exist defers the mail, like a server that can't be reached."""
     outcome = Connection(host, 25).send("j@x.org", ("a@x.org",), MAIL)
     assert list(outcome.deferred) == ["a@x.org"]
 
 
 def test_too_slow_after_the_final_dot(postfix: PostfixStandIn) -> None:
-    """A reply that doesn't come leaves it open whether the mail was taken."""
+    """If the reply to the final dot doesn't come in time, the attempt is unconfirmed."""
     postfix.data_hook = lambda _: time.sleep(0.6)
     connection = Connection("127.0.0.1", postfix.port, timeouts=Timeouts(final_dot=0.2))
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
@@ -228,7 +228,7 @@ def test_too_slow_after_the_final_dot(postfix: PostfixStandIn) -> None:
 
 
 def test_greeting(postfix: PostfixStandIn) -> None:
-    """The greeting is the line that says who answers."""
+    """The greeting is the server's first line; without a server there is an error."""
     assert Connection("127.0.0.1", postfix.port).greeting().startswith("220 ")
     with pytest.raises(ConnectionError, match="connection refused"):
         Connection("127.0.0.1", free_port()).greeting()

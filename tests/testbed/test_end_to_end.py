@@ -31,7 +31,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("sample", ["2-failure", "4-fixed"])
 def test_the_step_reaches_the_relay_host(testbed: Testbed, way: str, sample: str) -> None:
-    """The relay host's copy says, field by field, what the recorded build was."""
+    """The relay host's copy shows each field of the recorded build."""
     testbed.start_service()
     trusted, pipeline = WAYS[way]
     result = testbed.pipeline(f"return {pipeline}", sample, trusted=trusted)
@@ -50,7 +50,7 @@ def test_the_step_reaches_the_relay_host(testbed: Testbed, way: str, sample: str
 
 
 def says_what_the_build_was(mail: Mail, sample: str) -> None:
-    """Compare a mail with what Jenkins recorded, which is read here without the service's help."""
+    """Compare a mail with the recorded build, which is read without the service's code."""
     build = json.loads((SAMPLES / sample / "build.json").read_text(encoding="utf-8"))
     message = mail.message
     assert mail.sender == "jenkins@ci.example.com"
@@ -105,7 +105,7 @@ def test_all_recorded_builds(testbed: Testbed) -> None:
 
 
 def test_a_blind_copy_is_blind(testbed: Testbed) -> None:
-    """Who is in bcc gets the mail and stands nowhere in it."""
+    """A recipient in Bcc gets the mail, and is not named in it."""
     testbed.start_service()
     people = {"to": ["ada@example.com"], "cc": ["bo@example.com"], "bcc": ["eve@example.com"]}
     testbed.post(report_of("2-failure") | {"mail": people})
@@ -116,7 +116,7 @@ def test_a_blind_copy_is_blind(testbed: Testbed) -> None:
 
 
 def test_a_repeated_report_is_one_mail(testbed: Testbed) -> None:
-    """The same report again, also after a restart of the service, is answered with the first."""
+    """A repeated report gets the first answer, also after a restart of the service."""
     testbed.start_service()
     first = testbed.post(report_of("2-failure"))
     testbed.status(first)
@@ -206,10 +206,10 @@ def all_message_ids(testbed: Testbed) -> list[str]:
 def test_the_service_refuses_who_has_no_token(testbed: Testbed) -> None:
     """On the bridge's address nobody sends without one."""
     testbed.start_service()
-    asked = testbed.container.run(
+    answer = testbed.container.run(
         "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{SERVICE}/preview"
     )
-    assert asked.stdout == "401"
+    assert answer.stdout == "401"
 
 
 def test_the_service_is_away(testbed: Testbed) -> None:

@@ -1,4 +1,4 @@
-"""The service is killed wherever it hurts, and what was accepted arrives, once."""
+"""Wherever the service is killed, each accepted report arrives once."""
 
 import json
 import os
@@ -23,7 +23,7 @@ POINTS = [
     *(("before-send", count) for count in range(1, 7)),
     *(("after-reply", count) for count in range(1, 7)),
 ]
-"""Commits: acceptance, bytes, outcome, receipts. What is said: EHLO to the dot, and its replies."""
+"""Commits: acceptance, bytes, outcome, receipts. Sends and replies: from EHLO to the final dot."""
 
 
 @pytest.mark.parametrize(("point", "count"), POINTS)
@@ -42,7 +42,7 @@ def test_wherever_it_dies(testbed: Testbed, point: str, count: int) -> None:
 
 
 def test_killed_again_and_again_under_load(trial: Trial) -> None:
-    """All that was accepted arrives, and nothing twice, since Postfix' log can be read."""
+    """Each accepted report arrives, and once, since Postfix' log can be read."""
     chance = random.Random(SEED)
     trial.start(hurry={})
     with trial.load():

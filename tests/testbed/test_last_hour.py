@@ -1,4 +1,4 @@
-"""A node's last hour: its mail gets out, and what became of it can be seen."""
+"""Before a node goes, its mail gets out, and its delivery status can be read."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_drain_waits_for_the_outbox_and_for_postfix(testbed: Testbed) -> None:
 
 
 def test_the_service_sees_its_own_mails_and_no_others(testbed: Testbed, tmp_path: Path) -> None:
-    """Of Postfix' real log just the lines of the service's mail are passed on."""
+    """`share-log` passes on the lines about the service's mail, and no others."""
     ours = tmp_path / "ours.log"
     share = (str(BIN / "notify-email"), "share-log", "--log", str(testbed.postfix.log))
     testbed.node.run(*share, "--to", str(ours), "--once")

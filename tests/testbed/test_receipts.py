@@ -1,4 +1,4 @@
-"""What became of a mail behind the real Postfix, as its log tells and the service shows."""
+"""The delivery status of mails behind the real Postfix, from its log."""
 
 import sys
 import time
@@ -15,12 +15,12 @@ LOSSY = 2525
 
 
 def start(testbed: Testbed, **settings: str) -> None:
-    """The service, which may read Postfix' log."""
+    """Start a service that may read Postfix' log."""
     testbed.start_service(postfix_log=str(testbed.postfix.log), **settings)
 
 
-def told(status: dict[str, Any]) -> list[tuple[str, str]]:
-    """The history without times and numbers."""
+def history(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the history without times."""
     return [(event["state"], event["note"]) for event in status["history"]]
 
 
@@ -35,11 +35,11 @@ def test_relayed(testbed: Testbed) -> None:
     ]
     assert all(receipt["state"] == "relayed" for receipt in status["receipts"])
     assert all(receipt["reply"].startswith("250 ") for receipt in status["receipts"])
-    assert [state for state, _ in told(status)].count("relayed") == 2
+    assert [state for state, _ in history(status)].count("relayed") == 2
 
 
 def test_deferred_and_then_relayed_after_a_restart(testbed: Testbed) -> None:
-    """The service stops and the log is rotated meanwhile; nothing is missed."""
+    """No receipt is missed if the service stops and the log is rotated meanwhile."""
     start(testbed)
     testbed.relay_answers("451 4.3.0 later")
     answer = testbed.post(report_of("2-failure"))
@@ -54,11 +54,11 @@ def test_deferred_and_then_relayed_after_a_restart(testbed: Testbed) -> None:
     testbed.postfix.reload()  # postlogd opens a new one
     start(testbed)
     again = testbed.status(answer, "relayed")
-    assert [state for state, _ in told(again)][-2:] == ["deferred", "relayed"]
+    assert [state for state, _ in history(again)][-2:] == ["deferred", "relayed"]
 
 
 def test_the_next_try_is_postfix_own(testbed: Testbed) -> None:
-    """It is when Postfix' queue file, whose time is that of its next try, says."""
+    """The status gives the time of Postfix' next try, which is the time of its queue file."""
     testbed.postfix.set(
         minimal_backoff_time="100s", maximal_backoff_time="200s", queue_run_delay="10s"
     )
@@ -86,7 +86,7 @@ def test_the_next_try_is_postfix_own(testbed: Testbed) -> None:
 
 
 def test_bounced(testbed: Testbed) -> None:
-    """What the relay host refuses for good is told, with its words."""
+    """A mail that the relay host refuses for good is bounced, with its reply."""
     start(testbed)
     testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
     status = testbed.status(testbed.post(report_of("2-failure")), "bounced")
@@ -94,7 +94,7 @@ def test_bounced(testbed: Testbed) -> None:
 
 
 def test_the_figures(testbed: Testbed) -> None:
-    """What a scrape tells is what Postfix and the relay host did."""
+    """The metrics show what Postfix and the relay host did."""
     start(testbed)
     report = report_of("2-failure") | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
     testbed.status(testbed.post(report), "relayed")
@@ -123,7 +123,7 @@ def test_the_figures(testbed: Testbed) -> None:
 
 @pytest.mark.parametrize("rerouted", [{}, {"reroute_to": "ops@example.com"}])
 def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed, rerouted: dict[str, str]) -> None:
-    """Postfix has the mail, and the service learns it: one mail, not two; rerouted or not."""
+    """If Postfix' log has the mail, it isn't sent again, rerouted or not."""
     lose = testbed.folder / "lose"
     lose.touch()
     testbed.node.start(
@@ -137,7 +137,7 @@ def test_a_lost_reply_is_settled_by_the_log(testbed: Testbed, rerouted: dict[str
     status = testbed.status(testbed.post(report), "relayed")
     assert len(status["receipts"]) == (1 if rerouted else 2)
     assert not lose.exists()
-    notes = [note for _, note in told(status)]
+    notes = [note for _, note in history(status)]
     assert any("after the final dot" in note and "may be doubled" in note for note in notes)
     assert any(
         note == f"Postfix' log has it, queued as {status['queue_id']}: it is not sent again"

@@ -33,8 +33,9 @@ def test_killed_in_a_storm(testbed: Testbed, round_: int) -> None:
     testbed.start_service(**settings)
 
     def have_ended() -> bool:
-        found = [json.loads(testbed.curl(f"/v1/reports/{one['id']}").stdout) for one in answers]
-        return all(one["state"] in {"relayed", "digested"} for one in found)
+        paths = [f"/v1/reports/{answer['id']}" for answer in answers]
+        statuses = [json.loads(testbed.curl(path).stdout) for path in paths]
+        return all(status["state"] in {"relayed", "digested"} for status in statuses)
 
     until(have_ended, "all have ended", seconds=30)
     shown = Counter(

@@ -1,4 +1,4 @@
-"""MailRateLimiter from end to end: many reports, few mails, and each build in one of them."""
+"""Rate limits from end to end: many reports become few mails, and each build is in one of them."""
 
 import email
 import email.policy
@@ -32,7 +32,7 @@ def build(report: Json, number: int, *, to: str = "ada@example.com", **changes: 
 
 
 def links(mail: Caught) -> set[str]:
-    """The builds that a mail shows."""
+    """Return the addresses of the builds that a mail shows."""
     message = email.message_from_bytes(mail.content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     html = message.get_body(("html",))
@@ -41,20 +41,20 @@ def links(mail: Caught) -> set[str]:
 
 
 def digest_of(client: TestClient, answer: Json) -> Json:
-    """Wait until a report is in a digest, and return what its status says of it."""
-    found: list[Json] = []
+    """Wait until a report is in a digest, and return the digest in its status."""
+    digests: list[Json] = []
 
     def is_there() -> bool:
         shown = client.get(answer["status_url"]).json()["digest"]
-        found.extend([shown] if shown else [])
-        return bool(found)
+        digests.extend([shown] if shown else [])
+        return bool(digests)
 
     wait_for(is_there)
-    return found[0]
+    return digests[0]
 
 
 def test_a_burst(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """200 reports of a job: ten mails, then few that show all others, each once."""
+    """200 reports of a job become ten mails, then few digests with each other build once."""
     settings = strict.model_copy(update={"rate_limits": ("job=10/hour", "all=1000/hour")})
     with serve(settings) as client, ThreadPoolExecutor(8) as callers:
         bodies = [build(report, number) for number in range(1, 201)]
@@ -71,7 +71,7 @@ def test_a_burst(strict: Settings, postfix: PostfixStandIn, report: Json) -> Non
 
 
 def ended(client: TestClient, answer: Json) -> Json:
-    """Wait until a report's mail is with Postfix, or it is in another's; and return its status."""
+    """Wait until a report is accepted by Postfix or in a digest, and return its status."""
     status: Json = {}
 
     def is_over() -> bool:
@@ -85,7 +85,7 @@ def ended(client: TestClient, answer: Json) -> Json:
 def test_the_status_names_the_digest(
     strict: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """That of each report in it, and of the one whose mail it is; the preview shows its bytes."""
+    """Each member's status names the digest, and its preview shows the digest's bytes."""
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
         assert post(client, build(report, 3)).json()["id"] == answers[2]["id"]
@@ -108,7 +108,7 @@ def test_the_status_names_the_digest(
 
 
 def test_teams_see_their_own(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """Builds of one job and one error that go to others are in others' mails."""
+    """Builds with the same job and error, but other recipients, are in another digest."""
     with serve(strict) as client:
         answers = [
             post(client, build(report, n, to=f"{'ab'[n % 2]}@example.com")).json()
@@ -123,7 +123,7 @@ def test_teams_see_their_own(strict: Settings, postfix: PostfixStandIn, report: 
 
 
 def test_one_cause_in_many_jobs(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """They share a mail, whose subject counts them."""
+    """Builds of many jobs with one error share a mail, whose subject counts them."""
     report["error"] = {"message": "No route to nexus.example.com:443 after 3003 ms"}
     strict = strict.model_copy(update={"rate_limits": ("all=1/day",)})
     with serve(strict) as client:
@@ -135,8 +135,10 @@ def test_one_cause_in_many_jobs(strict: Settings, postfix: PostfixStandIn, repor
     assert b"List-Id" not in digest
 
 
-def test_what_is_fixed_is_told(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A success after failures is no part of their group: alone, it is a mail as ever."""
+def test_a_fixed_build_is_not_in_the_digest(
+    strict: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A success after failures is not in their group, and gets a mail of its own."""
     fixed = build(report, 9, result="SUCCESS", previous_result="FAILURE")
     del fixed["error"]
     with serve(strict) as client:
@@ -151,7 +153,7 @@ def test_what_is_fixed_is_told(strict: Settings, postfix: PostfixStandIn, report
 def test_a_report_that_is_cancelled_while_it_waits(
     strict: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """It is in no mail, even as the first one; the others are."""
+    """A cancelled report is in no mail, even if it is the first; the others are."""
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
         client.post(f"{answers[1]['status_url']}/cancel")
@@ -162,7 +164,7 @@ def test_a_report_that_is_cancelled_while_it_waits(
 def test_a_digest_that_cannot_be_rendered(
     strict: Settings, postfix: PostfixStandIn, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rather a mail each than none."""
+    """If the digest can't be rendered, each report gets its own mail."""
     monkeypatch.setattr("pyservice.mail.renderer.DIGEST", "missing")
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
@@ -172,7 +174,7 @@ def test_a_digest_that_cannot_be_rendered(
 
 
 def test_a_stop_while_they_wait(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """The next start goes on, even without a rate."""
+    """Reports that waited at a stop become a digest after the start, even without a rate limit."""
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
     with serve(strict.model_copy(update={"rate_limits": ()})) as client:
@@ -185,7 +187,7 @@ def test_a_stop_while_they_wait(strict: Settings, postfix: PostfixStandIn, repor
     ["job", "job=", "job=ten/hour", "jobs=10/hour", "job=0/hour", "job=1/hour;2/day", "=1/s"],
 )
 def test_wrong_rates(tmp_path: Path, value: str) -> None:
-    """Each is told with what would be right."""
+    """A wrong rate limit is refused with an example of a right one."""
     file = tmp_path / "settings.toml"
     file.write_text(f'rate_limits = "{value}"')
     with pytest.raises(ConfigurationError, match=r"is no rate, such as|does not begin with job="):
@@ -196,7 +198,7 @@ def test_wrong_rates(tmp_path: Path, value: str) -> None:
     "value", ['"job=10/hour, all = 300 per 2 hours"', '["job=10/hour", "all = 300 per 2 hours"]']
 )
 def test_rates(tmp_path: Path, value: str) -> None:
-    """As one text or as a list."""
+    """Rate limits can be one text or a list."""
     file = tmp_path / "settings.toml"
     file.write_text(f"rate_limits = {value}")
     assert Settings.load(file).rate_limits == ("job=10/hour", "all=300 per 2 hours")

@@ -1,4 +1,4 @@
-"""REROUTE_TO and DRY_RUN: all mail goes to one address, or nowhere, and nobody forgets it."""
+"""REROUTE_TO and DRY_RUN: all mail goes to one address, or nowhere, and a warning says so."""
 
 import asyncio
 from pathlib import Path
@@ -42,17 +42,17 @@ def two(report: Json) -> Json:
 
 
 def change(client: TestClient, settings: Settings) -> None:
-    """As SIGHUP does."""
+    """Reload the settings, as SIGHUP does."""
     reload(client.app, lambda: settings)  # type: ignore[arg-type]
 
 
 def notes(status: Json) -> list[str]:
-    """The history's words."""
+    """Return the notes of the history."""
     return [event["note"] for event in status["history"]]
 
 
 def test_rerouted(rerouted: Settings, postfix: PostfixStandIn, two: Json) -> None:
-    """One address gets the very mail, whose headers tell whom it was for."""
+    """One address gets the same mail, whose headers name its real recipients."""
     with serve(rerouted) as client:
         status = settled(client, post(client, two).json())
     [mail] = postfix.mails
@@ -64,7 +64,7 @@ def test_rerouted(rerouted: Settings, postfix: PostfixStandIn, two: Json) -> Non
 
 
 def test_what_waits_is_rerouted(settings: Settings, postfix: PostfixStandIn, two: Json) -> None:
-    """A mail that is made already goes elsewhere with the same bytes, and back again."""
+    """A mail that was made before is rerouted with the same bytes, and goes back with them."""
     postfix.rcpt = dict.fromkeys(["a@x.org", "b@x.org", OPS], "450 4.2.0 later")
     with serve(settings) as client:
         answer = post(client, two).json()
@@ -88,7 +88,7 @@ def test_what_waits_is_rerouted(settings: Settings, postfix: PostfixStandIn, two
 def test_its_outcome_counts_for_all(
     rerouted: Settings, postfix: PostfixStandIn, two: Json, reply: str, state: str
 ) -> None:
-    """A refusal of the one is a refusal of all; all can be tried again without it."""
+    """If the one address is refused, all recipients are; all can be tried again without it."""
     postfix.rcpt = {OPS: reply}
     with serve(rerouted) as client:
         answer = post(client, two).json()
@@ -107,7 +107,7 @@ def test_a_lost_reply_is_settled_by_the_log(
     tmp_path: Path,
     count: int,
 ) -> None:
-    """Postfix queued it for one recipient, as many as it was asked for; for two it is another."""
+    """The log confirms the mail if Postfix queued it for the one address, and not if for two."""
     limits = Limits(
         delivery=DeliveryLimits(retry=RetryPolicy(first_delay=0.6)),
         log_watcher=LogWatcherLimits(pause=0.02),
@@ -136,7 +136,7 @@ def test_a_lost_reply_is_settled_by_the_log(
 
 
 def test_dry_run(dry: Settings, postfix: PostfixStandIn, two: Json) -> None:
-    """The mail is made, kept and shown; Postfix is never asked."""
+    """The mail is made, kept and shown, and Postfix gets nothing."""
     with serve(dry) as client:
         answer = post(client, two).json()
         status = settled(client, answer, state="skipped")
@@ -154,7 +154,7 @@ def test_dry_run(dry: Settings, postfix: PostfixStandIn, two: Json) -> None:
 def test_what_was_skipped_can_be_sent(
     dry: Settings, settings: Settings, postfix: PostfixStandIn, two: Json
 ) -> None:
-    """By a person, once the dry run is over, and not before; nothing goes out by itself."""
+    """A person can send a skipped mail after the dry run; nothing is sent by itself."""
     with serve(dry) as client:
         answer = post(client, two).json()
         settled(client, answer, state="skipped")
@@ -177,7 +177,7 @@ def test_what_was_skipped_can_be_sent(
 def test_who_has_it_does_not_get_it_after_a_dry_run(
     settings: Settings, dry: Settings, postfix: PostfixStandIn, two: Json
 ) -> None:
-    """Only those go on who hadn't got it when the dry run began."""
+    """After a dry run, only those get the mail who hadn't got it when the dry run began."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 later"}
     with serve(settings) as client:
         answer = post(client, two).json()
@@ -193,7 +193,7 @@ def test_who_has_it_does_not_get_it_after_a_dry_run(
 
 
 def test_it_is_told_at_start(settings: Settings, rerouted: Settings, dry: Settings) -> None:
-    """A warning for each, and a figure; nothing where mails go their way."""
+    """Each setting logs a warning and has a metric; without them there is neither."""
     for one, event, label in (
         (settings, None, {}),
         (rerouted, "reroute.enabled", {"reroute_to": 1}),
@@ -206,7 +206,7 @@ def test_it_is_told_at_start(settings: Settings, rerouted: Settings, dry: Settin
 
 
 def test_it_is_told_after_a_change(settings: Settings, rerouted: Settings) -> None:
-    """SIGHUP, too."""
+    """A reload by SIGHUP logs the warning, too."""
     with serve(settings) as client:
         with capture_logs() as logs:
             change(client, rerouted)

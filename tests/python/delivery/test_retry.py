@@ -1,4 +1,4 @@
-"""retry.py: the decision to try again, and what it makes of a long day."""
+"""retry.py: when a mail is tried again, and how often in a whole day."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ some_replies = st.lists(st.sampled_from([LATER, AWAY, "421 4.3.2 bye", "452 4.3.
 
 
 def delay(reply: str, attempt: int, *, fraction: float = 0.5) -> float:
-    """Of a mail that isn't given up."""
+    """Return the delay of a mail that isn't given up."""
     seconds = POLICY.delay([reply], attempts=attempt, age=0, unconfirmed=0, fraction=fraction)
     assert seconds is not None
     return seconds
@@ -39,7 +39,7 @@ def delay(reply: str, attempt: int, *, fraction: float = 0.5) -> float:
 def test_in_its_bounds(
     replies: list[str], attempt: int, age: float, unconfirmed: int, fraction: float
 ) -> None:
-    """It is never at once, never later than the longest delay and its jitter, and ends by age."""
+    """A delay is never 0, never above the longest one with its jitter, and attempts end by age."""
     seconds = POLICY.delay(
         replies, attempts=attempt, age=age, unconfirmed=unconfirmed, fraction=fraction
     )
@@ -55,15 +55,15 @@ def test_in_its_bounds(
 
 
 @given(st.sampled_from([LATER, AWAY]), attempts, attempts, fractions)
-def test_patience_grows(reply: str, one: int, other: int, fraction: float) -> None:
-    """With the same luck, a later attempt never waits less."""
+def test_delays_grow(reply: str, one: int, other: int, fraction: float) -> None:
+    """With the same random number, a later attempt never waits less."""
     fewer, more = sorted((one, other))
     assert delay(reply, fewer, fraction=fraction) <= delay(reply, more, fraction=fraction)
 
 
 @given(st.sampled_from([LATER, AWAY]), attempts)
-def test_luck_is_fair(reply: str, attempt: int) -> None:
-    """Sooner is as likely as later."""
+def test_jitter_is_symmetrical(reply: str, attempt: int) -> None:
+    """The jitter makes a delay shorter as often as longer."""
     mean = (delay(reply, attempt, fraction=0) + delay(reply, attempt, fraction=1)) / 2
     assert mean == pytest.approx(delay(reply, attempt))
 
@@ -89,12 +89,12 @@ def test_doubling() -> None:
     ],
 )
 def test_what_the_reply_changes(reply: str, longest: float) -> None:
-    """A Postfix that is away or in trouble is this node's, and asked more often."""
+    """A Postfix that is away or in trouble is tried more often: it is on this node."""
     assert delay(reply, 100) == longest
 
 
 def test_the_worst_reply_counts() -> None:
-    """Where one recipient is put off by policy, the mail waits for that."""
+    """If one recipient is deferred by a policy, the mail waits as long as that takes."""
     seconds = POLICY.delay([AWAY, LATER], attempts=100, age=0, unconfirmed=0, fraction=0.5)
     assert seconds == POLICY.longest_delay
 
@@ -107,7 +107,7 @@ def test_a_day_of_temporary_replies(
     reply: str,
     refused: int,
 ) -> None:
-    """Postfix says 451 for 24 hours: so many attempts, and then one mail; the docs say so."""
+    """After 24 hours of 451 there were as many attempts as documented, and one mail arrives."""
     limits = Limits(delivery=DeliveryLimits(retry=RetryPolicy(jitter=0)))
     start = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -121,10 +121,10 @@ def test_a_day_of_temporary_replies(
         status: Json = {"state": "", "attempts": 0}
 
         def has_tried() -> bool:
-            found = client.get(accepted["status_url"]).json()
-            if found["state"] == "sending" or found["attempts"] == status["attempts"]:
+            current = client.get(accepted["status_url"]).json()
+            if current["state"] == "sending" or current["attempts"] == status["attempts"]:
                 return False
-            status.update(found)
+            status.update(current)
             return True
 
         while status["state"] != "accepted":

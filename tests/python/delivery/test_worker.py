@@ -25,7 +25,7 @@ IMPATIENT = Limits(delivery=DeliveryLimits(retry=RetryPolicy(give_up_after=0)))
 
 
 def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """The status tells Postfix' queue ID, the mail its stable Message-ID."""
+    """The status has Postfix' queue ID, and the mail has the report's Message-ID."""
     with serve(settings) as client:
         answer = post(client, report).json()
         status = settled(client, answer)
@@ -37,8 +37,8 @@ def test_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> 
     assert f"Message-ID: {answer['message_id']}".encode() in mail.content
 
 
-def test_retried_until_taken(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A temporary reply delays a mail; it goes out with the same bytes, once."""
+def test_retried_until_accepted(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """A temporary reply delays a mail, which is then sent once."""
     postfix.data = ["451 4.3.0 later", "452 4.3.1 later still"]
     with serve(settings, QUICK) as client:
         status = settled(client, post(client, report).json())
@@ -49,7 +49,7 @@ def test_retried_until_taken(settings: Settings, postfix: PostfixStandIn, report
 
 
 def test_postfix_comes_back(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A report accepted while nobody listens is mailed when Postfix is there."""
+    """A report that is accepted while Postfix is away is mailed when it is back."""
     away = settings.model_copy(update={"smtp_port": free_port()})
     with serve(away, QUICK) as client:
         answer = post(client, report).json()
@@ -62,7 +62,7 @@ def test_postfix_comes_back(settings: Settings, postfix: PostfixStandIn, report:
 
 
 def test_kept_as_failed(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A permanent reply ends it; the report stays, with the reply's text."""
+    """After a permanent reply the report is kept as failed, with the reply's text."""
     postfix.data = ["550 5.7.1 we do not like this"]
     with serve(settings) as client:
         status = settled(client, post(client, report).json(), state="failed")
@@ -73,7 +73,7 @@ def test_kept_as_failed(settings: Settings, postfix: PostfixStandIn, report: Jso
 def test_only_the_deferred_are_tried_again(
     settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """Who has the mail doesn't get it twice because of somebody else."""
+    """A recipient that has the mail doesn't get it twice because of a deferred one."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted", "c@x.org": "550 5.1.1 unknown"}
     report["mail"] = {"to": ["a@x.org", "b@x.org", "c@x.org"]}
     with serve(settings, QUICK) as client:
@@ -87,7 +87,7 @@ def test_only_the_deferred_are_tried_again(
 
 
 def test_given_up_on_some(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """The mail is accepted for those who have it, and the status says who hasn't."""
+    """The report is accepted for those who have its mail, and the status names the others."""
     postfix.rcpt = {"b@x.org": "450 4.2.0 greylisted"}
     postfix.data = ["250 2.0.0 Ok"]  # without a queue ID
     report["mail"] = {"to": ["a@x.org", "b@x.org"]}
@@ -105,10 +105,10 @@ def test_given_up_on(settings: Settings, postfix: PostfixStandIn, report: Json) 
     assert status["error"] == "451 4.3.0 never"
 
 
-def test_lost_after_the_dot_is_sent_again_and_said(
+def test_an_unconfirmed_mail_is_sent_again(
     settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """Rather twice than never: and the history says that it may be doubled."""
+    """A mail whose reply is lost after the final dot is sent again, and the history says so."""
 
     def hang_up_once(server: SMTP) -> None:
         postfix.data_hook = None
@@ -123,7 +123,7 @@ def test_lost_after_the_dot_is_sent_again_and_said(
 
 
 def test_copies_are_bounded(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A Postfix that takes the mail and never says so gets it a few times, not for days."""
+    """A Postfix that never replies to the final dot gets the mail a few times, not for days."""
 
     def hang_up(server: SMTP) -> None:
         assert isinstance(server.transport, asyncio.Transport)
@@ -136,13 +136,13 @@ def test_copies_are_bounded(settings: Settings, postfix: PostfixStandIn, report:
     assert "Postfix may have it all the same" in status["error"]
 
 
-def test_an_error_nobody_thought_of(
+def test_an_unexpected_error(
     settings: Settings,
     postfix: PostfixStandIn,
     report: Json,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A slip of ours in the middle of a conversation costs an attempt, not the mail."""
+    """A bug in the middle of a conversation costs an attempt, not the mail."""
     slips = iter([True])
     send = smtp_module.Connection.send
 
@@ -163,7 +163,7 @@ def test_a_stop_does_not_wait_for_ever(
     postfix: PostfixStandIn,
     report: Json,
 ) -> None:
-    """A Postfix that never answers the final dot: after the grace that is recorded, and it ends."""
+    """If Postfix never replies to the final dot, the stop ends after the grace, and records it."""
     limits = Limits(delivery=DeliveryLimits(grace=0.3))
     begun, go_on = threading.Event(), threading.Event()
 
@@ -187,7 +187,7 @@ def test_a_stop_does_not_wait_for_ever(
 def test_the_attempt_under_way_is_finished(
     settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """A service that is told to stop waits for Postfix' answer, and commits it."""
+    """A service that stops waits for Postfix' reply, and commits the outcome."""
     begun, go_on = threading.Event(), threading.Event()
 
     def wait(_: SMTP) -> None:
@@ -204,13 +204,13 @@ def test_the_attempt_under_way_is_finished(
     assert len(postfix.mails) == 1
 
 
-def test_a_commit_that_fails_after_postfix_took_it_sends_nothing_twice(
+def test_a_failed_commit_after_acceptance_sends_nothing_twice(
     settings: Settings,
     postfix: PostfixStandIn,
     report: Json,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While the disk is full the outcome is held, and committed as soon as it can be."""
+    """While the disk is full, the outcome is kept in memory, and committed when there is room."""
     failures = iter([True, False])
     finish_attempt = Outbox.finish_attempt
 
@@ -229,7 +229,7 @@ def test_a_commit_that_fails_after_postfix_took_it_sends_nothing_twice(
 def test_a_template_that_breaks_everything_is_kept_as_failed(
     settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mail that can't even be rendered is not tried for ever, and says why."""
+    """A report that can't be rendered has failed, with the reason, and isn't tried for ever."""
 
     def broken(*_: object) -> bytes:
         raise ValueError("a slip of ours")
@@ -241,7 +241,7 @@ def test_a_template_that_breaks_everything_is_kept_as_failed(
 
 
 def test_many_at_once(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
-    """A hundred reports are a hundred mails, over a few connections, each sent once."""
+    """A hundred reports become a hundred mails, each sent once, over a few connections."""
     with serve(settings) as client:
         answers = []
         for number in range(1, 101):
@@ -255,10 +255,10 @@ def test_many_at_once(settings: Settings, postfix: PostfixStandIn, report: Json)
     assert all(any(i in mail.content for mail in postfix.mails) for i in ids)
 
 
-def test_templates_of_ones_own_are_used(
+def test_own_templates_are_used(
     settings: Settings, postfix: PostfixStandIn, report: Json, tmp_path: Path
 ) -> None:
-    """The setting TEMPLATES_DIR reaches the mail."""
+    """A mail is rendered with the templates in TEMPLATES_DIR."""
     (tmp_path / "t" / "mine").mkdir(parents=True)
     (tmp_path / "t" / "mine" / "subject.txt").write_text("Mine: {{ build.number }}")
     (tmp_path / "t" / "mine" / "body.html").write_text("<p>mine</p>")

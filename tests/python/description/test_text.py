@@ -1,4 +1,4 @@
-"""text.py: what a build's description says of its mail, and where it stands."""
+"""text.py: the line about a mail in a build's description, and its place there."""
 
 from typing import Any
 
@@ -44,12 +44,12 @@ def receipt(name: str, state: str = "relayed", reply: str = "250 2.0.0 Ok") -> R
     return Receipt(f"{name}@example.com", state, reply, 0)
 
 
-def told(entry: QueuedReport, *receipts: Receipt) -> str:
-    """The line, without what it begins with."""
-    found = line(entry, receipts)
-    assert found is not None
-    assert found.startswith(MARK)
-    return found.removeprefix(MARK)
+def status_in_line(entry: QueuedReport, *receipts: Receipt) -> str:
+    """Return the line without its beginning."""
+    text = line(entry, receipts)
+    assert text is not None
+    assert text.startswith(MARK)
+    return text.removeprefix(MARK)
 
 
 @pytest.mark.parametrize("state", ["received", "queued", "sending", "cancelled"])
@@ -59,47 +59,50 @@ def test_nothing_to_tell(state: str) -> None:
 
 
 def test_what_is_known() -> None:
-    """Each state has its words, the worst of a mail first, and no more is said than is known."""
+    """Each state has its words, the worst first, and the line says no more than is known."""
     three = [receipt("ada"), receipt("bob"), receipt("cora")]
     bounced = receipt("bob", "bounced", "550 5.1.1 <bob@example.com>: unknown")
     deferred = receipt("cora", "deferred", "451 4.7.1 later")
-    assert told(entry("accepted")) == "accepted by Postfix for 3 recipients"
-    assert told(entry("relayed"), three[0]) == "relayed to 1 of 3 recipients"
-    assert told(entry("relayed"), *three) == "relayed to 3 recipients"
-    assert told(entry("bounced"), three[0], deferred, bounced) == (
+    assert status_in_line(entry("accepted")) == "accepted by Postfix for 3 recipients"
+    assert status_in_line(entry("relayed"), three[0]) == "relayed to 1 of 3 recipients"
+    assert status_in_line(entry("relayed"), *three) == "relayed to 3 recipients"
+    assert status_in_line(entry("bounced"), three[0], deferred, bounced) == (
         "bounced for bob@example.com: 550 5.1.1 ‹bob@example.com›: unknown; "
         "deferred for cora@example.com: 451 4.7.1 later; relayed to 1 of 3 recipients"
     )
-    assert told(entry("failed", error="550 no")) == "failed: 550 no"
-    assert told(entry("queued", error="451 x")) == "not sent to all yet, and tried again: 451 x"
-    assert told(entry("digested", digest_id="2")) == "in one mail with other builds"
-    assert told(entry("skipped")) == "made, and not sent, since DRY_RUN is set"
+    assert status_in_line(entry("failed", error="550 no")) == "failed: 550 no"
+    assert (
+        status_in_line(entry("queued", error="451 x"))
+        == "not sent to all yet, and tried again: 451 x"
+    )
+    assert status_in_line(entry("digested", digest_id="2")) == "in one mail with other builds"
+    assert status_in_line(entry("skipped")) == "made, and not sent, since DRY_RUN is set"
     partly = entry(
         "accepted", accepted_by_postfix=True, error="250 Ok; refused bob@example.com: 550 no"
     )
-    assert told(partly) == (
+    assert status_in_line(partly) == (
         "accepted by Postfix; an attempt failed, perhaps for some only: "
         "refused bob@example.com: 550 no"
     )
     later = entry("relayed", accepted_by_postfix=True, error="451 later")
-    assert told(later, *three[:2]) == (
+    assert status_in_line(later, *three[:2]) == (
         "relayed to 2 of 3 recipients; an attempt failed, perhaps for some only: 451 later"
     )
-    assert told(later, *three) == "relayed to 3 recipients"
+    assert status_in_line(later, *three) == "relayed to 3 recipients"
     alone = Recipients(to=PEOPLE.to[:1])
-    assert told(entry("accepted", alone)) == "accepted by Postfix for 1 recipient"
-    assert told(entry("relayed", alone), three[0]) == "relayed to 1 recipient"
+    assert status_in_line(entry("accepted", alone)) == "accepted by Postfix for 1 recipient"
+    assert status_in_line(entry("relayed", alone), three[0]) == "relayed to 1 recipient"
     rerouted = entry("relayed", rerouted_to="ops@example.com")
-    assert told(rerouted, receipt("ops")) == (
+    assert status_in_line(rerouted, receipt("ops")) == (
         "relayed to 1 recipient; rerouted by REROUTE_TO, so its recipients haven't got it"
     )
 
 
 def test_many() -> None:
-    """Three are named, the others counted; the line has its length."""
+    """Three recipients are named, the others counted, and the line is cut at its length."""
     boxes = tuple(Mailbox("", f"a{n}@example.com") for n in range(9))
     some = [receipt(f"a{n}", "bounced", "550 no") for n in range(9)]
-    assert told(entry("bounced", Recipients(to=boxes)), *some).endswith(
+    assert status_in_line(entry("bounced", Recipients(to=boxes)), *some).endswith(
         "a2@example.com: 550 no, 6 more"
     )
     long = receipt("ada", "bounced", "x" * 2000)
@@ -107,12 +110,12 @@ def test_many() -> None:
 
 
 def test_nobody_of_bcc_is_told() -> None:
-    """Neither the address nor the words that name it are in a description that many read."""
+    """A recipient in Bcc is not in the description, nor a reply that names it."""
     bounced = receipt("eve", "bounced", "550 <eve@example.com> unknown")
     secret = [
-        told(entry("bounced", WITH_BCC), bounced),
-        told(entry("failed", WITH_BCC, error="refused eve@example.com: 550")),
-        told(
+        status_in_line(entry("bounced", WITH_BCC), bounced),
+        status_in_line(entry("failed", WITH_BCC, error="refused eve@example.com: 550")),
+        status_in_line(
             entry(
                 "accepted",
                 WITH_BCC,
@@ -120,8 +123,10 @@ def test_nobody_of_bcc_is_told() -> None:
                 error="250; refused eve@example.com: 550",
             )
         ),
-        told(entry("queued", WITH_BCC, error="deferred eve@example.com: 450")),
-        told(entry("relayed", rerouted_to="ops@example.com"), receipt("ops", "bounced", "550 ops")),
+        status_in_line(entry("queued", WITH_BCC, error="deferred eve@example.com: 450")),
+        status_in_line(
+            entry("relayed", rerouted_to="ops@example.com"), receipt("ops", "bounced", "550 ops")
+        ),
     ]
     assert secret[0] == "bounced for a recipient who isn't named here"
     assert not [text for text in secret if "eve" in text or "ops" in text]
@@ -129,13 +134,13 @@ def test_nobody_of_bcc_is_told() -> None:
 
 @given(st.text(), st.text(max_size=60))
 def test_harmless(reply: str, address: str) -> None:
-    """Whatever a relay host says is one line without a tag, and is found again."""
+    """Any reply of a relay host becomes one line without a tag, and is recognized again."""
     people = Recipients(to=(Mailbox("", address),))
-    found = line(entry("bounced", people), [Receipt(address, "bounced", reply, 0)])
-    assert found is not None
-    assert not set(found) & set("<>\r\n\0\u202e")
-    assert len(found.splitlines()) == 1
-    assert renewed(renewed("kept", found), MARK + "new") == f"kept\n{MARK}new"
+    text = line(entry("bounced", people), [Receipt(address, "bounced", reply, 0)])
+    assert text is not None
+    assert not set(text) & set("<>\r\n\0\u202e")
+    assert len(text.splitlines()) == 1
+    assert renewed(renewed("kept", text), MARK + "new") == f"kept\n{MARK}new"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_harmless(reply: str, address: str) -> None:
     ],
 )
 def test_renewed(before: str | None, after: str) -> None:
-    """One line is ours; all else stays as people wrote it, and once more changes nothing."""
+    """Our line is replaced, all else stays as written, and a second time changes nothing."""
     new = MARK + r"relayed to 3 recipients \1"
     assert renewed(before, new) == after.format(new)
     assert renewed(renewed(before, new), new) == after.format(new)
@@ -164,7 +169,7 @@ def test_renewed(before: str | None, after: str) -> None:
 
 @given(st.text())
 def test_nothing_is_lost(text: str) -> None:
-    """What has no line of ours is still there, whole."""
+    """A description without our line stays whole."""
     if MARK not in text:
         assert renewed(text, MARK + "x").startswith(text)
 
@@ -186,7 +191,7 @@ def build(url: str | None, job: str = "shop/checkout", number: int = 2) -> Build
     ],
 )
 def test_the_build_of_the_report(url: str, job: str, path: str) -> None:
-    """Its page is made of the job's name and the number."""
+    """A build's page is made of the job's name and the number."""
     assert page(build(ROOT + url, job), ROOT) == ROOT + path
 
 
@@ -223,6 +228,6 @@ def test_no_other(url: str | None) -> None:
 
 @pytest.mark.parametrize("job", ["..", "shop/../x", "shop//x", ".", ""])
 def test_no_job(job: str) -> None:
-    """A name that climbs is no job's, even where the address says the same."""
+    """A job's name with `..` has no page, even if the address is the same."""
     path = "/".join(f"job/{name}" for name in job.split("/"))
     assert page(build(f"{ROOT}/{path}/2/", job), ROOT) is None

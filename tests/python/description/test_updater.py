@@ -1,4 +1,4 @@
-"""updater.py: what becomes of a mail is told in Jenkins, and Jenkins keeps nobody waiting.
+"""updater.py: Jenkins shows how a mail stands, and delays neither reports nor mails.
 
 tests/controller's stand-in has descriptions as a Jenkins has; other tests' controllers misbehave.
 """
@@ -92,7 +92,7 @@ class Awry:
         self._thread.start()
 
     def close(self) -> None:
-        """No more."""
+        """Stop."""
         self.go_on.set()
         self._server.shutdown()
         self._server.server_close()
@@ -105,7 +105,7 @@ class Awry:
 
 @pytest.fixture
 def awry() -> Iterator[Awry]:
-    """One that works, until a test changes it."""
+    """A controller that works, until a test changes it."""
     made = Awry()
     yield made
     made.close()
@@ -113,7 +113,7 @@ def awry() -> Iterator[Awry]:
 
 @pytest.fixture
 def other() -> Iterator[Awry]:
-    """Another host's."""
+    """A controller on another host."""
     made = Awry()
     yield made
     made.close()
@@ -139,14 +139,14 @@ def wanted(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
 
 
 def of(root: str, report: Json, **changed: Any) -> Json:
-    """The report of that controller's build."""
+    """Return a report about a build of that controller."""
     return report | {"build": report["build"] | {"url": f"{root}{BUILD}/"} | changed}
 
 
 def description(controller: StandIn) -> str | None:
-    """The build's, now."""
-    found: str | None = controller.control(ask)["builds"].get(BUILD)
-    return found
+    """Return the build's description."""
+    text: str | None = controller.control(ask)["builds"].get(BUILD)
+    return text
 
 
 def reasons(logs: list[Any], event: str = "description.failed") -> list[str]:
@@ -156,7 +156,7 @@ def reasons(logs: list[Any], event: str = "description.failed") -> list[str]:
 def test_from_post_to_description(
     wanted: Callable[..., Settings], controller: StandIn, tmp_path: Path, report: Json
 ) -> None:
-    """The line is renewed with each news of Postfix' log; what people wrote stays as it is."""
+    """Each new receipt renews the line; what people wrote stays as it is."""
     ours = "<b>Release</b> 1.4 & more\r\nby Ada, été"
     controller.control(ask, builds={BUILD: ours, "/job/shop/job/other/2": "untouched"})
     log = tmp_path / "mail.log"
@@ -165,7 +165,7 @@ def test_from_post_to_description(
         answer = post(client, of(controller.url, report)).json()
         wait_for(lambda: description(controller) == f"{ours}\n{ACCEPTED}")
         to = "to=<ada@example.com>, relay=r[192.0.2.1]:25, delay=1, status={}"
-        for status, told in (
+        for status, shown in (
             ("deferred (451 4.7.1 later)", "deferred for ada@example.com: 451 4.7.1 later"),
             ("bounced (550 5.1.1 <ada>)", "bounced for ada@example.com: 550 5.1.1 ‹ada›"),
             ("sent (250 Ok)", "relayed to 1 recipient"),
@@ -174,7 +174,7 @@ def test_from_post_to_description(
                 named = f"message-id={answer['message_id']}"
                 file.write(LINE.format("cleanup", named) + "\n")
                 file.write(LINE.format("smtp", to.format(status)) + "\n")
-            wanted_line = f"{ours}\nMail by notify-email: {told}"
+            wanted_line = f"{ours}\nMail by notify-email: {shown}"
             wait_for(lambda wanted_line=wanted_line: description(controller) == wanted_line)  # type: ignore[misc]
     builds = controller.control(ask)["builds"]
     assert builds["/job/shop/job/other/2"] == "untouched"
@@ -183,7 +183,7 @@ def test_from_post_to_description(
 def test_a_build_without_a_description(
     wanted: Callable[..., Settings], controller: StandIn, report: Json
 ) -> None:
-    """It has our line alone."""
+    """A build without a description gets our line alone."""
     controller.control(ask, builds={BUILD: None})
     with serve(wanted(controller.url), QUICK) as client:
         post(client, of(controller.url, report))
@@ -191,17 +191,17 @@ def test_a_build_without_a_description(
 
 
 def test_off(settings: Settings, controller: StandIn, report: Json) -> None:
-    """By default Jenkins is asked nothing."""
+    """By default Jenkins gets no request."""
     controller.control(ask, builds={BUILD: None})
     with serve(settings, QUICK) as client:
         settled(client, post(client, of(controller.url, report)).json())
         time.sleep(0.3)
-    told = controller.control(ask)
-    assert (told["builds"], told["requests"]) == ({BUILD: None}, [])
+    seen = controller.control(ask)
+    assert (seen["builds"], seen["requests"]) == ({BUILD: None}, [])
 
 
 def test_digested(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
-    """Builds that share a mail say so."""
+    """The lines of builds that share a mail say so."""
     with serve(wanted(awry.url, rate_limits="job=1/hour", digest_after=1), QUICK) as client:
         for number in (2, 3, 4):
             body = of(awry.url, report, number=number)
@@ -220,7 +220,7 @@ def test_digested(wanted: Callable[..., Settings], awry: Awry, report: Json) -> 
 def test_foreign(
     wanted: Callable[..., Settings], awry: Awry, other: Awry, report: Json, path: str
 ) -> None:
-    """Nobody is asked about a build that isn't the report's own, below JENKINS_URL."""
+    """A build that isn't the report's, or isn't below JENKINS_URL, causes no request."""
     with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         for number, url in enumerate((f"{awry.url}{path}", f"{other.url}{BUILD}/"), 1):
             body = of(awry.url, report, url=url, started_at=number)
@@ -234,7 +234,7 @@ def test_it_hangs(
     awry: Awry,
     report: Json,
 ) -> None:
-    """Mails are taken and sent as ever, one line tells it, and the service stops at once."""
+    """Mails are sent as always, the log says so once a report, and the service stops at once."""
     impatient = replace(QUICK.description, timeouts=(0.2, 0.2))
     awry.hangs = True
     with capture_logs() as logs, serve(wanted(awry.url), Limits(description=impatient)) as client:
@@ -253,7 +253,7 @@ def test_it_hangs(
 
 
 def test_it_comes_back(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
-    """A controller that is away for a moment is asked again, and told how it stands then."""
+    """A controller that is away for a moment gets the line when it is back."""
     awry.answers = [(503, {}, b"getting ready"), (500, {}, b"")]
     with serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report))
@@ -261,7 +261,7 @@ def test_it_comes_back(wanted: Callable[..., Settings], awry: Awry, report: Json
 
 
 @pytest.mark.parametrize(
-    ("answers", "tries", "told"),
+    ("answers", "tries", "reason"),
     [
         ([(500, {}, b"")], 3, "answers 500 to /job/"),
         ([(401, {}, b"")], 1, "does not know the user admin with this API token: make a new one"),
@@ -283,15 +283,15 @@ def test_it_refuses(
     report: Json,
     answers: list[Any],
     tries: int,
-    told: str,
+    reason: str,
 ) -> None:
-    """Each failure is one line that says what to mend; nothing is written by halves."""
+    """Each failure is logged once, with its cure, and no line is half written."""
     awry.answers = answers * (tries // len(answers))
     with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         status = settled(client, post(client, of(awry.url, report)).json())
         wait_for(lambda: len(reasons(logs)) == 1)
     assert status["state"] == "accepted"
-    assert told in reasons(logs)[0]
+    assert reason in reasons(logs)[0]
     assert TOKEN not in str(logs)
     assert len(awry.requests) == tries
     assert not [entry for entry in logs if entry.get("exc_info")]
@@ -300,7 +300,7 @@ def test_it_refuses(
 def test_no_redirect_is_followed(
     wanted: Callable[..., Settings], awry: Awry, other: Awry, report: Json
 ) -> None:
-    """The token goes to no other host, whatever the controller says."""
+    """The token goes to no other host, whatever the controller answers."""
     awry.answers = [(302, {"Location": f"{other.url}{BUILD}/api/json"}, b"")]
     with capture_logs() as logs, serve(wanted(awry.url), QUICK) as client:
         post(client, of(awry.url, report))
@@ -310,7 +310,7 @@ def test_no_redirect_is_followed(
 
 
 def test_a_controller_that_is_not_there(wanted: Callable[..., Settings], report: Json) -> None:
-    """It is tried a few times, and told."""
+    """A controller that isn't there is tried a few times, and logged."""
     url = f"http://127.0.0.1:{free_port()}"
     with capture_logs() as logs, serve(wanted(url), QUICK) as client:
         settled(client, post(client, of(url, report)).json())
@@ -324,7 +324,7 @@ def test_certificate(
     report: Json,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One that nobody vouches for is refused, and the cure is named, which helps."""
+    """An untrusted certificate is refused, and the cure in the log works."""
     authority = trustme.CA()
     secure = Awry(authority.issue_cert("127.0.0.1"))
     try:
@@ -347,12 +347,12 @@ def test_a_name_of_any_letters(wanted: Callable[..., Settings], awry: Awry, repo
     with serve(wanted(awry.url, user="Zoë 王"), QUICK) as client:
         post(client, of(awry.url, report))
         wait_for(lambda: len(awry.written()) == 1)
-    told = base64.b64decode(awry.authorization.removeprefix("Basic ")).decode()
-    assert told == f"Zoë 王:{TOKEN}"
+    credentials = base64.b64decode(awry.authorization.removeprefix("Basic ")).decode()
+    assert credentials == f"Zoë 王:{TOKEN}"
 
 
 def test_permissions(wanted: Callable[..., Settings], controller: StandIn, report: Json) -> None:
-    """Who may not change a build is told what that takes; a password, that a token is wanted."""
+    """Errors name the permission that a user lacks, or say that a password is no token."""
     controller.control(ask, builds={BUILD: "kept"})
     reader = wanted(controller.url, user="reader", token=READER_TOKEN)
     with capture_logs() as logs, serve(reader, QUICK) as client:
@@ -365,7 +365,7 @@ def test_permissions(wanted: Callable[..., Settings], controller: StandIn, repor
 def test_a_password_is_no_token(
     wanted: Callable[..., Settings], controller: StandIn, report: Json
 ) -> None:
-    """Such a file is refused at start; one that came to be so is told when it is read."""
+    """A file that can't be read is refused at start, and logged if it can't be read later."""
     with pytest.raises(
         ConfigurationError, match=r"holds no token\. Write one into it, and nothing else"
     ):
@@ -381,7 +381,7 @@ def test_a_password_is_no_token(
 
 @pytest.mark.parametrize("missing", ["jenkins_url", "jenkins_user", "jenkins_token_file"])
 def test_what_it_needs(settings: Settings, tmp_path: Path, missing: str) -> None:
-    """Without an address, a user or a token nothing is started."""
+    """Without an address, a user or a token the service doesn't start."""
     file = tmp_path / "settings.toml"
     given = {
         "jenkins_url": "https://ci.example.com",
@@ -396,7 +396,7 @@ def test_what_it_needs(settings: Settings, tmp_path: Path, missing: str) -> None
 
 
 def test_sighup(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
-    """It is switched off and on without a restart; a token that can't be read changes nothing."""
+    """SIGHUP switches it on and off; a token that can't be read changes nothing."""
     on = wanted(awry.url)
     off = on.model_copy(update={"build_description": False})
     running = app.create_app(off, QUICK)
@@ -419,7 +419,7 @@ def test_the_queue_is_bounded(
     report: Json,
     postfix: PostfixStandIn,
 ) -> None:
-    """Of more reports than it keeps the oldest are left out, which one line tells."""
+    """Of too many reports the oldest are left out, and the log says so once."""
     limits = Limits(description=UpdaterLimits(max_waiting=2, delay=60))
     with capture_logs() as logs, serve(wanted(awry.url), limits) as client:
         for number in range(1, 6):
@@ -435,7 +435,7 @@ def test_the_latest_state_wins(
     report: Json,
     postfix: PostfixStandIn,
 ) -> None:
-    """Changes that follow each other at once are one line, and it needs no second write."""
+    """Changes that follow each other at once are written once."""
     limits = Limits(
         delivery=DeliveryLimits(retry=RetryPolicy(first_delay=0.05)),
         description=UpdaterLimits(delay=60),
@@ -443,15 +443,15 @@ def test_the_latest_state_wins(
     postfix.data = ["451 4.3.0 later", "451 4.3.0 still"]
     with serve(wanted(awry.url), limits) as client:
         settled(client, post(client, of(awry.url, report)).json())
-    told = "accepted by Postfix; an attempt failed, perhaps for some only: 451 4.3.0 still"
-    assert awry.written() == [f"kept\nMail by notify-email: {told}"]
+    status = "accepted by Postfix; an attempt failed, perhaps for some only: 451 4.3.0 still"
+    assert awry.written() == [f"kept\nMail by notify-email: {status}"]
     assert [method for method, _, _ in awry.requests] == ["GET", "POST"]
 
 
 def test_nothing_new_is_not_written(
     wanted: Callable[..., Settings], awry: Awry, report: Json
 ) -> None:
-    """A description that has the line already is left alone."""
+    """A description that has the line already is not written again."""
     there = json.dumps({"description": f"kept\n{ACCEPTED}"}).encode()
     awry.answers = [(200, {}, there)]
     with serve(wanted(awry.url), QUICK) as client:

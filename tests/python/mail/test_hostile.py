@@ -1,4 +1,4 @@
-"""Hostile reports: each is refused with a reason, or becomes one mail that is as it was meant.
+"""Hostile reports: each is refused with a reason, or becomes one mail that is as intended.
 
 tests/corpus has them; its index says what each tries. hypothesis makes more.
 """
@@ -33,7 +33,7 @@ from tests.strict_mail import OddMailError, decoded, dissect, mailbox
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 INDEX: dict[str, Json] = tomllib.loads((CORPUS / "index.toml").read_text(encoding="utf-8"))
-TAKEN = sorted(name for name, told in INDEX.items() if told["answer"] == 202)
+TAKEN = sorted(name for name, entry in INDEX.items() if entry["answer"] == 202)
 REFUSED = sorted(set(INDEX) - set(TAKEN))
 
 RENDERER = Renderer()
@@ -62,27 +62,27 @@ def body_of(name: str) -> bytes:
 
 
 def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, Recipients]:
-    """A body as its mail, without the service around it."""
+    """Return the mail of a request's body, without the service."""
     report = Report.parse(body)
     people = resolve_recipients(report.mail, SETTINGS)
     addressing = Addressing(SETTINGS.sender_mailbox, people, message_id, WHEN)
     return compose(report, addressing, RENDERER), report, people
 
 
-def is_as_meant(mail: bytes, report: Report, people: Recipients) -> None:
-    """By our own rules and by both of Python's parsers, which must see the same."""
+def is_as_intended(mail: bytes, report: Report, people: Recipients) -> None:
+    """Check a mail by our rules and by both of Python's parsers, which must read the same."""
     wanted = set(HEADERS)
     wanted |= {"Cc"} if people.cc else set()
     wanted |= {"Reply-To"} if people.reply_to else set()
-    found = dissect(mail)
-    assert found.headers.keys() == wanted
+    parts = dissect(mail)
+    assert parts.headers.keys() == wanted
     body = RENDERER.render_safely(report)
-    assert found.shown("Subject") in {body.subject, body.subject[:249] + "…", "?"}
-    decoded(found.headers["X-Jenkins-Job"])
-    assert found.headers["X-Jenkins-Result"] == report.build.result
-    assert re.fullmatch(r"<[a-z0-9.-]{1,250}>", found.headers["List-Id"])
-    assert (found.plain, found.html) == (body.text, body.html)
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", found.plain)
+    assert parts.shown("Subject") in {body.subject, body.subject[:249] + "…", "?"}
+    decoded(parts.headers["X-Jenkins-Job"])
+    assert parts.headers["X-Jenkins-Result"] == report.build.result
+    assert re.fullmatch(r"<[a-z0-9.-]{1,250}>", parts.headers["List-Id"])
+    assert (parts.plain, parts.html) == (body.text, body.html)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", parts.plain)
     for policy in (email.policy.default, email.policy.compat32):
         message: Any = email.message_from_bytes(mail, policy=policy)
         assert set(message.keys()) == wanted
@@ -102,57 +102,57 @@ def is_as_meant(mail: bytes, report: Report, people: Recipients) -> None:
 
 
 def test_the_corpus_is_told(request: pytest.FixtureRequest) -> None:
-    """Each file stands in the index, and no other does."""
+    """The index has each file, and no other."""
     assert {file.name for file in CORPUS.iterdir()} == INDEX.keys() | {"index.toml"}
-    assert all(told["tries"] for told in INDEX.values())
+    assert all(entry["tries"] for entry in INDEX.values())
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_taken(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
-    """One mail arrives, byte for byte the one that was meant, at those who were meant."""
-    told, body = INDEX[name], body_of(name)
+    """One mail arrives, with the intended bytes, at the intended recipients."""
+    expected, body = INDEX[name], body_of(name)
     response = post(client, body)
     assert response.status_code == 202, response.text
     settled(client, response.json())
     [caught] = postfix.mails
     source = client.get(f"{response.json()['preview_url']}?part=source").content
     assert caught.content == source
-    assert caught.recipients == told.get("recipients", ["ada@example.com"])
+    assert caught.recipients == expected.get("recipients", ["ada@example.com"])
     assert b"secret@" not in caught.content
     report = Report.parse(body)
-    is_as_meant(caught.content, report, resolve_recipients(report.mail, SETTINGS))
-    says_what_is_told(caught.content, told)
+    is_as_intended(caught.content, report, resolve_recipients(report.mail, SETTINGS))
+    check_content(caught.content, expected)
     for part in ("html", "text", "headers"):
         assert client.get(f"{response.json()['preview_url']}?part={part}").status_code == 200
     assert client.get(response.json()["preview_url"]).status_code == 200
 
 
-def says_what_is_told(content: bytes, told: Json) -> None:
-    found = dissect(content)
-    if "subject_is" in told:
-        assert found.shown("Subject") == told["subject_is"]
-    if "to_is" in told:
-        assert list(mailbox(found.headers["To"])) == told["to_is"]
-    for text in told.get("text_has", []):
-        assert text in found.plain
+def check_content(content: bytes, expected: Json) -> None:
+    parts = dissect(content)
+    if "subject_is" in expected:
+        assert parts.shown("Subject") == expected["subject_is"]
+    if "to_is" in expected:
+        assert list(mailbox(parts.headers["To"])) == expected["to_is"]
+    for text in expected.get("text_has", []):
+        assert text in parts.plain
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
-    """A problem says what is wrong, and with which member; nothing is sent."""
-    told = INDEX[name]
-    encoding = {"content_encoding": told["encoding"]} if "encoding" in told else {}
-    found = problem(post(client, body_of(name), **encoding), told["answer"])
-    if "member" in told:
-        pointers = [error["pointer"] for error in found["errors"]]
-        assert any(pointer.startswith(told["member"]) for pointer in pointers), pointers
-    assert len(found["detail"]) < 600
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", found["detail"])
+    """A problem names the member and what is wrong with it; nothing is sent."""
+    expected = INDEX[name]
+    encoding = {"content_encoding": expected["encoding"]} if "encoding" in expected else {}
+    answer = problem(post(client, body_of(name), **encoding), expected["answer"])
+    if "member" in expected:
+        pointers = [error["pointer"] for error in answer["errors"]]
+        assert any(pointer.startswith(expected["member"]) for pointer in pointers), pointers
+    assert len(answer["detail"]) < 600
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", answer["detail"])
     assert not postfix.mails
 
 
 def test_a_line_of_ten_megabytes(client: TestClient, report: Json) -> None:
-    """Is refused before it is parsed; by itself it would be a mail like any other."""
+    """A body that is too large is refused before it is parsed, although its report is valid."""
     report["log"] = ["x" * 10 * MAX_BODY]
     problem(post(client, report), 413)
     part = mail_module._part("=_b", "plain", "é" * 5 * MAX_BODY)
@@ -161,14 +161,14 @@ def test_a_line_of_ten_megabytes(client: TestClient, report: Json) -> None:
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_every_python_writes_it_so(name: str) -> None:
-    """The same without a service, to be run under other Pythons by itself."""
+    """The mails are as intended without a service, too; other Pythons run this test alone."""
     mail, report, people = composed(body_of(name))
-    is_as_meant(mail, report, people)
-    says_what_is_told(mail, INDEX[name])
+    is_as_intended(mail, report, people)
+    check_content(mail, INDEX[name])
 
 
 def test_the_boundary_itself() -> None:
-    """Who knows a mail's Message-ID knows its boundary, and still can't write it into a part."""
+    """An author who knows a mail's boundary from its Message-ID can't write it into a part."""
     people = Recipients(to=(Mailbox("", "ada@example.com"),))
     addressing = Addressing(SETTINGS.sender_mailbox, people, MESSAGE_ID, WHEN)
     boundary = mail_module._boundary(addressing)
@@ -177,7 +177,7 @@ def test_the_boundary_itself() -> None:
     body["error"]["message"] = body["build"]["description"] = evil
     body["log"] = [f"--{boundary}", f"--{boundary}--"]
     mail, report, people = composed(json.dumps(body).encode())
-    is_as_meant(mail, report, people)
+    is_as_intended(mail, report, people)
     assert f"--{boundary}" in dissect(mail).plain
 
 
@@ -220,7 +220,7 @@ names = texts.map(lambda text: (text or "x")[:1024])
 
 @st.composite
 def bodies(draw: Callable[[Any], Any]) -> Json:
-    """A request's body with arbitrary texts wherever a text may be."""
+    """Return a request's body with arbitrary texts in all places for text."""
     who = f'"{draw(texts)}" <ada@example.com>'
     return {
         "schema": 1,
@@ -258,19 +258,19 @@ def bodies(draw: Callable[[Any], Any]) -> Json:
 @settings(max_examples=200)
 @given(bodies())
 def test_any_texts(body: Json) -> None:
-    """Any texts at all are refused, or are a mail that is as it was meant."""
+    """Arbitrary texts are refused, or become a mail that is as intended."""
     try:
         mail, report, people = composed(json.dumps(body).encode())
     except (MalformedError, InvalidError):
         return
-    is_as_meant(mail, report, people)
+    is_as_intended(mail, report, people)
 
 
 EVIL = body_of("subject-crlf.json")
 
 
-def test_a_header_that_nobody_wrote_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service looks at the bytes: had a value slipped through, it would rather send nothing."""
+def test_an_unexpected_header_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service checks the bytes, and sends no mail with a header that it didn't intend."""
     monkeypatch.setattr(mail_module, "list_id", lambda *_: "<x>\r\nBcc: eve@example.com")
     with pytest.raises(RenderError, match="not the expected ones"):
         composed(EVIL)
@@ -278,7 +278,7 @@ def test_a_header_that_nobody_wrote_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     mail, report, people = composed(EVIL)
     assert b"\r\nBcc: eve@example.com\r\n" in mail
     with pytest.raises(AssertionError):
-        is_as_meant(mail, report, people)
+        is_as_intended(mail, report, people)
 
 
 @pytest.mark.parametrize(
@@ -310,9 +310,9 @@ def test_a_header_that_nobody_wrote_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_the_check_sees_what_is_odd(old: bytes, new: bytes) -> None:
-    """Each of these, put into a good mail, is found."""
+    """Each of these faults in a good mail is noticed by the tests' own check."""
     mail, report, people = composed(EVIL)
-    is_as_meant(mail, report, people)
+    is_as_intended(mail, report, people)
     assert old in mail
     with pytest.raises((OddMailError, AssertionError, UnicodeDecodeError)):
-        is_as_meant(mail.replace(old, new, 1), report, people)
+        is_as_intended(mail.replace(old, new, 1), report, people)

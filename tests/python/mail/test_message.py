@@ -53,7 +53,7 @@ def named(job: str, **mail: object) -> Report:
 
 @pytest.mark.parametrize("name", samples.names())
 def test_every_recorded_build_is_a_valid_mail(name: str) -> None:
-    """The headers are there once, both parts read back as they were rendered, in 7 bit and CRLF."""
+    """Each header is there once, and both parts read back as rendered, in 7 bit and CRLF."""
     report = samples.load(name)
     mail, message = composed(report)
     body = RENDERER.render(report)
@@ -71,7 +71,7 @@ def test_every_recorded_build_is_a_valid_mail(name: str) -> None:
 
 
 def test_the_headers_that_machines_read() -> None:
-    """Nobody's auto-responder answers, and readers can filter by job and result."""
+    """No auto-responder answers, and readers can filter by job and result."""
     _, message = composed(samples.load("2-failure"))
     assert message["From"] == "Jenkins <jenkins@ci.example.com>"
     assert message["Date"] == "Mon, 23 Nov 2026 18:19:17 +0000"
@@ -138,7 +138,7 @@ NASTY = [
 
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_becomes_a_header(text: str) -> None:
-    """Job, subject and people's names of any content leave the headers as they were meant."""
+    """Job, subject and people's names of any content leave the headers as intended."""
     people = Recipients(to=(Mailbox(text, "ada@example.com"),))
     mail, message = composed(named(text, subject=text), people)
     _check(mail, message)
@@ -151,7 +151,7 @@ any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 @settings(max_examples=150)
 @given(any_text.filter(bool), any_text, any_text)
 def test_no_text_at_all_becomes_a_header(job: str, subject: str, name: str) -> None:
-    """The same for texts that nobody thought of."""
+    """Arbitrary texts leave the headers as intended, too."""
     mail, message = composed(
         named(job, subject=subject), Recipients(to=(Mailbox(name, "a@x.org"),))
     )
@@ -170,14 +170,14 @@ def _check(mail: bytes, message: EmailMessage) -> None:
 
 
 def test_ordinary_text_survives() -> None:
-    """What is encoded reads back as it was."""
+    """Encoded text reads back unchanged."""
     _, message = composed(named("größe/漢字 build", subject="Ergebnis: größer » 漢字"))
     assert message["Subject"] == "Ergebnis: größer » 漢字"
     assert message["X-Jenkins-Job"] == "größe/漢字 build"
 
 
 def test_text_that_looks_encoded_is_shown_as_it_is() -> None:
-    """An author who writes `=?…?=` sees just that."""
+    """A text such as `=?…?=` is shown as it was written."""
     mail, _ = composed(named("a", subject="=?utf-8?q?a=0ABcc:_evil@example.com?="))
     shown = str(make_header(decode_header(_raw(mail, "Subject"))))
     assert shown == "=?utf-8?q?a=0ABcc:_evil@example.com?="

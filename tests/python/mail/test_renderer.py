@@ -1,4 +1,4 @@
-"""renderer.py: what a mail says, whatever the build says."""
+"""renderer.py: the content of a mail, for any build."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def build(**changes: object) -> Build:
 
 @pytest.mark.parametrize("name", samples.names())
 def test_every_recorded_build(name: str) -> None:
-    """Each says what happened to which build, in both bodies and the subject."""
+    """Both bodies and the subject of each sample name the build and its result."""
     report = samples.load(name)
     body = BUILT_IN.render(report)
     word = headline(report.build).word
@@ -40,7 +40,7 @@ def test_every_recorded_build(name: str) -> None:
 
 
 def test_the_failing_build_in_full() -> None:
-    """Result, job, cause, duration, changes, test counts, failing tests, the error and links."""
+    """A mail has result, job, cause, duration, changes, tests, the error and links."""
     body = BUILT_IN.render(samples.load("2-failure"))
     for wanted in (
         "shop » checkout #2",
@@ -65,7 +65,7 @@ def test_the_failing_build_in_full() -> None:
 
 
 def test_html_is_escaped() -> None:
-    """A change's text is text."""
+    """A change's text can't add HTML."""
     html = BUILT_IN.render(samples.load("2-failure")).html
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
@@ -110,13 +110,13 @@ def test_the_authors_subject_and_data() -> None:
 
 
 def test_a_subject_of_control_characters_is_none() -> None:
-    """Then the template's own is used."""
+    """Without a given subject, the template's is used."""
     body = BUILT_IN.render(Report(build=build(), mail=Mail(subject="\x00\r\n\x1b[31m")))
     assert body.subject.startswith("Failed: ")
 
 
 def test_unprintable_characters_go() -> None:
-    """Colours, NUL and characters that turn the direction of reading leave no trace."""
+    """Colours, NUL and characters that change the direction of reading are removed."""
     body = BUILT_IN.render(Report(build=build(full_display_name="a\x1b[31mb\x00c\u202ed\u2066e")))
     assert "abcde" in body.subject
     assert "abcde" in body.html
@@ -124,7 +124,7 @@ def test_unprintable_characters_go() -> None:
 
 
 def test_the_largest_report_stays_within_the_budget() -> None:
-    """Gmail shows all of it, and it says how much is left out."""
+    """A large mail fits into Gmail's limit, and says how much it leaves out."""
     change = Change(id="f" * 40, message="<" * 60_000, author="&" * 1024, paths=['"' * 999] * 50)
     test = FailedTest(name="<" * 1024, class_name="<" * 1024, message="<" * 60_000)
     report = Report(
@@ -155,7 +155,7 @@ def test_long_lists_say_what_is_left_out() -> None:
 
 
 def test_templates_of_ones_own(tmp_path: Path) -> None:
-    """A folder is a template; what it leaves out is the built-in one's."""
+    """A folder is a template; the built-in one has the parts that it lacks."""
     (tmp_path / "release").mkdir()
     (tmp_path / "release" / "body.html").write_text("<p>{{ build.job }} {{ data.version }}</p>")
     renderer = Renderer(tmp_path)
@@ -179,7 +179,7 @@ def test_templates_of_ones_own(tmp_path: Path) -> None:
     ],
 )
 def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None:
-    """The built-in template is sent instead, and names the template, the line and the slip."""
+    """The built-in template is sent instead, and names the template, the line and the mistake."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "body.html").write_text(source)
     renderer = Renderer(tmp_path)
@@ -204,7 +204,7 @@ def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None
 def test_a_template_that_would_take_the_service_down(
     tmp_path: Path, source: str, reason: str
 ) -> None:
-    """One that doesn't end, or that no mail can hold, or that breaks the inliner, is replaced."""
+    """A template that doesn't end, makes too much or breaks css_inline is replaced."""
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "body.html").write_text(source)
     body = Renderer(tmp_path, timeout=0.3).render_safely(samples.load("2-failure"))
@@ -213,7 +213,7 @@ def test_a_template_that_would_take_the_service_down(
 
 
 def test_elements_that_close_count_once(tmp_path: Path) -> None:
-    """A long flat mail is not a deep one."""
+    """A long mail is allowed, if its elements are not nested deep."""
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "body.html").write_text("<p>x<br></p>" * 6000)
     report = Report(build=build(), mail=Mail(template="flat"))
@@ -224,7 +224,7 @@ def test_elements_that_close_count_once(tmp_path: Path) -> None:
     "name", ["", "../build", "build/", "BUILD", "x" * 99, "build\n", "none", "."]
 )
 def test_unknown_templates_are_refused(name: str) -> None:
-    """No name leaves the templates' folders; the error lists those there are."""
+    """No name leaves the templates' folders; the error lists the existing templates."""
     assert not BUILT_IN.has(name)
     with pytest.raises(InvalidError, match="there are: build") as caught:
         BUILT_IN.require(name)
@@ -232,7 +232,7 @@ def test_unknown_templates_are_refused(name: str) -> None:
 
 
 def test_words_for_numbers() -> None:
-    """Durations and moments as people say them."""
+    """Durations and times are written as people say them."""
     texts = [duration(ms) for ms in (0, 2358, 59_999, 60_000, 200_000, 3_900_000, 183_600_000)]
     assert texts == ["0 ms", "2.4 s", "60.0 s", "1 min 0 s", "3 min 20 s", "1 h 5 min", "2 d 3 h"]
     assert moment(1795457957022) == "2026-11-23 18:19 UTC"
