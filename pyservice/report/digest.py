@@ -23,17 +23,17 @@ class Member:
     """Its report's."""
     build: Build
     """Without its description and causes."""
-    told: str
+    summary: str
     """Its error's line, or how many tests failed, or nothing."""
 
     @classmethod
     def from_report(cls, report_id: str, report: Report) -> "Member":
         """What a digest shows of a report."""
-        told = first_line(report.error.message)[:LONGEST] if report.error else ""
+        summary = first_line(report.error.message)[:LONGEST] if report.error else ""
         if report.error is None and report.tests and report.tests.failed:
-            told = f"{report.tests.failed} test{'s' * (report.tests.failed > 1)} failed"
+            summary = f"{report.tests.failed} test{'s' * (report.tests.failed > 1)} failed"
         build = report.build.model_copy(update={"description": None, "causes": []})
-        return cls(report_id, build, told)
+        return cls(report_id, build, summary)
 
     @property
     def headline(self) -> Headline:
@@ -46,7 +46,7 @@ class Run:
     """Builds of one job that came to the same."""
 
     headline: Headline
-    told: str
+    summary: str
     builds: tuple[Build, ...]
     """The newest first."""
 
@@ -93,15 +93,15 @@ class Digest:
         return {result: found[result] for result in _WORST if found[result]}
 
     @cached_property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What most of those that say something say."""
-        found = Counter(member.told for member in self.members if member.told)
+        found = Counter(member.summary for member in self.members if member.summary)
         return found.most_common(1)[0][0] if found else ""
 
     @cached_property
     def says_more(self) -> bool:
-        """Whether others say something else than `told`, or nothing."""
-        return any(member.told != self.told for member in self.members)
+        """Whether others say something else than `summary`, or nothing."""
+        return any(member.summary != self.summary for member in self.members)
 
     @cached_property
     def job(self) -> str | None:
@@ -169,8 +169,8 @@ def _shares(wanted: list[int], rows: int) -> list[int]:
 def _runs(members: list[Member]) -> tuple[Run, ...]:
     found: dict[tuple[Headline, str], list[Build]] = {}
     for member in members:
-        found.setdefault((member.headline, member.told), []).append(member.build)
-    return tuple(Run(word, told, tuple(builds)) for (word, told), builds in found.items())
+        found.setdefault((member.headline, member.summary), []).append(member.build)
+    return tuple(Run(word, summary, tuple(builds)) for (word, summary), builds in found.items())
 
 
 def _title(build: Build) -> str:

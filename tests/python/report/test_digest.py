@@ -72,10 +72,10 @@ def test_what_a_member_says() -> None:
     """Its error's line, else how many tests failed."""
     tests = Counts(total=9, failed=2)
     report = Report(build=REPORT.build, tests=tests)
-    assert Member.from_report("x", report).told == "2 tests failed"
+    assert Member.from_report("x", report).summary == "2 tests failed"
     error = Failure(message="\nfirst\nsecond")
-    assert Member.from_report("x", report.model_copy(update={"error": error})).told == "first"
-    assert Member.from_report("x", Report(build=REPORT.build)).told == ""
+    assert Member.from_report("x", report.model_copy(update={"error": error})).summary == "first"
+    assert Member.from_report("x", Report(build=REPORT.build)).summary == ""
 
 
 def test_all_of_a_digest() -> None:
