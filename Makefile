@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo serve test lint lint-python format soak bench dist lock audit clean
+.PHONY: help setup demo serve test test-quick lint lint-python format soak bench dist lock audit clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo
 	@echo 'make demo                   send a recorded build'"'"'s report into a catcher and look at it'
 	@echo 'make demo TO=me@my.domain   send it for real, through the Postfix of this node'
@@ -47,6 +47,9 @@ test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a
 	mvn -q -B -ntp test
 	$(BIN)/pytest --junitxml=target/pytest.xml
 
+test-quick: setup ## Run the tests that need no root, no browser, no server and no other programs
+	@$(BIN)/pytest -q -m 'not (testbed or browser or postgresql or jenkins or slow)'
+
 soak: setup ## Kill and disturb the service for hours, and count (KILLS=10000, LOAD=3600 seconds)
 	@tests/testbed/install-packages.sh
 	@KILLS=$(or $(KILLS),10000) LOAD=$(or $(LOAD),3600) $(BIN)/python -m tests.testbed.soak
@@ -74,7 +77,7 @@ lock: setup ## Renew requirements.lock, and of it what the service needs: deploy
 
 audit: setup ## Look for known vulnerabilities in what requirements.lock names (needs PyPI's advisories)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock || { \
-	  echo 'Not all is known to be well: there are advisories, or they could not be asked for; see above.' >&2; exit 1; }
+	  echo 'There are advisories, or PyPI did not answer: see above.' >&2; exit 1; }
 
 clean: ## Remove what was made
 	rm -rf $(VENV) target build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

