@@ -399,7 +399,7 @@ def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None
 
 def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> None:
     """Many checks at once make one connection to a silent Postfix, and reports are accepted."""
-    limits = Limits(http=HttpLimits(greeting_time=1.0))
+    limits = Limits(http=HttpLimits(greeting_time=600.0, readiness_age=600.0))
     with (
         socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
         serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]}), limits) as client,
@@ -409,10 +409,11 @@ def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> No
         probe, _ = silent.accept()
         assert post(client, report).status_code == 202
         assert not any(question.done() for question in asked)
+        probe.close()
         assert {question.result().status_code for question in asked} == {503}
-        courier, _ = silent.accept()
+        worker, _ = silent.accept()
         silent.settimeout(0.1)
-        with probe, courier, pytest.raises(TimeoutError):
+        with worker, pytest.raises(TimeoutError):
             silent.accept()
 
 
