@@ -1,4 +1,4 @@
-"""What an outbox costs that has had very many reports: ended rows must not slow the next one."""
+"""How many ended rows slow an outbox down."""
 
 import time
 from pathlib import Path
@@ -16,11 +16,11 @@ from pyservice.report.schema import Report
 
 SIZES = (1_000, 100_000, 1_000_000)
 TURNS = 40
-EACH = 10
-"""Reports a turn: the outboxes take turns, so that what else the machine does meets all alike."""
+REPORTS = 10
+"""Reports of a turn: the outboxes take turns, so that other work of the machine slows all alike."""
 
 _PEOPLE = Recipients(to=(Mailbox("", "ada@example.com"),))
-# Short ones, so that a million fit: of ended rows nothing is read but what the indexes have.
+# Short rows, so that a million fit: the service reads ended rows in indexes only.
 _FILL = """
     WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < :rows)
     INSERT INTO reports (id, owner, idempotency_key, report_hash, message_id, report,
@@ -34,17 +34,17 @@ _FILL = """
 
 
 def figures(folder: Path) -> dict[str, Figure]:
-    """Accepting, claiming, sending and settling a report, against the same at the least size."""
+    """Return how long a report takes in each outbox, against the smallest one."""
     outboxes = {rows: _filled(folder / f"rows-{rows}.db", rows) for rows in SIZES}
-    taken: dict[int, list[float]] = {rows: [] for rows in SIZES}
+    times: dict[int, list[float]] = {rows: [] for rows in SIZES}
     for turn in range(TURNS):
         for rows, outbox in outboxes.items():
             began = time.perf_counter()
-            for number in range(1, EACH + 1):
+            for number in range(1, REPORTS + 1):
                 _cycle(outbox, Report.parse(large_report(f"turn-{turn}", number)))
-            taken[rows].append(1000 * (time.perf_counter() - began) / EACH)
-    least = median(taken[SIZES[0]])
-    return {f"rows_{rows // 1000}k": Figure(median(taken[rows]), least, "ms") for rows in SIZES[1:]}
+            times[rows].append(1000 * (time.perf_counter() - began) / REPORTS)
+    least = median(times[SIZES[0]])
+    return {f"rows_{rows // 1000}k": Figure(median(times[rows]), least, "ms") for rows in SIZES[1:]}
 
 
 def _cycle(outbox: Outbox, report: Report) -> None:

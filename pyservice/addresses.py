@@ -1,4 +1,4 @@
-"""Mail addresses, as people write them."""
+"""Mail addresses in the forms in which people write them."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from functools import lru_cache
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-# Many a company's own mail domain ends in .local, and a laboratory's in .test: the node's relay
-# host may well know them. A node without a name sends as jenkins@localhost.
+# Mail domains of companies may end in .local, and of laboratories in .test: the relay host may know
+# them. A node without a name sends as jenkins@localhost.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = ["arpa", "invalid", "onion"]
 
 MAX_LENGTH = 254
-"""Characters of an address (RFC 5321, section 4.5.3.1.3, without the angle brackets)."""
+"""Characters of an address without angle brackets (RFC 5321, section 4.5.3.1.3)."""
 
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
@@ -22,43 +22,41 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(frozen=True)
 class Mailbox:
-    """One person: the address is ASCII and valid, the name is free text or empty."""
+    """An address, which is valid and ASCII, and a name, which is free text or empty."""
 
     name: str
     address: str
 
 
 def mailbox(text: str) -> Mailbox:
-    """One address, with or without a name: `Ada Example <ada@example.com>`.
+    """Return the mailbox in a text: an address, or `Ada Example <ada@example.com>`.
 
-    A domain of a single label is as good as any. Unlike
-    `email.utils.parseaddr` it refuses `alice@example.org)bob@x` (CVE-2023-27043).
+    A domain may have a single label. `alice@example.org)bob@x` is refused, unlike by
+    `email.utils.parseaddr` (CVE-2023-27043).
 
     Raises:
-        EmailNotValidError: says why it is none.
+        EmailNotValidError: the text is no address; says why.
     """
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise EmailNotValidError("it has a line break or another control character")
     if "=?" in text:
         raise EmailNotValidError("write it as it is, without encoded words")
     named = _NAMED.fullmatch(text)
-    found = _validated(named["address"] if named else text)
-    if any(character in "%!" for character in found.local_part):
-        # Postfix would take victim%elsewhere@here apart and send to victim@elsewhere.
+    validated = _validated(named["address"] if named else text)
+    if any(character in "%!" for character in validated.local_part):
+        # Postfix would send victim%elsewhere@here to victim@elsewhere.
         raise EmailNotValidError("a % or ! before the @ asks a mail server to relay")
     name = named["name"].strip(" ") if named else ""
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = _ESCAPED.sub(r"\1", name[1:-1])
-    return Mailbox(name, address=f"{found.local_part}@{found.ascii_domain}")
+    return Mailbox(name, address=f"{validated.local_part}@{validated.ascii_domain}")
 
 
 def mailboxes(text: str) -> Iterator[Mailbox]:
-    """All addresses of a text, separated by commas, semicolons or, without names, by spaces.
-
-    Each is read when it is asked for, so that a caller can stop.
+    """Yield the mailboxes in a text, separated by commas, semicolons or, without names, by spaces.
 
     Raises:
-        ValueError: says which one is none, and why.
+        ValueError: one is no address; says which, and why.
     """
     for piece in _pieces(text.strip()):
         try:
@@ -69,10 +67,10 @@ def mailboxes(text: str) -> Iterator[Mailbox]:
 
 
 def domain(text: str) -> str:
-    """A mail domain in ASCII and lower case, written with or without its at sign.
+    """Return a mail domain in ASCII and lower case; the text may begin with an at sign.
 
     Raises:
-        ValueError: says why it is none.
+        ValueError: the text is no domain; says why.
     """
     try:
         return _validated(f"anybody@{text.removeprefix('@')}").ascii_domain
@@ -81,20 +79,20 @@ def domain(text: str) -> str:
 
 
 def is_within(address: str, domains: tuple[str, ...]) -> bool:
-    """Whether an address is of one of these domains, or of a domain below one."""
+    """Whether an address is in one of these domains, or in a subdomain."""
     domain = address.rpartition("@")[2]
     return any(f".{domain}".endswith(f".{allowed}") for allowed in domains)
 
 
 def pattern(text: str) -> str:
-    """Addresses that are meant alike, in lower case; `is_meant` tells which those are.
+    """Return a pattern of addresses in lower case, for `matches`.
 
     Args:
         text: `ada@example.com`; `noreply@` for this local part anywhere; `@example.com` for all
             addresses of a domain and its subdomains.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text is none of these.
     """
     text = text.strip()
     with suppress(ValueError):
@@ -109,18 +107,18 @@ def pattern(text: str) -> str:
     )
 
 
-def is_meant(address: str, by: str) -> bool:
-    """Whether a mailbox' address is one of those that a pattern means, in any case.
+def matches(address: str, pattern: str) -> bool:
+    """Whether an address matches a pattern, in upper or lower case.
 
-    A local part's extension counts only in a whole address: `noreply@` is `noreply+7@x.org`, too.
+    `noreply@` matches `noreply+7@x.org`, too; a whole address matches without an extension only.
     """
-    local, _, where = address.lower().rpartition("@")
-    wanted, _, wanted_domain = by.rpartition("@")
+    local, _, domain = address.lower().rpartition("@")
+    wanted, _, wanted_domain = pattern.rpartition("@")
     if not wanted:
         return is_within(address.lower(), (wanted_domain,))
     if not wanted_domain:
         return wanted in {local, local.partition("+")[0]}
-    return f"{local}@{where}" == by
+    return f"{local}@{domain}" == pattern
 
 
 @lru_cache(maxsize=1024)
@@ -133,9 +131,9 @@ def _validated(address: str) -> ValidatedEmail:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Split at commas and semicolons outside of quotation marks.
+    """Split a text at commas and semicolons outside of quotation marks.
 
-    Plain addresses may also be separated by spaces, as in Jenkins' own recipient lists.
+    Plain addresses may also be separated by spaces, as in Jenkins' recipient lists.
     """
     piece, quoted, escaped = "", False, False
     for character in text:

@@ -1,12 +1,12 @@
-"""What can go wrong, as a tree.
+"""The errors of this package, as a tree.
 
 Exception
-├── ConfigurationError   an admin must change a setting: the command ends with exit code 2
+├── ConfigurationError   an administrator must change a setting: exit code 2
 ├── SetupError           node, Postfix or Jenkins is not as it must be: exit code 1
-├── LostLeaseError       another service works on a row by now
-├── GroupChangedError    a report that was to be in a digest isn't to be any more
+├── LostLeaseError       another service has locked the row meanwhile
+├── GroupChangedError    a member of a digest doesn't wait for it any more
 ├── RenderError          a template could not be rendered; the mail goes out with the built-in one
-└── RequestError         it can't be served, mostly by the caller's mistake: told as problem+json
+└── RequestError         a request can't be served; the answer is problem+json
     ├── MalformedError       400  not JSON
     ├── UnauthorizedError    401  no token, or an unknown one
     ├── PolicyError          403  understood, and forbidden here
@@ -17,11 +17,11 @@ Exception
     ├── MediaTypeError       415  not application/json
     ├── MisdirectedError     421  a Host header that is not this service's
     ├── InvalidError         422  names each wrong member by its JSON pointer
-    ├── TooManyError         429  over the token's rate: the caller tries later
-    └── FullError            503  the outbox is over its limits: the caller tries later
+    ├── TooManyError         429  over the token's rate: try later
+    └── FullError            503  the outbox is over its limits: try later
 
-A mail that Postfix would not take is no exception: it is a value, `smtp.Outcome`, since it is
-stored, shown and retried. Configuration errors share no base with anything that may be retried.
+A mail that Postfix does not accept is a value, `smtp.Outcome`, and no exception: it is stored,
+shown and retried. Configuration errors share no base with errors that may be retried.
 An exception's docstring is its default message.
 """
 
@@ -29,8 +29,8 @@ import inspect
 from typing import ClassVar
 
 
-def said(error: OSError) -> str:
-    """What the machine said, for the middle of a sentence: `no space left on device`."""
+def os_reason(error: OSError) -> str:
+    """Return the operating system's message for the middle of a sentence: `no space left`."""
     return (error.strerror or str(error)).lower()
 
 
@@ -43,11 +43,11 @@ class SetupError(Exception):
 
 
 class LostLeaseError(Exception):
-    """Another service has taken it."""
+    """Another service has locked the report."""
 
 
 class GroupChangedError(Exception):
-    """A report of the group doesn't wait any more."""
+    """A report of the digest group doesn't wait any more."""
 
 
 class RenderError(Exception):
@@ -55,7 +55,7 @@ class RenderError(Exception):
 
 
 MAX_NAMED = 20
-"""Wrong members that are named: who meets more of them reads no list."""
+"""Wrong members that an answer names; nobody reads a longer list."""
 
 
 class RequestError(Exception):

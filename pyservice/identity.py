@@ -1,16 +1,16 @@
-"""The Message-IDs of our mails."""
+"""The Message-IDs of the service's mails."""
 
 OWN_ID_PREFIX = "notify-email."
-"""Of Message-IDs: by it our mails are found in Postfix' log."""
+"""How our Message-IDs begin, by which Postfix' log is searched."""
 
 
 def message_id(report_id: str, host: str) -> str:
-    """A mail's Message-ID: made at acceptance, it never changes, and can be told from others."""
+    """Return the Message-ID of a report's mail."""
     return f"<{OWN_ID_PREFIX}{report_id}@{host}>"
 
 
 def report_id_of(value: str) -> str | None:
-    """The report's ID of a Message-ID with its angle brackets; None: it is not one of ours."""
+    """Return the report's ID in a Message-ID with angle brackets; None: it is not one of ours."""
     if not value.startswith(f"<{OWN_ID_PREFIX}"):
         return None
     return value.removeprefix(f"<{OWN_ID_PREFIX}").partition("@")[0]

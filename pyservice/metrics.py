@@ -1,7 +1,7 @@
 """The service's figures for Prometheus, which scrapes them at /metrics.
 
-Counters and histograms are told of what happens; what waits is asked of the outbox when it is
-scraped. No label has a job, an address or an ID: there are as many time series as names below.
+Counters and histograms are updated by events; what waits is counted in the outbox when Prometheus
+scrapes. No label has a job, an address or an ID: there are as many time series as names below.
 """
 
 import time
@@ -30,10 +30,10 @@ from pyservice.outbox.tables import reports
 from pyservice.smtp import OUTCOMES
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-"""Of `Metrics.exposition`."""
+"""The media type of `Metrics.exposition`."""
 
 STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
-"""What a request is refused with; another status is counted, too."""
+"""HTTP statuses of refused requests that are counted from 0; others are counted, too."""
 ENDS = tuple(state for state in ENDED if state not in (*RECEIPTS, State.CANCELLED))
 """States in which the service itself ends a report, rather than Postfix' log or a person."""
 
@@ -46,21 +46,21 @@ _log = structlog.get_logger()
 
 
 class Metrics:
-    """The figures of one service. Thread-safe; to tell of an event takes microseconds."""
+    """The figures of one service. Thread-safe; an event takes microseconds."""
 
     def __init__(self) -> None:
-        # A series more for each one, with the time since which it is counted.
+        # Without these, each counter would have one more series, with the time of its start.
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = prometheus.CollectorRegistry()
 
-        def counter(name: str, told: str, label: str, *values: object) -> prometheus.Counter:
-            made = prometheus.Counter(name, told, [label], registry=registry)
+        def counter(name: str, help_: str, label: str, *values: object) -> prometheus.Counter:
+            counter = prometheus.Counter(name, help_, [label], registry=registry)
             for value in values:  # 0 from the start: else the first one is no increase
-                made.labels(value)
-            return made
+                counter.labels(value)
+            return counter
 
-        def histogram(name: str, told: str, buckets: tuple[float, ...]) -> prometheus.Histogram:
-            return prometheus.Histogram(name, told, registry=registry, buckets=buckets)
+        def histogram(name: str, help_: str, buckets: tuple[float, ...]) -> prometheus.Histogram:
+            return prometheus.Histogram(name, help_, registry=registry, buckets=buckets)
 
         self._accepted = prometheus.Counter(
             "notify_email_reports_accepted",
@@ -84,7 +84,7 @@ class Metrics:
         )
         self._receipts = counter(
             "notify_email_receipts",
-            "What Postfix' log told of our mails, a recipient each.",
+            "Receipts from Postfix' log, one for each recipient.",
             *("state", *RECEIPTS),
         )
         self._handover = histogram(
@@ -104,23 +104,23 @@ class Metrics:
         )
 
     def watch(
-        self, database: Database, is_log_readable: Callable[[], bool | None], current: LiveSettings
+        self, database: Database, is_log_readable: Callable[[], bool | None], live: LiveSettings
     ) -> None:
-        """Look at these when scraped.
+        """Read these when Prometheus scrapes.
 
         Args:
             database: the outbox's.
-            is_log_readable: whether Postfix' log can be read; None: none is to be.
-            current: whether mails go elsewhere, or nowhere.
+            is_log_readable: whether Postfix' log can be read; None: the service reads none.
+            live: has REROUTE_TO and DRY_RUN.
         """
-        self._registry.register(_Watched(database, is_log_readable, current))
+        self._registry.register(_Watched(database, is_log_readable, live))
 
     def report_accepted(self) -> None:
-        """A new report is committed."""
+        """Count a new report that is committed."""
         self._accepted.inc()
 
     def request_refused(self, status: int) -> None:
-        """A request was answered with a problem of this HTTP status."""
+        """Count a request that was answered with a problem of this HTTP status."""
         self._refused.labels(status).inc()
 
     def on_event(self, event: Event) -> None:
@@ -139,32 +139,32 @@ class Metrics:
                 self._mails.labels(state).inc()
 
     def exposition(self) -> bytes:
-        """All of them, as CONTENT_TYPE says."""
+        """Return all figures in the format of CONTENT_TYPE."""
         return prometheus.generate_latest(self._registry)
 
 
 class _Watched(Collector):
-    """What is looked at when it is asked for."""
+    """The figures that are read when Prometheus scrapes."""
 
     def __init__(
-        self, database: Database, is_log_readable: Callable[[], bool | None], current: LiveSettings
+        self, database: Database, is_log_readable: Callable[[], bool | None], live: LiveSettings
     ) -> None:
         self._database, self._is_log_readable = database, is_log_readable
-        self._current = current
+        self._live = live
 
     def collect(self) -> Iterator[Metric]:
-        """Without an outbox there are the others all the same, and the figure that says so."""
+        """Return the figures; without an outbox, the others and one that says so."""
         is_readable = GaugeMetricFamily(
             "notify_email_outbox_readable", "Whether the outbox can be read (1) or not (0)."
         )
         try:
-            found = self._waiting()
+            waiting = self._waiting()
         except sa.exc.SQLAlchemyError as error:
             _log.error("outbox.error", reason=cause(error))
             is_readable.add_metric([], 0)
         else:
             is_readable.add_metric([], 1)
-            yield from _told(found)
+            yield from _waiting_metrics(waiting)
         yield is_readable
         log = GaugeMetricFamily(
             "notify_email_postfix_log_readable",
@@ -173,7 +173,7 @@ class _Watched(Collector):
         if (can_be_read := self._is_log_readable()) is not None:
             log.add_metric([], can_be_read)
         yield log
-        settings = self._current.settings
+        settings = self._live.settings
         diverted = GaugeMetricFamily(
             "notify_email_diverted",
             "Whether mails go to another address (1 for reroute_to) or nowhere (1 for dry_run).",
@@ -184,9 +184,9 @@ class _Watched(Collector):
         yield diverted
 
     def _waiting(self) -> dict[str, tuple[int, float]]:
-        """How many wait in each state, and since when the oldest does, in seconds.
+        """Return for each state how many reports wait, and when the oldest was accepted.
 
-        An index has those that wait and no other, so those that ended cost nothing.
+        An index has only the reports that wait, so ended ones cost nothing.
         """
         columns = (reports.c.state, sa.func.count(), sa.func.min(reports.c.created_at))
         query = (
@@ -198,15 +198,15 @@ class _Watched(Collector):
             return {state: (count, since) for state, count, since in read.execute(query)}
 
 
-def _told(found: dict[str, tuple[int, float]]) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily(
+def _waiting_metrics(waiting: dict[str, tuple[int, float]]) -> Iterator[Metric]:
+    gauge = GaugeMetricFamily(
         "notify_email_outbox_waiting", "Mails that Postfix hasn't got yet.", labels=["state"]
     )
     now = time.time()
-    for state in sorted({*WAITING, *found}):
-        waiting.add_metric([state], found.get(state, (0, now))[0])
-    yield waiting
-    oldest = min((since for _, since in found.values()), default=now)
+    for state in sorted({*WAITING, *waiting}):
+        gauge.add_metric([state], waiting.get(state, (0, now))[0])
+    yield gauge
+    oldest = min((since for _, since in waiting.values()), default=now)
     yield GaugeMetricFamily(
         "notify_email_outbox_oldest_age_seconds",
         "The age of the oldest report whose mail Postfix hasn't got yet; 0: none waits.",

@@ -21,7 +21,7 @@ from pyservice.cli.node import node
 from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
 from pyservice.cli.token import token_app
-from pyservice.errors import ConfigurationError, SetupError, said
+from pyservice.errors import ConfigurationError, SetupError, os_reason
 
 EXAMPLES = """\b
 Examples:
@@ -72,7 +72,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains, too
         if not isinstance(error, BrokenPipeError):  # with `| head` that is no error
             where = error.filename or "the output"
-            print(f"notify-email: {where}: {said(error)}", file=sys.stderr)
+            print(f"notify-email: {where}: {os_reason(error)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -17,7 +17,7 @@ import typer
 from pyservice.cli import show
 from pyservice.cli.service import Config
 from pyservice.config.settings import PREFIX, Settings
-from pyservice.errors import ConfigurationError, RequestError, SetupError, said
+from pyservice.errors import ConfigurationError, RequestError, SetupError, os_reason
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS
 
@@ -287,7 +287,7 @@ def _write(file: Path, lines: Iterable[bytes]) -> int:
             os.fsync(out.fileno())
         Path(part).replace(file)
     except OSError as error:
-        raise SetupError(f"{file} can't be written: {said(error)}.") from None
+        raise SetupError(f"{file} can't be written: {os_reason(error)}.") from None
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)

@@ -34,7 +34,7 @@ from pyservice.config.types import (
     check_ip_address,
     check_jenkins_url,
 )
-from pyservice.errors import ConfigurationError, said
+from pyservice.errors import ConfigurationError, os_reason
 
 PREFIX = "NOTIFY_EMAIL_"
 FILE = Path("/etc/notify-email.toml")
@@ -225,7 +225,7 @@ class Settings(BaseModel):
             if value is not None:
                 next(value.iterdir(), None)
         except OSError as error:
-            raise ValueError(f"the folder {value} can't be read: {said(error)}") from None
+            raise ValueError(f"the folder {value} can't be read: {os_reason(error)}") from None
         return value
 
     @property
@@ -285,7 +285,7 @@ def read_secret(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = said(error) if isinstance(error, OSError) else "it is no text"
+        reason = os_reason(error) if isinstance(error, OSError) else "it is no text"
         raise ConfigurationError(f"{file} can't be read: {reason}.") from None
     if not text or len(text.split()) != 1:
         raise ConfigurationError(f"{file} holds no token. Write one into it, and nothing else.")
@@ -303,7 +303,7 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigurationError(
-            f"The settings file {file} can't be read: {said(error)}."
+            f"The settings file {file} can't be read: {os_reason(error)}."
         ) from None
     except ValueError as error:
         raise ConfigurationError(

@@ -1,1 +1,1 @@
-"""The durable queue of reports: its database, tables, and all that is done with them."""
+"""The durable queue of reports: its database, its tables, and all operations on them."""

@@ -1,7 +1,7 @@
-"""The outbox's database: opened, brought to this version's tables, and written in groups.
+"""The outbox's database: opening, migration, and writes that share commits.
 
-SQLite by default: one file, owned by one service, beside which commands may be its guests.
-PostgreSQL where several services share one outbox; the same statements run on both.
+The default is SQLite: one file of one service, which commands may open as guests. Several services
+share an outbox in PostgreSQL. The same statements run on both.
 """
 
 import os
@@ -33,7 +33,7 @@ class Schema:
 
     version: str
     versions: Path
-    """A folder with a migration for each version."""
+    """The folder with a migration for each version."""
 
 
 CURRENT = Schema(SCHEMA_VERSION, Path(__file__).with_name("migrations") / "versions")
@@ -44,15 +44,15 @@ class Database:
 
     _engine: sa.Engine
     _lock: int | None = None
-    """A file's, of its service."""
+    """The lock of a service's file."""
 
     def __init__(
         self, url: str, schema: Schema = CURRENT, *, lock_timeout: float = LOCK_TIMEOUT
     ) -> None:
-        """Open it as its service: make or change its tables where they are not this version's.
+        """Open it as its service, and create or upgrade its tables.
 
         Args:
-            url: `sqlite:///` and a path, whose folder is made, or `postgresql+psycopg://…`.
+            url: `sqlite:///` and a path, whose folder is created, or `postgresql+psycopg://…`.
             schema: the tables' version, and its migrations.
             lock_timeout: seconds that a write waits for a lock of SQLite's file.
 
@@ -76,11 +76,11 @@ class Database:
 
     @classmethod
     def guest(cls, url: str, schema: Schema = CURRENT) -> Self | None:
-        """Open it beside its service, which may be running: nothing is locked, made or migrated.
+        """Open it beside its service, which may be running: lock, create and migrate nothing.
 
         Args:
-            url: as the service's.
-            schema: as the service's.
+            url: the service's.
+            schema: the service's.
 
         Returns:
             None: there is none yet.
@@ -88,24 +88,24 @@ class Database:
         Raises:
             SetupError: it can't be used, or its tables are another version's.
         """
-        one = cls.__new__(cls)
-        one._begin(url, schema)
+        guest = cls.__new__(cls)
+        guest._begin(url, schema)
         try:
-            if not one.is_shared and not one._file.exists():
+            if not guest.is_shared and not guest._file.exists():
                 return None
-            one._engine = connect(one._url, is_guest=True, lock_timeout=GUEST_LOCK_TIMEOUT)
-            with one.read() as read:
-                version = one._version(read)
+            guest._engine = connect(guest._url, is_guest=True, lock_timeout=GUEST_LOCK_TIMEOUT)
+            with guest.read() as read:
+                version = guest._version(read)
         except (OSError, sa.exc.SQLAlchemyError) as error:
-            one.close()
-            raise SetupError(f"The outbox {one.name} can't be used: {cause(error)}.") from None
+            guest.close()
+            raise SetupError(f"The outbox {guest.name} can't be used: {cause(error)}.") from None
         if version == schema.version:
-            return one
-        one.close()
+            return guest
+        guest.close()
         if version is None:
             return None
         raise SetupError(
-            f"The outbox {one.name} is another notify-email's (its tables are version {version}, "
+            f"The outbox {guest.name} is another notify-email's (its tables are version {version}, "
             f"this one's {schema.version}): use that service's command, or start this one's "
             "service first."
         )
@@ -114,14 +114,14 @@ class Database:
         self._schema = schema
         self._url = sa.make_url(url)
         self.name = self._url.render_as_string(hide_password=True)
-        """For a person: without its password."""
+        """The URL without its password."""
         self.is_shared = self._url.get_backend_name() == "postgresql"
-        """Whether other services use it, too."""
+        """Whether several services may use it."""
         self._file = Path(self._url.database or "")
         self._damage = ""
 
     def close(self) -> None:
-        """Commit what waits, and release it."""
+        """Commit what waits, and disconnect."""
         if hasattr(self, "_engine"):
             self._writer.close()
             self._engine.dispose()
@@ -131,18 +131,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection to read by."""
+        """Return a connection for reading."""
         with self._engine.connect() as connection:
             yield connection
 
     def write(self, work: Callable[[sa.Connection], _T]) -> _T:
-        """Do some work and commit it, together with what others want to write meanwhile.
+        """Do some work and commit it, together with other work that waits.
 
         Args:
-            work: statements; it may be run again, if a commit with others' fails.
+            work: statements; they run again if the commit with other work fails.
 
         Returns:
-            What `work` returned, once it is committed.
+            The result of `work`, once it is committed.
 
         Raises:
             SQLAlchemyError: it is not committed.
@@ -150,30 +150,30 @@ class Database:
         return self.submit(_each, work).result()
 
     def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
-        """Do some work together with all that waits for the same, soon, and in one commit.
+        """Do some work soon, in one commit with all items that wait for the same work.
 
         Args:
-            work: what to do for many items; it may be run again, if a commit with others' fails.
-            item: what to do it for.
+            work: writes many items; it runs again if the commit with other work fails.
+            item: what to write.
 
         Returns:
-            What came of the item, once it is committed, or the error: its own, or a
-            SQLAlchemyError where it is not committed.
+            A future of the item's result, once it is committed; or of its own error, or of a
+            SQLAlchemyError if it is not committed.
         """
         return self._writer.submit(work, item)
 
     def now(self) -> sa.ColumnElement[float]:
-        """Seconds since the epoch, by the one clock that all who share the database see."""
+        """Return seconds since the epoch, by the clock that all services of the database share."""
         if self.is_shared:
             return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
         return sa.literal(time.time(), sa.Float)
 
     def insert_if_new(self, table: sa.Table) -> Any:
-        """An INSERT that does nothing where a unique value is there already."""
+        """Return an INSERT that does nothing if a unique value exists."""
         return self._insert(table).on_conflict_do_nothing()
 
     def put(self, table: sa.Table) -> Any:
-        """An INSERT, or an UPDATE of all else where there is a row with that primary key."""
+        """Return an INSERT that updates all other columns if the primary key exists."""
         insert = self._insert(table)
         new = {
             column.name: insert.excluded[column.name]
@@ -186,10 +186,10 @@ class Database:
         return (postgresql if self.is_shared else sqlite).insert(table)
 
     def check(self) -> None:
-        """Write to it.
+        """Check that it can be written.
 
         Raises:
-            OSError: the disk is full, the file read-only or damaged, the server away.
+            OSError: the disk is full, the file is read-only or damaged, or the server is away.
         """
         if self._damage:
             raise OSError(self._damage)
@@ -200,31 +200,31 @@ class Database:
             raise OSError(cause(error)) from None
 
     def look_for_damage(self) -> str:
-        """Read a SQLite file through, which takes a while; what is found is told by `check`, too.
+        """Read the whole SQLite file, which takes a while; `check` reports the damage from then on.
 
         Returns:
-            What is damaged; empty: nothing is, or the server looks after itself.
+            The damage; empty: there is none, or the database is PostgreSQL, which checks itself.
         """
         if self.is_shared:
             return ""
         try:
             with self.read() as read:
-                found = read.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+                result = read.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
         except sa.exc.DatabaseError as error:
-            found = cause(error)
-        if found != "ok":
-            told = " ".join(str(found).split())
-            self._damage = f"{self._file} is damaged: {told}. docs/outbox.md says what to do"
+            result = cause(error)
+        if result != "ok":
+            reason = " ".join(str(result).split())
+            self._damage = f"{self._file} is damaged: {reason}. docs/outbox.md says what to do"
         return self._damage
 
     def give_back(self, pages: int) -> int:
-        """Give some of a SQLite file's unused pages back to the disk.
+        """Return some unused pages of a SQLite file to the disk.
 
         Args:
             pages: how many at most, in one short commit.
 
         Returns:
-            How many unused ones are left.
+            How many unused pages are left.
         """
         if self.is_shared:
             return 0
@@ -245,11 +245,11 @@ class Database:
         return self._engine.execution_options(**WRITING)
 
     def _version(self, connection: sa.Connection) -> str | None:
-        """Which version its tables are; None: there are none."""
-        found = sa.inspect(connection).get_table_names()
-        if "alembic_version" in found:
+        """Return the version of the tables; None: there are none."""
+        names = sa.inspect(connection).get_table_names()
+        if "alembic_version" in names:
             return str(connection.execute(sa.select(_versions.c.version_num)).scalar_one())
-        return "" if {"reports", "events"} & set(found) else None  # before the first release
+        return "" if {"reports", "events"} & set(names) else None  # before the first release
 
     def _migrate(self) -> None:
         with self._writing.begin() as connection:

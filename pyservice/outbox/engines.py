@@ -1,4 +1,4 @@
-"""How the outbox's database is connected to: SQLite's file and its lock, or PostgreSQL."""
+"""Connections to the outbox's database: SQLite's file and its lock, or PostgreSQL."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ GUEST_LOCK_TIMEOUT = 30.0
 def connect(
     url: sa.URL, *, is_guest: bool = False, lock_timeout: float = LOCK_TIMEOUT
 ) -> sa.Engine:
-    """An engine; nothing is connected yet.
+    """Return an engine, without a connection yet.
 
     Args:
         url: SQLite's or PostgreSQL's.
@@ -47,12 +47,12 @@ def connect(
 
 
 def cause(error: BaseException) -> str:
-    """What went wrong, in the driver's words, on one line."""
+    """Return the driver's message on one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def own(file: Path) -> int:
-    """Lock a SQLite file for this process; only its user may read it."""
+    """Lock a SQLite file for this process, and return the lock; only its user may read the file."""
     lock = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -72,19 +72,19 @@ def own(file: Path) -> int:
 
 
 def _prepare(connection: Any, record: object) -> None:
-    # auto_vacuum first: it counts only before there are tables.
+    # auto_vacuum first: it works only before there are tables.
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     _prepare_guest(connection, record)
 
 
 def _prepare_guest(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # Python's sqlite3 would not begin before it writes
+    connection.isolation_level = None  # else Python's sqlite3 begins no transaction before a write
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin(connection: sa.Connection) -> None:
-    # What is read before it is written must not be changed by a guest in between.
+    # A guest must not change a row between its read and its write.
     is_write = connection.get_execution_options().get("is_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pyservice.addresses import Mailbox, is_meant, is_within, mailboxes
+from pyservice.addresses import Mailbox, is_within, mailboxes, matches
 from pyservice.config.settings import Settings
 from pyservice.errors import InvalidError, PolicyError
 
@@ -81,7 +81,7 @@ def _without_denied(recipients: Recipients, patterns: tuple[str, ...]) -> Recipi
     for kind in KINDS:
         boxes: list[Mailbox] = []
         for box in getattr(recipients, kind):
-            by = next((pattern for pattern in patterns if is_meant(box.address, pattern)), None)
+            by = next((pattern for pattern in patterns if matches(box.address, pattern)), None)
             if by is None:
                 boxes.append(box)
             else:

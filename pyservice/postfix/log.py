@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pyservice.errors import SetupError, said
+from pyservice.errors import SetupError, os_reason
 
 USUAL_FILES = (Path("/var/log/mail.log"), Path("/var/log/maillog"))
 """Debian's and Red Hat's."""
@@ -124,7 +124,7 @@ class FileLog:
             ) from None
         except OSError as error:
             raise SetupError(
-                f"{file} can't be read ({said(error)}): run this as "
+                f"{file} can't be read ({os_reason(error)}): run this as "
                 "root, or as a user in the group adm."
             ) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pyservice.errors import SetupError, said
+from pyservice.errors import SetupError, os_reason
 from pyservice.identity import report_id_of
 from pyservice.postfix.log import Line, open_log
 
@@ -107,4 +107,4 @@ class LogRelay:
         new.replace(self._state_file)
 
     def _failed(self, error: OSError) -> SetupError:
-        return SetupError(f"{error.filename or self._out} can't be used: {said(error)}.")
+        return SetupError(f"{error.filename or self._out} can't be used: {os_reason(error)}.")

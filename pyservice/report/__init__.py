@@ -1,1 +1,1 @@
-"""The report of a build: the wire contract, and what follows from a report alone."""
+"""The report of a build: the wire contract, and what can be computed from a report alone."""

@@ -1,4 +1,4 @@
-"""Many builds as one mail shows them: what failed most comes first."""
+"""Many builds in one mail, the job that failed most first."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,27 +9,27 @@ from pyservice.report.fingerprint import first_line
 from pyservice.report.headline import Headline, headline
 from pyservice.report.schema import Build, Report, Result
 
-LONGEST = 300
-"""Characters of an error's line that are kept."""
+MAX_SUMMARY = 300
+"""Characters of an error's line that a digest shows."""
 _WORST: tuple[Result, ...] = ("FAILURE", "UNSTABLE", "ABORTED", "NOT_BUILT", "SUCCESS")
 _FAILING = frozenset({"FAILURE", "UNSTABLE"})
 
 
 @dataclass(frozen=True)
 class Member:
-    """One build of a digest, without what takes much room."""
+    """One build of a digest, without its long texts."""
 
     id: str
-    """Its report's."""
+    """The report's ID."""
     build: Build
-    """Without its description and causes."""
+    """The build, without its description and causes."""
     summary: str
-    """Its error's line, or how many tests failed, or nothing."""
+    """The line of its error, or how many tests failed; empty: neither."""
 
     @classmethod
     def from_report(cls, report_id: str, report: Report) -> "Member":
-        """What a digest shows of a report."""
-        summary = first_line(report.error.message)[:LONGEST] if report.error else ""
+        """Return what a digest shows of a report."""
+        summary = first_line(report.error.message)[:MAX_SUMMARY] if report.error else ""
         if report.error is None and report.tests and report.tests.failed:
             summary = f"{report.tests.failed} test{'s' * (report.tests.failed > 1)} failed"
         build = report.build.model_copy(update={"description": None, "causes": []})
@@ -37,18 +37,18 @@ class Member:
 
     @property
     def headline(self) -> Headline:
-        """What happened to it."""
+        """Return the build's result in a reader's words."""
         return headline(self.build)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Builds of one job that came to the same."""
+    """Builds of one job with the same headline and summary."""
 
     headline: Headline
     summary: str
     builds: tuple[Build, ...]
-    """The newest first."""
+    """The builds, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,16 @@ class Job:
 
     name: str
     title: str
-    """Its name for people, as Jenkins shows it."""
+    """The name that Jenkins shows."""
     url: str | None
-    """None: not known."""
+    """The job's page; None: not known."""
     total: int
     failing: int
     """How many of them failed or were unstable."""
     runs: tuple[Run, ...]
-    """Those that are shown, the newest first."""
+    """The builds that are shown, the newest first."""
     left_out: int
-    """How many more there are."""
+    """How many builds are not shown."""
 
 
 @dataclass(frozen=True)
@@ -74,65 +74,63 @@ class Digest:
     """All builds of a digest."""
 
     members: tuple[Member, ...]
-    """The oldest first, at least one."""
+    """The builds, the oldest first; at least one."""
 
     @property
     def total(self) -> int:
-        """How many builds there are."""
+        """Return how many builds there are."""
         return len(self.members)
 
     @property
     def failing(self) -> int:
-        """How many of them failed or were unstable."""
+        """Return how many builds failed or were unstable."""
         return _failing(self.members)
 
     @cached_property
     def counts(self) -> Mapping[Result, int]:
-        """How many builds had each result, the worst first."""
-        found = Counter(member.build.result for member in self.members)
-        return {result: found[result] for result in _WORST if found[result]}
+        """Return how many builds have each result, the worst first."""
+        counts = Counter(member.build.result for member in self.members)
+        return {result: counts[result] for result in _WORST if counts[result]}
 
     @cached_property
     def summary(self) -> str:
-        """What most of those that say something say."""
-        found = Counter(member.summary for member in self.members if member.summary)
-        return found.most_common(1)[0][0] if found else ""
+        """Return the most frequent summary; empty: no build has one."""
+        counts = Counter(member.summary for member in self.members if member.summary)
+        return counts.most_common(1)[0][0] if counts else ""
 
     @cached_property
     def says_more(self) -> bool:
-        """Whether others say something else than `summary`, or nothing."""
+        """Whether a build has another summary than the most frequent one, or none."""
         return any(member.summary != self.summary for member in self.members)
 
     @cached_property
     def job(self) -> str | None:
-        """The job of all of them; None: there are several."""
+        """Return the name of the only job; None: there are several."""
         names = {member.build.job for member in self.members}
         return names.pop() if len(names) == 1 else None
 
     @property
     def since(self) -> int:
-        """When the first of them began, in milliseconds since 1970."""
+        """Return when the first build began, in milliseconds since 1970."""
         return min(member.build.started_at for member in self.members)
 
     @property
     def until(self) -> int:
-        """When the last of them began."""
+        """Return when the last build began, in milliseconds since 1970."""
         return max(member.build.started_at for member in self.members)
 
     def jobs(self, rows: int) -> tuple[Job, ...]:
-        """The jobs, the one that failed most first.
+        """Return all jobs, the one that failed most first.
 
         Args:
-            rows: how many builds are shown at most. Each job has its turn, so that one with
-                hundreds does not hide the others.
-
-        Returns:
-            All of them; one of which no build is shown has no `runs`.
+            rows: how many builds are shown at most. The jobs take turns, so that a job with
+                hundreds of builds does not hide the others. A job of which no build is shown has
+                no `runs`.
         """
         by_job: dict[str, list[Member]] = {}
         for member in reversed(self.members):
             by_job.setdefault(member.build.job, []).append(member)
-        ranked = sorted(by_job.items(), key=lambda one: (-_failing(one[1]), -len(one[1]), one[0]))
+        ranked = sorted(by_job.items(), key=lambda job: (-_failing(job[1]), -len(job[1]), job[0]))
         shown = _shares([len(members) for _, members in ranked], rows)
         return tuple(
             Job(
@@ -153,7 +151,7 @@ def _failing(members: Iterable[Member]) -> int:
 
 
 def _shares(wanted: list[int], rows: int) -> list[int]:
-    """How many rows each gets, one after the other in turn."""
+    """Return how many rows each gets; they take turns, one row each."""
     shares = [0] * len(wanted)
     while rows > 0:
         before = rows
@@ -167,20 +165,20 @@ def _shares(wanted: list[int], rows: int) -> list[int]:
 
 
 def _runs(members: list[Member]) -> tuple[Run, ...]:
-    found: dict[tuple[Headline, str], list[Build]] = {}
+    alike: dict[tuple[Headline, str], list[Build]] = {}
     for member in members:
-        found.setdefault((member.headline, member.summary), []).append(member.build)
-    return tuple(Run(word, summary, tuple(builds)) for (word, summary), builds in found.items())
+        alike.setdefault((member.headline, member.summary), []).append(member.build)
+    return tuple(Run(word, summary, tuple(builds)) for (word, summary), builds in alike.items())
 
 
 def _title(build: Build) -> str:
-    """The title of a build is its job's with its own name."""
+    """Return the job's title: the build's full name without its own name."""
     full, own = build.full_display_name or "", build.display_name or f"#{build.number}"
     return full.removesuffix(f" {own}") if full.endswith(f" {own}") else build.job
 
 
 def _job_url(build: Build) -> str | None:
-    """Jenkins' address of a build is its job's with the number."""
+    """Return the job's page: the build's without its number."""
     if build.url is None:
         return None
     job, _, number = build.url.rstrip("/").rpartition("/")

@@ -1,18 +1,18 @@
-"""An error → what is the same of it each time: its fingerprint. Pure.
+"""The fingerprint of an error: what stays the same each time it happens.
 
-Two builds that fail for one reason rarely say it in the same letters: an address, a time, a
-workspace or an object's number differs. Those are taken out; the error's class, its words and its
-first stack frame stay.
+Two builds that fail for one reason rarely have the same message: an address, a time, a workspace or
+an object's number differs. The fingerprint leaves those out, and keeps the error's class, its words
+and its first stack frame.
 """
 
 import re
 
 from pyservice.report.schema import Report
 
-LONGEST = 400
-"""Characters of a line that are looked at."""
-_LINES = 500
-"""Lines of an error or a log that are looked at."""
+MAX_LINE = 400
+"""Characters of a line that are read."""
+_MAX_LINES = 500
+"""Lines of an error or a log that are read."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _VARIABLE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -24,10 +24,10 @@ _VARIABLE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "<time>",
         ),
         (r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b", "<time>"),
-        # Scratch folders: nothing below them has a name that stays.
+        # Temporary folders: every name below them changes.
         (r"(?<![\w.:/])(?:/private)?(?:/var)?/tmp/[^\s'\":,;)\]]+", "<tmp>"),
         (r"\b[A-Za-z]:\\[^\s'\":,;)\]]*\\Te?mp\\[^\s'\":,;)\]]+", "<tmp>"),
-        # Of other paths the file's name stays: workspaces and agents differ, sources don't.
+        # Other folders go, and the file's name stays: workspaces differ, source files don't.
         (r"(?<![\w.:/>])/(?:[^\s/'\":,;()\[\]]+/)+(?=[^\s/'\":,;()\[\]]*)", ""),
         (r"\b[A-Za-z]:\\(?:[^\s\\'\":,;()\[\]]+\\)*", ""),
         (r"(?i)\b0x[0-9a-f]+\b", "<hex>"),
@@ -49,80 +49,79 @@ _FRAMES = (
 )
 _PYTHON_FRAME = re.compile(r'^\s*File ".+", line \d+, in \S+')
 
-_UNTELLING = re.compile(r"script returned exit code -?\d+|.* step failed\.?")
-"""Jenkins' words for a command that failed: the log has the command's own."""
+_VAGUE = re.compile(r"script returned exit code -?\d+|.* step failed\.?")
+"""Jenkins' messages about a command that failed: the log has the command's own."""
 
-_TELLING = (
-    re.compile(r"^E {2,}(?P<said>\S.*)"),  # pytest
-    re.compile(r"^\[ERROR\]\s+(?P<said>(?!COMPILATION ERROR)\S.*)"),  # Maven
-    re.compile(r"^npm (?:ERR!|error) (?P<said>(?:code|errno) \S.*)"),
-    re.compile(r"^> (?P<said>(?!Task )\S.*)"),  # Gradle, below "What went wrong:"
-    re.compile(r"^(?P<said>(?:\w+\.)*\w*(?:Error|Exception)\b.*)"),
-    re.compile(r"^(?P<said>(?:FATAL|fatal|ERROR|error|Error)\b.*)"),
+_ERROR_LINES = (
+    re.compile(r"^E {2,}(?P<message>\S.*)"),  # pytest
+    re.compile(r"^\[ERROR\]\s+(?P<message>(?!COMPILATION ERROR)\S.*)"),  # Maven
+    re.compile(r"^npm (?:ERR!|error) (?P<message>(?:code|errno) \S.*)"),
+    re.compile(r"^> (?P<message>(?!Task )\S.*)"),  # Gradle, below "What went wrong:"
+    re.compile(r"^(?P<message>(?:\w+\.)*\w*(?:Error|Exception)\b.*)"),
+    re.compile(r"^(?P<message>(?:FATAL|fatal|ERROR|error|Error)\b.*)"),
 )
 
 
 def normalised(text: str) -> str:
-    """One line without what differs from build to build.
+    """Return one line without what differs from build to build.
 
     Numbers, hex numbers, times, durations, UUIDs and folders go. `Foo@1a2b3c` becomes `Foo@<hex>`.
     """
-    text = _ANSI.sub("", text)[:LONGEST]
+    text = _ANSI.sub("", text)[:MAX_LINE]
     for pattern, name in _VARIABLE:
         text = pattern.sub(name, text)
     return text.strip()
 
 
 def fingerprint(report: Report) -> str | None:
-    """What two failures with the same cause have in common, for people who debug it.
+    """Return the fingerprint of a report's error, in words for people who debug it.
 
-    Where Jenkins knows no more than that a command failed, the telling line of the log counts; a
-    log without one is of its job alone.
+    If Jenkins knows only that a command failed, the fingerprint has an error line of the log; if
+    the log has none, it has the job's name.
 
     Returns:
-        None: the report has no error.
+        The fingerprint; None: the report has no error.
     """
     if report.error is None:
         return None
     kind, lines = report.error.type or "", _lines(report.error.message)
-    said = _said(lines)
-    parts = [kind.rpartition(".")[2], normalised(said), _frame(lines)]
-    if _UNTELLING.fullmatch(said) or not said:
-        told = _told(report.log)
-        parts.append(told or f"in {report.build.job}")
+    message = _message_line(lines)
+    parts = [kind.rpartition(".")[2], normalised(message), _frame(lines)]
+    if _VAGUE.fullmatch(message) or not message:
+        parts.append(_error_in_log(report.log) or f"in {report.build.job}")
     return " | ".join(part for part in parts if part)
 
 
 def first_line(message: str) -> str:
-    """The line of an error that says what it is; of a Python traceback that is the last one."""
-    return _said(_lines(message))
+    """Return the line of an error that says what it is: the last one of a Python traceback."""
+    return _message_line(_lines(message))
 
 
 def _lines(message: str) -> list[str]:
-    found = [_ANSI.sub("", line).rstrip() for line in message.splitlines()]
-    return [line for line in found if line.strip()]
+    lines = [_ANSI.sub("", line).rstrip() for line in message.splitlines()]
+    return [line for line in lines if line.strip()]
 
 
-def _said(lines: list[str]) -> str:
+def _message_line(lines: list[str]) -> str:
     if not lines:
         return ""
     return (lines[-1] if lines[0].startswith("Traceback (most recent") else lines[0]).strip()
 
 
 def _frame(lines: list[str]) -> str:
-    """The frame where it broke: the first one, in Python the last."""
+    """Return the stack frame of the error: the first one, in Python the last."""
     frame = ""
-    for line in lines[:_LINES]:
-        if any(pattern.match(line[:LONGEST]) for pattern in _FRAMES):
+    for line in lines[:_MAX_LINES]:
+        if any(pattern.match(line[:MAX_LINE]) for pattern in _FRAMES):
             return normalised(line)
-        if _PYTHON_FRAME.match(line[:LONGEST]):
+        if _PYTHON_FRAME.match(line[:MAX_LINE]):
             frame = line
     return normalised(frame)
 
 
-def _told(log: list[str]) -> str:
-    for pattern in _TELLING:
-        for line in log[-_LINES:]:
-            if found := pattern.match(_ANSI.sub("", line)[:LONGEST]):
-                return normalised(found["said"])
+def _error_in_log(log: list[str]) -> str:
+    for pattern in _ERROR_LINES:
+        for line in log[-_MAX_LINES:]:
+            if match := pattern.match(_ANSI.sub("", line)[:MAX_LINE]):
+                return normalised(match["message"])
     return ""

@@ -1,4 +1,4 @@
-"""What happened to a build, in the words that a reader looks for first."""
+"""A build's result in a reader's words."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from pyservice.report.schema import Build
 
 @dataclass(frozen=True)
 class Headline:
-    """A build's outcome."""
+    """A build's result in a reader's words, and its colour."""
 
     word: str
     tone: str
-    """good, bad, warning or neutral: the colour."""
+    """The colour: good, bad, warning or neutral."""
 
 
-_ENDED = {
+_HEADLINES = {
     "SUCCESS": Headline("Passed", "good"),
     "UNSTABLE": Headline("Unstable", "warning"),
     "FAILURE": Headline("Failed", "bad"),
@@ -24,11 +24,11 @@ _ENDED = {
 
 
 def headline(build: Build) -> Headline:
-    """The result, seen against the build before: "Fixed", "Still failing"."""
+    """Return a build's headline, seen against the build before: "Fixed", "Still failing"."""
     if build.result == "SUCCESS" and build.previous_result in {"FAILURE", "UNSTABLE"}:
         return Headline("Fixed", "good")
     if build.result == build.previous_result == "FAILURE":
         return Headline("Still failing", "bad")
     if build.result == build.previous_result == "UNSTABLE":
         return Headline("Still unstable", "warning")
-    return _ENDED[build.result]
+    return _HEADLINES[build.result]

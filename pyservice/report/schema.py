@@ -1,8 +1,8 @@
-"""The wire contract: what a build reports of itself (`POST /v1/reports`), schema 1.
+"""The format of a report: the JSON body of `POST /v1/reports`, schema 1.
 
-The Groovy step produces it, tests/contract holds examples that both sides are tested against.
-Every text is free text from a build and untrusted; nothing here is safe to put into a header, a
-page or a log line as it stands.
+The Groovy step writes it; tests/contract has examples that both sides are tested against. Every
+text comes from a build and is untrusted: escape it before it goes into a header, a page or a log
+line.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ Result = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
 
 
 def _http_url(value: str) -> str:
-    """Keep `value` as it was written: Jenkins' own links are already percent-encoded."""
+    """Return a link unchanged, as Jenkins' links are percent-encoded already; refuse others."""
     scheme, separator, rest = value.partition("://")
     if scheme.lower() not in {"http", "https"} or not separator or rest[:1] in {"", "/", "?", "#"}:
         raise ValueError("only http and https links are allowed")
@@ -40,7 +40,7 @@ def _http_url(value: str) -> str:
 
 
 def _plain_data(value: JsonValue, *path: str | int) -> JsonValue:
-    """Refuse what a template could not print or a JSON reader could not keep."""
+    """Return data unchanged; refuse what a template can't print or a JSON reader can't keep."""
     if len(path) == MAX_DATA_DEPTH:
         raise _refusal(f"at most {MAX_DATA_DEPTH} levels deep", path)
     if isinstance(value, dict):
@@ -57,7 +57,7 @@ def _plain_data(value: JsonValue, *path: str | int) -> JsonValue:
 
 
 def _refusal(sentence: str, path: tuple[str | int, ...]) -> ValidationError:
-    """A ValueError that names a place within the member that is validated."""
+    """Return a ValueError that names a place within the member that is validated."""
     error = PydanticCustomError("data", sentence)
     return ValidationError.from_exception_data(
         "data", [{"type": error, "loc": path, "input": None}]
@@ -71,10 +71,10 @@ Url = Annotated[str, Field(max_length=8192), AfterValidator(_http_url)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 # The last millisecond that datetime can show, 9999-12-31.
 Milliseconds = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
-# Of a list of texts the first wrong one is named: a body has room for 500,000.
+# An error names the first wrong text of a list only: a body may have 500,000.
 Texts = Annotated[list[Text], Field(max_length=1000, fail_fast=True)]
 Lines = Annotated[list[Text], Field(max_length=5000, fail_fast=True)]
-# One text may hold several addresses, separated by commas: recipients.py takes them apart.
+# One text may hold several addresses, separated by commas: policy/recipients.py splits them.
 Addresses = Annotated[
     Texts,
     BeforeValidator(
@@ -97,7 +97,7 @@ class Cause(_Part):
 
 
 class Build(_Part):
-    """The build itself, as `currentBuild` tells it."""
+    """The build, as `currentBuild` describes it."""
 
     job: Name
     """`currentBuild.fullProjectName`, folders separated by slashes."""
@@ -106,13 +106,13 @@ class Build(_Part):
     started_at: Milliseconds
     """Milliseconds since 1970-01-01 UTC."""
     duration_ms: Milliseconds | None = None
-    """So far: the build still runs while it reports."""
+    """The duration so far: the build still runs while it reports."""
     display_name: Name | None = None
     full_display_name: Name | None = None
     url: Url | None = None
-    """None on a controller that has no Jenkins URL."""
+    """The build's page; None: the controller has no Jenkins URL."""
     previous_result: Result | None = None
-    """Of the build before this one; None for the first."""
+    """The result of the build before; None: this is the first."""
     description: Text | None = None
     causes: Annotated[list[Cause], Field(max_length=100)] = []
 
@@ -132,7 +132,7 @@ class Changes(_Part):
     """The commits that are new in this build."""
 
     total: Count
-    """How many there are; `items` may be fewer."""
+    """How many commits there are; `items` may have fewer."""
     items: Annotated[list[Change], Field(max_length=1000)] = []
 
 
@@ -157,7 +157,7 @@ class FailedTest(_Part):
 
 
 class Tests(_Part):
-    """The counts of all test cases, and those that fail."""
+    """The counts of all test cases, and the cases that fail."""
 
     total: Count
     failed: Count
@@ -166,7 +166,7 @@ class Tests(_Part):
 
     @property
     def passed(self) -> int:
-        """How many cases neither failed nor were skipped."""
+        """Return how many cases neither failed nor were skipped."""
         return max(0, self.total - self.failed - self.skipped)
 
 
@@ -179,10 +179,10 @@ class Stage(_Part):
 
 
 class Mail(_Part):
-    """What the author of the Pipeline asked for."""
+    """The mail that the Pipeline's author wants."""
 
     to: Addresses | None = None
-    """None or empty: the service's own default."""
+    """The recipients; None or empty: the service's default."""
     cc: Addresses | None = None
     bcc: Addresses | None = None
     reply_to: Addresses | None = None
@@ -192,7 +192,7 @@ class Mail(_Part):
 
 
 class Report(_Part):
-    """One build's report."""
+    """The report of one build."""
 
     version: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER, alias="schema")] = SCHEMA
     build: Build
@@ -205,10 +205,10 @@ class Report(_Part):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read a request's body.
+        """Return the report in a request's body.
 
-        Members that are not known are refused within our own schema, where they are a spelling
-        mistake, and passed over in a later one, so that a newer library works with this service.
+        Unknown members are an error in this schema, as they are spelling mistakes. In a later
+        schema they are ignored, so that a newer library works with this service.
 
         Raises:
             MalformedError: it is not JSON.
@@ -217,31 +217,31 @@ class Report(_Part):
         try:
             return cls.model_validate_json(body)
         except ValidationError:
-            pass  # more slowly, to say what is wrong, or to pass over what is newer
+            pass  # parsed again below, more slowly, to name the errors or ignore newer members
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             raise MalformedError(f"The body is not JSON: {error}.") from None
         schema = value.get("schema") if isinstance(value, dict) else None
-        newer = isinstance(schema, int) and schema > SCHEMA
+        is_newer = isinstance(schema, int) and schema > SCHEMA
         try:
-            return cls.model_validate(value, extra="ignore" if newer else "forbid")
+            return cls.model_validate(value, extra="ignore" if is_newer else "forbid")
         except ValidationError as error:
-            raise InvalidError(errors=tuple(map(_told, error.errors()))) from None
+            raise InvalidError(errors=tuple(map(_pointer_and_sentence, error.errors()))) from None
 
     def digest(self) -> str:
-        """The report's identity, SHA-256 in hex: equal for a call that is merely repeated.
+        """Return the report's hash, SHA-256 in hex: equal for a repeated call.
 
-        The duration is left out, since a repeated call is later; the start time stays in, so
-        that build 1 of a job that was deleted and made again is another one. So are defaults,
-        since a member that a later version adds must not make old reports new ones.
+        It leaves out the duration, since a repeated call is later, and defaults, so that a member
+        that a later version adds does not change the hash of old reports. It has the start time,
+        so that build 1 of a job that was deleted and created again is another report.
         """
         value = self.model_dump_json(exclude_defaults=True, exclude={"build": {"duration_ms"}})
         return hashlib.sha256(value.encode()).hexdigest()
 
 
-def _told(error: ErrorDetails) -> tuple[str, str]:
-    """One of pydantic's errors as (JSON pointer, sentence), without the value that was sent."""
+def _pointer_and_sentence(error: ErrorDetails) -> tuple[str, str]:
+    """Return an error of pydantic as (JSON pointer, sentence), without the value."""
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error["loc"])
     sentence = str(error["msg"]).removeprefix("Value error, ")
     return "".join(f"/{step}" for step in steps), sentence[:1].lower() + sentence[1:]

@@ -1,7 +1,7 @@
-"""Recorded builds: what a real Jenkins 2.516.3 answered, one folder a build.
+"""Recorded builds: the replies of a real Jenkins 2.516.3, one folder a build.
 
-The demo, the preview and the tests share them. Only the controller's address, its home folder and
-the Git address were rewritten to example names; the rest is untouched, so treat it as real input.
+The demo, the preview and the tests use them. Only the controller's address, its home folder and the
+Git address were changed to example names; the rest is real input.
 """
 
 import json
@@ -17,13 +17,13 @@ _FOLDER = files(__package__)
 
 @cache
 def names() -> tuple[str, ...]:
-    """The samples' names, in the order they were recorded."""
+    """Return the samples' names, in the order of their recording."""
     return tuple(sorted(entry.name for entry in _FOLDER.iterdir() if entry.name[0].isdigit()))
 
 
 @cache
 def load(name: str) -> Report:
-    """The recorded build `name` as a report.
+    """Return the recorded build `name` as a report.
 
     Raises:
         KeyError: there is no such sample.

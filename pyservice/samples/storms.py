@@ -1,4 +1,4 @@
-"""Digests to look at: a recorded build as often as it would be in a storm."""
+"""Sample digests: one recorded build, many times."""
 
 from functools import cache
 
@@ -27,16 +27,16 @@ _JOBS = {
 
 @cache
 def names() -> tuple[str, ...]:
-    """The digests' names."""
+    """Return the names of the sample digests."""
     return ("many-jobs", "one-job")
 
 
 @cache
 def load_digest(name: str) -> Digest:
-    """The builds of a digest.
+    """Return the digest `name`.
 
     Raises:
-        KeyError: there is no such one.
+        KeyError: there is no such digest.
     """
     if name == "many-jobs":
         reports = [_report(job, n, "FAILURE") for job, most in _JOBS.items() for n in range(most)]
@@ -50,7 +50,7 @@ def load_digest(name: str) -> Digest:
 
 
 def _report(job: str, count: int, result: Result) -> Report:
-    """The build that comes so many minutes after the recorded one."""
+    """Return the recorded build again, `count` minutes later."""
     recorded, number = load("2-failure"), 100 + count
     changes = {
         "job": job,

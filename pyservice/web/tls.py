@@ -8,7 +8,7 @@ from typing import Never
 
 import structlog
 
-from pyservice.errors import ConfigurationError, said
+from pyservice.errors import ConfigurationError, os_reason
 
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
@@ -62,7 +62,9 @@ class Certificate:
                 with file.open("rb") as opened:  # OpenSSL doesn't say which one it can't read
                     status = os.fstat(opened.fileno())
             except OSError as error:
-                raise ConfigurationError(f"{name} {file} can't be read: {said(error)}.") from None
+                raise ConfigurationError(
+                    f"{name} {file} can't be read: {os_reason(error)}."
+                ) from None
             versions.append((status.st_ino, status.st_mtime_ns, status.st_size))
         return versions
 
@@ -85,7 +87,7 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
             f"TLS_CERT {cert} and TLS_KEY {key} are no certificate and key in PEM: {error}."
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"TLS_CERT {cert} can't be read: {said(error)}.") from None
+        raise ConfigurationError(f"TLS_CERT {cert} can't be read: {os_reason(error)}.") from None
 
 
 def _tested_context(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:

@@ -42,8 +42,10 @@ def taken(outbox: Outbox) -> QueuedReport:
     return entry
 
 
-def gathered(outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0) -> QueuedReport:
-    """Accept a report that is over a rate."""
+def accept_in_group(
+    outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0
+) -> QueuedReport:
+    """Accept a report that is over a rate limit."""
     over = DigestGroup(group, time.time() + wait, "job=1/hour")
     accepted = outbox.accept(other(number), PEOPLE, owner="ci", hold=True, digest_group=over)
     entry, is_new = accepted.result()

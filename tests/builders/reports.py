@@ -8,11 +8,11 @@ Json = dict[str, Any]
 
 
 def build(report: Json, number: int) -> Json:
-    """The report of another build."""
+    """Return the report with another build number."""
     return report | {"build": report["build"] | {"number": number}}
 
 
 def report_of(name: str, to: str = "ada@example.com", **build: Any) -> Json:
-    """A recorded build as a request's body."""
+    """Return a recorded build as a request's body."""
     body: Json = samples.load(name).model_dump(mode="json", exclude_none=True)
     return body | {"mail": {"to": [to]}, "build": body["build"] | build}

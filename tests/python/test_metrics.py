@@ -1,4 +1,4 @@
-"""metrics.py: what Prometheus is told; and deploy/'s dashboard and rules, which ask for it."""
+"""metrics.py: the figures for Prometheus; and deploy/'s dashboard and rules, which query them."""
 
 import asyncio
 import json
@@ -55,15 +55,15 @@ def test_accepted(client: TestClient, report: Json) -> None:
     """A report, its attempt and its mail are counted once, and their times are taken."""
     settled(client, post(client, report).json())
     assert post(client, report).status_code == 200  # the same again is none
-    told = scrape_when(client, "mails_total", accepted=1)
-    assert told("reports_accepted_total") == 1
-    assert told.counts("attempts_total") == {"accepted": 1}
+    figures = scrape_when(client, "mails_total", accepted=1)
+    assert figures("reports_accepted_total") == 1
+    assert figures.counts("attempts_total") == {"accepted": 1}
     for name in ("handover_seconds", "smtp_attempt_seconds", "render_seconds"):
-        assert told(f"{name}_count") == 1
-        assert 0 < told(f"{name}_sum") < 15
-    assert not told.counts("outbox_waiting")
-    assert told("outbox_oldest_age_seconds") == 0
-    assert not told.counts("requests_refused_total")
+        assert figures(f"{name}_count") == 1
+        assert 0 < figures(f"{name}_sum") < 15
+    assert not figures.counts("outbox_waiting")
+    assert figures("outbox_oldest_age_seconds") == 0
+    assert not figures.counts("requests_refused_total")
 
 
 def test_deferred_and_then_accepted(
@@ -72,19 +72,19 @@ def test_deferred_and_then_accepted(
     """Each attempt is counted, the mail once; it is rendered once."""
     postfix.data = ["451 4.3.0 later", "452 4.3.1 later still"]
     post(quick, report)
-    told = scrape_when(quick, "mails_total", accepted=1)
-    assert told.counts("attempts_total") == {"deferred": 2, "accepted": 1}
-    assert told("smtp_attempt_seconds_count") == 3
-    assert told("render_seconds_count") == told("handover_seconds_count") == 1
+    figures = scrape_when(quick, "mails_total", accepted=1)
+    assert figures.counts("attempts_total") == {"deferred": 2, "accepted": 1}
+    assert figures("smtp_attempt_seconds_count") == 3
+    assert figures("render_seconds_count") == figures("handover_seconds_count") == 1
 
 
 def test_failed(client: TestClient, postfix: PostfixStandIn, report: Json) -> None:
     """A mail that Postfix refuses was handed over to nobody."""
     postfix.data = ["550 5.7.1 we do not like this"]
     post(client, report)
-    told = scrape_when(client, "mails_total", failed=1)
-    assert told.counts("attempts_total") == {"refused": 1}
-    assert told("handover_seconds_count") == 0
+    figures = scrape_when(client, "mails_total", failed=1)
+    assert figures.counts("attempts_total") == {"refused": 1}
+    assert figures("handover_seconds_count") == 0
 
 
 def test_not_rendered(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +104,10 @@ def test_partly(postfix: PostfixStandIn, report: Json, quick: TestClient) -> Non
     report["mail"] = {"to": ["a@x.org", "b@x.org"]}
     settled(quick, post(quick, report).json(), state="queued")
     postfix.rcpt = {}
-    told = scrape_when(quick, "mails_total", accepted=1)
-    attempts = told.counts("attempts_total")
+    figures = scrape_when(quick, "mails_total", accepted=1)
+    attempts = figures.counts("attempts_total")
     assert (attempts["partly"], attempts["accepted"]) == (1, 1)
-    assert told("handover_seconds_count") == 1
+    assert figures("handover_seconds_count") == 1
 
 
 def test_uncertain(postfix: PostfixStandIn, report: Json, quick: TestClient) -> None:
@@ -120,8 +120,8 @@ def test_uncertain(postfix: PostfixStandIn, report: Json, quick: TestClient) -> 
 
     postfix.data_hook = hang_up_once
     post(quick, report)
-    told = scrape_when(quick, "mails_total", accepted=1)
-    assert told.counts("attempts_total") == {"uncertain": 1, "accepted": 1}
+    figures = scrape_when(quick, "mails_total", accepted=1)
+    assert figures.counts("attempts_total") == {"uncertain": 1, "accepted": 1}
 
 
 def test_receipts(settings: Settings, tmp_path: Path, report: Json) -> None:
@@ -142,9 +142,9 @@ def test_receipts(settings: Settings, tmp_path: Path, report: Json) -> None:
             LINE.format("smtp", "4FOREIGN", later.format("eve@example.com", "sent", "250 Ok")),
         ]
         log.write_text("\n".join(lines) + "\n")
-        told = scrape_when(client, "receipts_total", deferred=1, relayed=1, bounced=1)
-    assert told("postfix_log_readable") == 1
-    assert told.counts("mails_total") == {"accepted": 1}
+        figures = scrape_when(client, "receipts_total", deferred=1, relayed=1, bounced=1)
+    assert figures("postfix_log_readable") == 1
+    assert figures.counts("mails_total") == {"accepted": 1}
 
 
 def test_settled_by_the_log(
@@ -196,9 +196,9 @@ def test_settled_by_what_the_log_told_before(
     postfix.data_hook = log_and_hang_up
     with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
         answers.append(post(client, report).json())
-        told = scrape_when(client, "mails_total", accepted=1)
+        figures = scrape_when(client, "mails_total", accepted=1)
     engine.dispose()
-    assert told.counts("attempts_total") == {"uncertain": 1}
+    assert figures.counts("attempts_total") == {"uncertain": 1}
 
 
 @pytest.mark.parametrize(("log", "readable"), [("absent", [0.0]), (None, [])])
@@ -213,19 +213,19 @@ def test_no_log(
     monkeypatch.setattr("pyservice.postfix.log_relay.FILE", tmp_path / "not" / "there")
     source = log and str(tmp_path / log)
     with serve(settings.model_copy(update={"postfix_log": source})) as client:
-        told = scrape(client)
+        figures = scrape(client)
     name = "notify_email_postfix_log_readable"
-    assert [sample.value for sample in told.samples if sample.name == name] == readable
+    assert [sample.value for sample in figures.samples if sample.name == name] == readable
 
 
 def test_waiting(settings: Settings, report: Json) -> None:
     """While Postfix is away the mail waits, and the oldest gets older."""
     with serve(settings.model_copy(update={"smtp_port": free_port()})) as client:
         settled(client, post(client, report).json(), state="queued")
-        told = scrape(client)
-        assert told.counts("outbox_waiting") == {"queued": 1}
-        assert told("outbox_waiting", state="received") == 0
-        first = told("outbox_oldest_age_seconds")
+        figures = scrape(client)
+        assert figures.counts("outbox_waiting") == {"queued": 1}
+        assert figures("outbox_waiting", state="received") == 0
+        first = figures("outbox_oldest_age_seconds")
         time.sleep(0.1)
         assert scrape(client)("outbox_oldest_age_seconds") >= first + 0.1
 
@@ -247,13 +247,13 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
 
         with database.read() as read:
             sa.event.listen(read.engine, "before_cursor_execute", note)
-            told = Scrape(metrics.exposition().decode())
+            figures = Scrape(metrics.exposition().decode())
             sa.event.remove(read.engine, "before_cursor_execute", note)
             if not database.is_shared:
                 [(statement, parameters)] = [s for s in statements if "GROUP BY" in s[0]]
                 plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
                 assert "USING INDEX reports_next_attempt_at" in str(plan)
-        assert told.counts("outbox_waiting") == {"received": 1}
+        assert figures.counts("outbox_waiting") == {"received": 1}
     finally:
         outbox.close()
         database.close()
@@ -262,7 +262,7 @@ def test_only_what_waits_is_looked_at(database_url: str) -> None:
 def test_an_outbox_that_cannot_be_read(
     client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A figure says so, and the others are told all the same."""
+    """A figure says so, and the others are there."""
     settled(client, post(client, report).json())
 
     @contextmanager
@@ -271,10 +271,10 @@ def test_an_outbox_that_cannot_be_read(
         yield
 
     monkeypatch.setattr(Database, "read", broken)
-    told = scrape(client)
-    assert told("outbox_readable") == 0
-    assert told("reports_accepted_total") == 1
-    assert not told.counts("outbox_waiting")
+    figures = scrape(client)
+    assert figures("outbox_readable") == 0
+    assert figures("reports_accepted_total") == 1
+    assert not figures.counts("outbox_waiting")
 
 
 def test_refused(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,15 +314,15 @@ def test_a_token_may_scrape(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_labels_are_bounded(client: TestClient, report: Json) -> None:
-    """More jobs, people and reports make no more time series, and none is named."""
+    """More jobs, recipients and reports make no more time series, and none is named."""
     before = len(scrape(client).samples)
     for number, name in enumerate(("ada", "bob", "eve"), 1):
         report["build"] |= {"job": f"shop/{name}-job", "number": number}
         report["mail"] = {"to": [f"{name}@example.com"]}
         settled(client, post(client, report).json())
-    told = scrape_when(client, "mails_total", accepted=3)
-    assert len(told.samples) == before < 120
-    assert {label for sample in told.samples for label in sample.labels} == {
+    figures = scrape_when(client, "mails_total", accepted=3)
+    assert len(figures.samples) == before < 120
+    assert {label for sample in figures.samples for label in sample.labels} == {
         "status",
         "outcome",
         "state",
@@ -368,28 +368,28 @@ def offered(settings: Settings, tmp_path: Path) -> dict[str, list[Labels]]:
     log.touch()
     with serve(settings.model_copy(update={"postfix_log": str(log)})) as client:
         samples = scrape(client).samples
-    found: dict[str, list[Labels]] = {"up": [{}]}  # Prometheus' own
+    offered: dict[str, list[Labels]] = {"up": [{}]}  # Prometheus' own
     for sample in samples:
-        found.setdefault(sample.name, []).append(sample.labels)
-    return found
+        offered.setdefault(sample.name, []).append(sample.labels)
+    return offered
 
 
 def selectors(query: str) -> list[Any]:
     """What a query selects; it is parsed as Prometheus does."""
     for name, seconds in (("$__rate_interval", "1m"), ("$__range", "6h")):
         query = query.replace(name, seconds)  # Grafana's own
-    found: list[Any] = []
+    selectors: list[Any] = []
 
     def visit(node: Any) -> bool:
         if isinstance(node, promql_parser.VectorSelector):
-            found.append(node)
+            selectors.append(node)
         elif isinstance(node, promql_parser.MatrixSelector):
-            found.append(node.vector_selector)
+            selectors.append(node.vector_selector)
         return True
 
     promql_parser.walk(promql_parser.parse(query), visit)
-    assert found, query
-    return found
+    assert selectors, query
+    return selectors
 
 
 @pytest.mark.parametrize("queries", [[alert["expr"] for alert in ALERTS], QUERIES])
@@ -411,8 +411,8 @@ def test_only_figures_that_there_are(queries: list[str], offered: dict[str, list
 def test_every_figure_is_shown(offered: dict[str, list[Labels]]) -> None:
     """The dashboard leaves none out."""
     shown = {selector.name for query in QUERIES for selector in selectors(query)}
-    told = {re.sub(r"_(sum|count)$", "_bucket", name) for name in offered}
-    assert shown == told
+    figures = {re.sub(r"_(sum|count)$", "_bucket", name) for name in offered}
+    assert shown == figures
 
 
 def test_rules_are_as_prometheus_documents_them() -> None:

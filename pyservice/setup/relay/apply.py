@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyservice.errors import SetupError, said
+from pyservice.errors import SetupError, os_reason
 from pyservice.postfix.instance import Configuration, Postfix, Say
 from pyservice.postfix.mynetworks import Address, parse_entries
 from pyservice.setup.node.facts import own_addresses
@@ -255,7 +255,7 @@ def _read_files(paths: tuple[Path, ...]) -> dict[Path, str]:
 
 def _describe(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{said(error)}"
+    return f"{where}{os_reason(error)}"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pyservice.config.settings import Settings
 from pyservice.errors import SetupError
 from pyservice.outbox.database import Database
 from tests.builders.command import COMMAND, http, is_up, run, serving
-from tests.builders.outbox import accept, gathered, opened
+from tests.builders.outbox import accept, accept_in_group, opened
 from tests.builders.reports import build
 from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
 
@@ -93,7 +93,7 @@ def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> Non
 def test_show_of_a_digest(url: str) -> None:
     """A report whose build another's mail shows names that one, and has no mail of its own."""
     with opened(url, "node1") as outbox:
-        entries = [gathered(outbox, number, wait=number - 100.0) for number in (1, 2)]
+        entries = [accept_in_group(outbox, number, wait=number - 100.0) for number in (1, 2)]
         first = outbox.claim()[0]
         outbox.groups.store_digest(first, b"digest", [entries[1].id])
         shown = run("outbox", "show", entries[1].id)

@@ -1,4 +1,4 @@
-"""admin.py and export.py: what people see of the outbox, and what they can make of it."""
+"""admin.py and export.py: how people list, export and change reports."""
 
 import base64
 import json
@@ -59,13 +59,13 @@ def job(name: str) -> Report:
 def test_pages(outbox: Outbox, desk: OutboxAdmin) -> None:
     """The newest come first, each once, page after page."""
     ids = [accept(outbox, other(number)).id for number in range(1, 8)]
-    found: list[str] = []
+    seen: list[str] = []
     last = None
     while page := desk.page(Filter(), 3, last):
         assert len(page) <= 3
-        found += [one.id for one in page]
-        last = found[-1]
-    assert found == ids[::-1]
+        seen += [one.id for one in page]
+        last = seen[-1]
+    assert seen == ids[::-1]
     [first] = desk.page(Filter(), 1)
     assert (first.job, first.number, first.recipients, first.state) == (
         "shop/checkout",
@@ -84,21 +84,21 @@ def test_filters(outbox: Outbox, desk: OutboxAdmin) -> None:
     deep = accept(outbox, job("lib_a/é'x/main")).id
     accept(outbox, job("libXa/main"))
 
-    def found(wanted: Filter) -> set[str]:
+    def listed(wanted: Filter) -> set[str]:
         return {one.id for one in desk.page(wanted, 9)}
 
-    assert found(Filter(state="failed")) == {failed}
-    assert found(Filter(jobs=("lib_a",))) == {lib, deep}
-    assert found(Filter(jobs=("lib_a/é'x/main",))) == {deep}
-    assert found(Filter(jobs=("lib",))) == set()
-    assert len(found(Filter(owner="ci", state="received"))) == 3
-    assert found(Filter(owner="another")) == set()
-    assert found(Filter(older_than=60)) == set()
-    assert len(found(Filter(older_than=0))) == 4
+    assert listed(Filter(state="failed")) == {failed}
+    assert listed(Filter(jobs=("lib_a",))) == {lib, deep}
+    assert listed(Filter(jobs=("lib_a/é'x/main",))) == {deep}
+    assert listed(Filter(jobs=("lib",))) == set()
+    assert len(listed(Filter(owner="ci", state="received"))) == 3
+    assert listed(Filter(owner="another")) == set()
+    assert listed(Filter(older_than=60)) == set()
+    assert len(listed(Filter(older_than=0))) == 4
 
 
 def test_no_row_is_read_that_is_not_shown(tmp_path: Path) -> None:
-    """An owner's in one state are found by an index: a row is as large as its mail."""
+    """An index finds an owner's reports in one state: a row is as large as its mail."""
     statements: list[tuple[str, tuple[object, ...]]] = []
     with opened(f"sqlite:///{tmp_path}/outbox.db", "node1") as outbox:
         database = outbox._database
@@ -175,7 +175,7 @@ def test_what_waits_is_cancelled(outbox: Outbox, desk: OutboxAdmin) -> None:
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
 def test_what_is_held_is_left_alone(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
-    """It is being sent, and that is said."""
+    """It is being sent, and the error says so."""
     accept(outbox)
     entry = taken(outbox)
     with pytest.raises(ConflictError, match="being sent"):
@@ -254,17 +254,17 @@ def test_purge(outbox: Outbox, desk: OutboxAdmin, guest: Database) -> None:
 def test_an_exported_report(outbox: Outbox, guest: Database) -> None:
     """It has all that is known of it, as JSON."""
     entry_id = settle(outbox, state="failed", error="550 no")
-    found = json.loads(json.dumps(export_report(guest, entry_id)))
-    assert set(found) == {*reports.c.keys(), "history", "receipts"}
-    assert base64.b64decode(found["mail"]) == b"From: x\r\n\r\nbytes\xff"
-    assert found["report"]["build"]["job"] == "shop/checkout"
-    assert [line["state"] for line in found["history"]] == [
+    report = json.loads(json.dumps(export_report(guest, entry_id)))
+    assert set(report) == {*reports.c.keys(), "history", "receipts"}
+    assert base64.b64decode(report["mail"]) == b"From: x\r\n\r\nbytes\xff"
+    assert report["report"]["build"]["job"] == "shop/checkout"
+    assert [line["state"] for line in report["history"]] == [
         "received",
         "queued",
         "sending",
         "failed",
     ]
-    assert found["ended_at"].endswith("+00:00")
+    assert report["ended_at"].endswith("+00:00")
     with pytest.raises(NotFoundError):
         export_report(guest, "none")
 
@@ -272,10 +272,10 @@ def test_an_exported_report(outbox: Outbox, guest: Database) -> None:
 def test_an_export_has_all(outbox: Outbox, guest: Database) -> None:
     """Each report is exported once, with its own history."""
     ids = {accept(outbox, other(number)).id for number in range(1, 9)}
-    found = list(export_reports(guest, page_size=3))
-    assert len(found) == len(ids)
-    assert {one["id"] for one in found} == ids
-    assert all(len(one["history"]) == 1 for one in found)
+    exported = list(export_reports(guest, page_size=3))
+    assert len(exported) == len(ids)
+    assert {report["id"] for report in exported} == ids
+    assert all(len(report["history"]) == 1 for report in exported)
 
 
 def test_states_are_all_that_there_are() -> None:

@@ -46,9 +46,9 @@ def filled(url: str) -> tuple[str, str]:
 def columns(url: str) -> set[str]:
     """Those of the reports."""
     engine = sa.create_engine(url)
-    found = {column["name"] for column in sa.inspect(engine).get_columns("reports")}
+    names = {column["name"] for column in sa.inspect(engine).get_columns("reports")}
     engine.dispose()
-    return found
+    return names
 
 
 def check_filled(url: str, waits: str, ended: str) -> None:
@@ -127,7 +127,7 @@ def test_a_newer_outbox_is_left_alone(database_url: str) -> None:
 
 
 def test_one_service_has_a_file(tmp_path: Path) -> None:
-    """A second process is told so, instead of sending everything twice."""
+    """A second process gets an error, instead of sending everything twice."""
     first = Database(f"sqlite:///{tmp_path}/deep/outbox.db")
     with pytest.raises(ConfigurationError, match="belongs to a service that is running"):
         Database(f"sqlite:///{tmp_path}/deep/outbox.db")
@@ -136,7 +136,7 @@ def test_one_service_has_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """Is told by name, and left as it is."""
+    """The error has its name, and it stays as it is."""
     file = tmp_path / "outbox.db"
     file.write_bytes(b"precious" * 1000)
     with pytest.raises(ConfigurationError, match="not a database"):
@@ -145,7 +145,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
-    """Is told by name."""
+    """The error has its name."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="can't be used"):
         Database(f"sqlite:///{tmp_path}/file/outbox.db")
@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there() -> None:
 
 
 def test_writes_share_a_commit_and_not_a_failure(tmp_path: Path) -> None:
-    """Of many at once the one that fails is told so, and the others are committed."""
+    """One write of a batch fails alone, and the others are committed."""
     database = Database(f"sqlite:///{tmp_path}/outbox.db")
     failed: list[BaseException] = []
 

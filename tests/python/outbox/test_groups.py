@@ -24,7 +24,7 @@ from pyservice.outbox.queue import Outbox
 from pyservice.outbox.retention import sweep
 from pyservice.outbox.tables import reports
 from pyservice.policy.rate_limits import DigestGroup
-from tests.builders.outbox import PEOPLE, accept, gathered, opened, other, taken
+from tests.builders.outbox import PEOPLE, accept, accept_in_group, opened, other, taken
 from tests.python.conftest import PostfixStandIn, wait_for
 
 
@@ -36,8 +36,8 @@ def outbox(database_url: str) -> Iterator[Outbox]:
 
 
 def states(outbox: Outbox, *entries: QueuedReport) -> list[tuple[str, str | None]]:
-    found = [outbox.get(entry.id, owner="ci")[0] for entry in entries]
-    return [(entry.state, entry.digest_id) for entry in found]
+    stored = [outbox.get(entry.id, owner="ci")[0] for entry in entries]
+    return [(entry.state, entry.digest_id) for entry in stored]
 
 
 def digested(outbox: Outbox) -> QueuedReport:
@@ -49,17 +49,17 @@ def digested(outbox: Outbox) -> QueuedReport:
 
 def test_it_waits_for_its_time(outbox: Outbox) -> None:
     """Whoever accepted it doesn't hold it, and the history says what it waits for."""
-    entry = gathered(outbox, 1, wait=60)
+    entry = accept_in_group(outbox, 1, wait=60)
     assert outbox.claim() == []
     assert outbox.next_due() == entry.next_attempt_at
-    found, history = outbox.get(entry.id, owner="ci")
-    assert (found.state, found.digest_group) == ("received", "g")
+    stored, history = outbox.get(entry.id, owner="ci")
+    assert (stored.state, stored.digest_group) == ("received", "g")
     assert history[-1].note == "over job=1/hour: it waits up to 60 s for others like it"
 
 
 def test_the_same_report_again(outbox: Outbox) -> None:
     """A repeated call gets the first answer, and changes nothing, whatever its group."""
-    entry = gathered(outbox, 1)
+    entry = accept_in_group(outbox, 1)
     over = DigestGroup("other", 1.0, "job=1/hour")
     again, is_new = outbox.accept(other(1), PEOPLE, owner="ci", digest_group=over).result()
     assert (again, is_new) == (entry, False)
@@ -70,7 +70,7 @@ def test_the_same_report_again(outbox: Outbox) -> None:
 
 def test_only_the_first_is_taken(outbox: Outbox) -> None:
     """Of each group one; the others wait even when they are due."""
-    entries = [gathered(outbox, n, group=f"g{n % 2}", wait=n - 100.0) for n in range(1, 9)]
+    entries = [accept_in_group(outbox, n, group=f"g{n % 2}", wait=n - 100.0) for n in range(1, 9)]
     assert [entry.id for entry in outbox.claim(99)] == [entries[0].id, entries[1].id]
     assert outbox.claim(99) == []
     assert outbox.next_due() is None
@@ -78,7 +78,7 @@ def test_only_the_first_is_taken(outbox: Outbox) -> None:
 
 def test_one_commit_ends_them_all(outbox: Outbox) -> None:
     """The others are digested, and name the report whose mail has them; it is like any mail."""
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 5)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in range(1, 5)]
     plain = accept(outbox, other(9), hold=True)
     first = digested(outbox)
     assert states(outbox, *entries, plain) == [
@@ -104,10 +104,10 @@ def test_one_commit_ends_them_all(outbox: Outbox) -> None:
 
 def test_who_comes_later_has_another_one(outbox: Outbox) -> None:
     """What joins the group while its digest is made waits for the next."""
-    entries = [gathered(outbox, n) for n in (1, 2)]
+    entries = [accept_in_group(outbox, n) for n in (1, 2)]
     first = taken(outbox)
     others = [one.id for one in outbox.groups.waiting_members(first)]
-    late = gathered(outbox, 3)
+    late = accept_in_group(outbox, 3)
     outbox.groups.store_digest(first, b"digest", others)
     assert states(outbox, *entries)[1][0] == "digested"
     assert taken(outbox).id == late.id
@@ -115,12 +115,12 @@ def test_who_comes_later_has_another_one(outbox: Outbox) -> None:
 
 def test_alone(outbox: Outbox) -> None:
     """What nobody joined is a mail of its own, and no later one joins it."""
-    entry = gathered(outbox, 1)
+    entry = accept_in_group(outbox, 1)
     first = taken(outbox)
     assert outbox.groups.waiting_members(first) == []
     left = outbox.groups.leave(first)
     assert left.digest_group is None
-    later = gathered(outbox, 2)
+    later = accept_in_group(outbox, 2)
     assert taken(outbox).id == later.id
     outbox.start_attempt(left, b"bytes")
     outbox.finish_attempt(left, state="accepted", note="250 ok")
@@ -130,7 +130,7 @@ def test_alone(outbox: Outbox) -> None:
 def test_a_digest_has_a_maximum_of_members(outbox: Outbox) -> None:
     """Further members of the group get the next digest."""
     outbox.groups = DigestGroups(outbox._database, outbox._holder, max_members=4)
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in range(1, 10)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in range(1, 10)]
     made = [digested(outbox), digested(outbox)]
     assert [digest_id for _, digest_id in states(outbox, *entries)] == [
         *[made[0].id] * 4,
@@ -141,7 +141,7 @@ def test_a_digest_has_a_maximum_of_members(outbox: Outbox) -> None:
 
 def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
     """The digest that would show it isn't committed, and the next look is without it."""
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = taken(outbox)
     others = [one.id for one in outbox.groups.waiting_members(first)]
     OutboxAdmin(outbox._database, "a test").cancel(entries[1].id)
@@ -154,21 +154,21 @@ def test_one_is_cancelled_meanwhile(outbox: Outbox) -> None:
 @pytest.mark.parametrize("action", ["cancel", "retry"])
 def test_the_first_one_leaves(outbox: Outbox, action: str) -> None:
     """Cancelled or sent by itself: the next one is the first."""
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     getattr(OutboxAdmin(outbox._database, "a test"), action)(entries[0].id)
-    found = {entry.id: entry for entry in outbox.claim(9)}
-    alone = found.pop(entries[0].id, None)
+    claimed = {entry.id: entry for entry in outbox.claim(9)}
+    alone = claimed.pop(entries[0].id, None)
     assert (alone is not None) == (action == "retry")
     assert alone is None or alone.digest_group is None
-    assert list(found) == [entries[1].id]
-    assert [one.id for one in outbox.groups.waiting_members(found[entries[1].id])] == [
+    assert list(claimed) == [entries[1].id]
+    assert [one.id for one in outbox.groups.waiting_members(claimed[entries[1].id])] == [
         entries[2].id
     ]
 
 
 def test_a_digest_is_cancelled(outbox: Outbox) -> None:
     """Its others wait again, for one without it."""
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = digested(outbox)
     outbox.release(first)
     desk = OutboxAdmin(outbox._database, "a test")
@@ -184,7 +184,7 @@ def test_a_digest_is_cancelled(outbox: Outbox) -> None:
 
 def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
     """Its others stay: nobody gets their builds twice."""
-    entries = [gathered(outbox, n, wait=n - 100.0) for n in (1, 2)]
+    entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in (1, 2)]
     first = digested(outbox)
     outbox.start_attempt(first, b"digest")
     outbox.finish_attempt(
@@ -201,7 +201,7 @@ def test_a_digest_that_somebody_has_is_cancelled(outbox: Outbox) -> None:
 
 def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
     """With the bytes that show all of them."""
-    entries = [gathered(outbox, n) for n in (1, 2)]
+    entries = [accept_in_group(outbox, n) for n in (1, 2)]
     first = digested(outbox)
     outbox.start_attempt(first, b"digest")
     outbox.finish_attempt(first, state="failed", note="550 no")
@@ -217,7 +217,7 @@ def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
 def test_retention(outbox: Outbox) -> None:
     """What is digested has ended, and goes by age like all that has."""
     for number in (1, 2, 3):
-        gathered(outbox, number)
+        accept_in_group(outbox, number)
     digested(outbox)
     assert sweep(outbox._database, time.time() + 1, lambda _: None) == 2
 
@@ -225,18 +225,18 @@ def test_retention(outbox: Outbox) -> None:
 def test_neighbours(shared_url: str) -> None:
     """A group has members of both services, and whoever takes the first one has them all."""
     with opened(shared_url, "node1", lease=0.5) as one, opened(shared_url, "node2") as two:
-        entries = [gathered(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
+        entries = [accept_in_group(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
         first = taken(one)
         assert two.claim(9) == []
         assert len(one.groups.waiting_members(first)) == 3
         one.close()  # its lease is not renewed any more
         wait_for(lambda: two.next_due() is not None)
-        found = two.claim(9)
-        assert [entry.id for entry in found] == [first.id]
+        claimed = two.claim(9)
+        assert [entry.id for entry in claimed] == [first.id]
         with pytest.raises(LostLeaseError):
             one.groups.store_digest(first, b"digest", [])
         two.groups.store_digest(
-            found[0], b"digest", [one.id for one in two.groups.waiting_members(found[0])]
+            claimed[0], b"digest", [one.id for one in two.groups.waiting_members(claimed[0])]
         )
         assert {digest_id for _, digest_id in states(two, *entries)} == {first.id}
 
@@ -244,7 +244,7 @@ def test_neighbours(shared_url: str) -> None:
 def test_many_services_at_once(shared_url: str) -> None:
     """Each report ends in one mail, whoever makes it."""
     with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
-        entries = [gathered(one, n, group=f"g{n % 5}") for n in range(1, 61)]
+        entries = [accept_in_group(one, n, group=f"g{n % 5}") for n in range(1, 61)]
         shown: list[str] = []
 
         def work(outbox: Outbox) -> None:
@@ -286,7 +286,7 @@ def test_a_crash_at_each_commit(
         database_url=database_url, smtp_port=postfix.port, sender="jenkins@ci.example.com"
     )
     with opened(database_url, "node1", lease=0.3) as outbox:
-        ids = [gathered(outbox, n).id for n in range(1, 8)]
+        ids = [accept_in_group(outbox, n).id for n in range(1, 8)]
         dying(outbox._database, last, is_before=is_before, monkeypatch=monkeypatch)
         worker = worker_of(outbox, settings)
         with suppress(Death):
@@ -299,9 +299,9 @@ def test_a_crash_at_each_commit(
         worker.start()
         wait_for(lambda: all(ended(outbox, entry_id) for entry_id in ids))
         worker.stop()
-        found = [outbox.get(entry_id, owner="ci")[0] for entry_id in ids]
-    [digest] = {entry.digest_id for entry in found}
-    assert sorted(entry.state for entry in found) == ["accepted", *["digested"] * 6]
+        stored = [outbox.get(entry_id, owner="ci")[0] for entry_id in ids]
+    [digest] = {entry.digest_id for entry in stored}
+    assert sorted(entry.state for entry in stored) == ["accepted", *["digested"] * 6]
     if last < 4:  # before the reply to the dot nothing is doubled
         assert len(postfix.mails) == 1
     assert all(mail.content.count(b"#") >= 7 for mail in postfix.mails)
@@ -343,7 +343,7 @@ def dying(
 
 
 def test_what_waits_needs_no_look_at_the_table(outbox: Outbox) -> None:
-    """The first of a group is found by an index that has no other rows."""
+    """An index without other rows finds the first report of a group."""
     if outbox._database.is_shared:
         return
     with outbox._database.read() as read:

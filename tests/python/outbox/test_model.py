@@ -81,10 +81,10 @@ class Known:
     holder: "Node | None" = None
     has_run_out: bool = False
     logged: bool = False
-    """The log told of the attempt that is under way."""
+    """Whether the log has the attempt that is under way."""
     ended: float | None = None
     has: set[str] = field(default_factory=set)
-    """Who has a mail beyond doubt: Postfix said so, or its log."""
+    """Recipients that have the mail, by Postfix' reply or its log."""
     copies: set[str] = field(default_factory=set)
     """Who really has one."""
     settled_without: set[str] = field(default_factory=set)
@@ -230,9 +230,9 @@ class Machine(RuleBasedStateMachine):
             assert entry.id == first.id
             return
         self.keys[name] = entry.id
-        self.known[entry.id] = found = Known(entry.id, number, next_attempt_at=self.now)
+        self.known[entry.id] = known = Known(entry.id, number, next_attempt_at=self.now)
         if hold:
-            found.holder = node
+            known.holder = node
             node.held.append(entry)
 
     @precondition(lambda self: any(one.next_attempt_at for one in self.known.values()))
@@ -286,10 +286,10 @@ class Machine(RuleBasedStateMachine):
         assert not one.has & set(entry.pending_recipients)
         node.outbox.start_attempt(entry, BYTES)
         one.state, one.attempts, one.has_mail, one.logged = "sending", one.attempts + 1, True, False
-        told = replies[:1] * 3 if all_alike else replies
+        given = replies[:1] * 3 if all_alike else replies
         queue_id = f"4Q{next(self.numbers)}"
         attempt = Attempt(
-            entry, dict(zip(entry.pending_recipients, told, strict=False)), is_reply_lost, queue_id
+            entry, dict(zip(entry.pending_recipients, given, strict=False)), is_reply_lost, queue_id
         )
         node.flying.append(attempt)
         one.copies |= set(attempt.copies)
@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.0, 900.5]),
     )
     def settle(self, pick: int, gives_up: bool, delay: float) -> None:
-        """As the courier does; what the log told meanwhile of a mail in doubt settles it."""
+        """Finish an attempt as the worker does; the log may have confirmed it meanwhile."""
         self.time.shift(1)
         node = next(node for node in (self.node(pick), *self.nodes) if node.flying)
         attempt = node.flying.pop(pick % len(node.flying))
@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
         refused = {who for who, reply in attempt.replies.items() if reply == "refused"}
         goes_on = bool(deferred) and not gives_up
         state = "accepted" if entry.accepted_by_postfix or accepted else "failed"
-        told = node.outbox.finish_attempt(
+        new_state = node.outbox.finish_attempt(
             entry,
             state="queued" if goes_on else state,
             note="so it was",
@@ -343,7 +343,7 @@ class Machine(RuleBasedStateMachine):
         one.settled_without |= refused
         if one.logged and in_doubt:
             one.settle_by_log(self.now)
-            assert told == "accepted"
+            assert new_state == "accepted"
         elif goes_on:
             one.state, one.pending, one.next_attempt_at = "queued", deferred, self.now + delay
             one.free()

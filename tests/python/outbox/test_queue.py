@@ -32,7 +32,7 @@ def outbox(database_url: str) -> Iterator[Outbox]:
 
 
 def test_an_entry_comes_back_as_it_was(outbox: Outbox) -> None:
-    """The report, the people and the Message-ID are stored at acceptance."""
+    """The report, its recipients and the Message-ID are stored at acceptance."""
     entry, is_new = outbox.accept(REPORT, PEOPLE, owner="ci").result()
     assert is_new
     assert (entry.report, entry.recipients, entry.state) == (REPORT, PEOPLE, "received")
@@ -79,18 +79,18 @@ def test_an_entry_is_its_owners(outbox: Outbox) -> None:
 def test_what_is_taken_is_taken_once(outbox: Outbox) -> None:
     """Many threads share the entries without an overlap."""
     wanted = {accept(outbox, other(n)).id for n in range(1, 41)}
-    found: list[str] = []
+    claimed: list[str] = []
 
     def work() -> None:
         while entries := outbox.claim(3):
-            found.extend(entry.id for entry in entries)
+            claimed.extend(entry.id for entry in entries)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == sorted(wanted)
+    assert sorted(claimed) == sorted(wanted)
     assert outbox.next_due() is None
 
 
@@ -119,7 +119,7 @@ def neighbours(shared_url: str) -> Iterator[tuple[Outbox, Outbox]]:
 
 
 def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
-    """Each takes what the other hasn't, and sees what the other was told."""
+    """Each claims what the other has not, and sees the other's reports."""
     one, two = neighbours
     first = accept(one)
     assert accept(two).id == first.id
@@ -134,7 +134,7 @@ def test_neighbours_share_the_work(neighbours: tuple[Outbox, Outbox]) -> None:
 def test_what_a_dead_neighbour_was_sending_may_be_doubled(
     neighbours: tuple[Outbox, Outbox],
 ) -> None:
-    """Its lease runs out; whoever comes back from the dead is told that it lost it."""
+    """Its lease runs out; if it lives after all, it gets a LostLeaseError."""
     one, two = neighbours
     accept(one)
     entry = taken(one)
@@ -147,8 +147,8 @@ def test_what_a_dead_neighbour_was_sending_may_be_doubled(
     with pytest.raises(LostLeaseError):
         one.start_attempt(entry, b"bytes")
     one.finish_attempt(entry, state="accepted", note="250 ok")
-    found, history = two.get(entry.id, owner="ci")
-    assert found.state == "queued"
+    stored, history = two.get(entry.id, owner="ci")
+    assert stored.state == "queued"
     assert [event.note for event in history][-2:] == [
         "the service stopped while sending: it may be doubled",
         "250 ok; another service has taken it meanwhile, so it may be doubled",
@@ -158,7 +158,7 @@ def test_what_a_dead_neighbour_was_sending_may_be_doubled(
 def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
     neighbours: tuple[Outbox, Outbox],
 ) -> None:
-    """Of what is written at once each is told its own end, and none is written twice."""
+    """Each change of a batch has its own result, and none is written twice."""
     one, two = neighbours
     kept, lost = accept(one, hold=True), accept(one, other(3), hold=True)
     ran_out = reports.update().where(reports.c.id == lost.id).values(locked_until=0.0)
@@ -194,7 +194,7 @@ def test_a_lease_is_renewed(neighbours: tuple[Outbox, Outbox], shared_url: str) 
 
 
 def test_the_way_of_a_mail(outbox: Outbox) -> None:
-    """Each step is in the history, with what was said."""
+    """Each step is in the history, with its note."""
     accept(outbox)
     entry = taken(outbox)
     outbox.start_attempt(entry, b"bytes")
@@ -272,7 +272,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_after_a_crash(tmp_path: Path) -> None:
-    """What was accepted is there; what was being sent is sent again, and that is said."""
+    """Accepted reports are there; one that was being sent is sent again, as its history says."""
     file = tmp_path / "outbox.db"
     died = subprocess.run(
         [sys.executable, "-c", CRASH, str(file)],
@@ -319,14 +319,14 @@ def test_a_log_that_tells_late_is_heeded(outbox: Outbox, database_url: str) -> N
     entry = taken_after_a_lost_reply(outbox)
     outbox.start_attempt(entry, b"bytes")
     tell_by_log(database_url, entry, recipients=2)
-    told = outbox.finish_attempt(
+    state = outbox.finish_attempt(
         entry,
         state="queued",
         note="451",
         pending_recipients=entry.pending_recipients,
         next_attempt_at=1.0,
     )
-    assert told == "accepted"
+    assert state == "accepted"
     assert outbox.claim() == []
     assert outbox.get(entry.id, owner="ci")[0].queue_id == "4Q1"
 

@@ -20,13 +20,13 @@ PEOPLE = Recipients(to=(Mailbox("Ada", "ada@example.com"),))
 REPORT = samples.load("2-failure")
 
 
-def member(job: str, number: int, result: Result = "FAILURE", said: str = "boom") -> Member:
+def member(job: str, number: int, result: Result = "FAILURE", message: str = "boom") -> Member:
     link = f"https://ci.example.com/job/{job.replace('/', '/job/')}/{number}/"
     changes = {"job": job, "number": number, "result": result, "url": link}
     build = REPORT.build.model_copy(
         update=changes | {"display_name": None, "full_display_name": None}
     )
-    error = Failure(message=said) if result == "FAILURE" else None
+    error = Failure(message=message) if result == "FAILURE" else None
     return Member.from_report(f"{job}-{number}", Report(build=build, error=error))
 
 
@@ -80,7 +80,9 @@ def test_what_a_member_says() -> None:
 
 def test_all_of_a_digest() -> None:
     """Job, number, result, link, time and the error's line of each, in both bodies."""
-    digest = Digest((member("a/b", 7, said="one <thing>"), *(member("c", n) for n in range(1, 4))))
+    digest = Digest(
+        (member("a/b", 7, message="one <thing>"), *(member("c", n) for n in range(1, 4)))
+    )
     body = BUILT_IN.render_safely(digest)
     assert body.subject == "4 builds, all failing: c and 1 other job"
     assert sorted(links(body.html)) == sorted(one.build.url or "" for one in digest.members)
@@ -104,7 +106,9 @@ def test_hundreds_fit(jobs: int) -> None:
 
 def test_what_does_not_fit_is_counted() -> None:
     """Of a thousand with long names, each is shown or in a number."""
-    digest = Digest(tuple(member(f"{'x' * 900}-{n % 30}", n, said="<" * 9999) for n in range(1000)))
+    digest = Digest(
+        tuple(member(f"{'x' * 900}-{n % 30}", n, message="<" * 9999) for n in range(1000))
+    )
     body = BUILT_IN.render_safely(digest)
     assert len(body.html.encode()) <= HTML_BUDGET
     more = map(int, re.findall(r"and (\d+) (?:more build|builds of)", body.html))

@@ -133,11 +133,11 @@ def test_another_cause(name: str) -> None:
 
 def test_the_errors_class() -> None:
     """It counts without its package, which moves from version to version."""
-    found = {
+    fingerprints = {
         fingerprint(failing("no", kind=kind))
         for kind in ("hudson.AbortException", "org.x.AbortException", "java.io.IOException")
     }
-    assert len(found) == 2
+    assert len(fingerprints) == 2
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -75,14 +75,14 @@ def test_the_minimum() -> None:
     ],
 )
 def test_a_wrong_member_is_named(pointer: str, value: object) -> None:
-    """What is wrong is told by its JSON pointer, with nothing of what was sent."""
+    """An error names the JSON pointer, and nothing of the value."""
     with pytest.raises(InvalidError) as caught:
         parse(changed(pointer, value))
-    told = [where for where, _ in caught.value.errors]
+    pointers = [where for where, _ in caught.value.errors]
     wanted = (
         "/" + pointer.strip("/").split("/")[0].replace("~", "~0") if "~" in pointer else pointer
     )
-    assert any(where == wanted or where.startswith(wanted + "/") for where in told), told
+    assert any(where == wanted or where.startswith(wanted + "/") for where in pointers), pointers
 
 
 @pytest.mark.parametrize("wrong", [None, True, -1, "X", [], {}, [5], ["X", 5], {"x": 5}])
@@ -104,10 +104,10 @@ def test_pointers_lead_into_the_report(wrong: object) -> None:
 def places(value: Any) -> Iterator[tuple[Any, ...]]:
     """The path of each value within a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for step, found in inner:
+    for step, child in inner:
         yield (step,)
-        if isinstance(found, dict | list):
-            yield from ((step, *path) for path in places(found))
+        if isinstance(child, dict | list):
+            yield from ((step, *path) for path in places(child))
 
 
 def leads_into(value: Any, pointer: str) -> bool:
