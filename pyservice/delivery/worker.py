@@ -260,7 +260,7 @@ class DeliveryWorker:
 
     def _skip(self, report: QueuedReport, mail: bytes) -> None:
         """End a report in a dry run: its mail is kept, and not sent."""
-        note, pending = "DRY_RUN is set: Postfix was not asked", report.pending_recipients
+        note, pending = "DRY_RUN is set: the mail was not sent", report.pending_recipients
         self._commit(
             report,
             Settlement(state=State.SKIPPED, note=note, mail=mail, pending_recipients=pending),

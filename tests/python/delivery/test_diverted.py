@@ -146,7 +146,7 @@ def test_dry_run(dry: Settings, postfix: PostfixStandIn, two: Json) -> None:
     assert (status["attempts"], status["next_attempt_at"], postfix.sessions) == (0, None, 0)
     states = [event["state"] for event in status["history"]]
     assert states == ["received", "queued", "skipped"]
-    assert notes(status)[-1] == "DRY_RUN is set: Postfix was not asked"
+    assert notes(status)[-1] == "DRY_RUN is set: the mail was not sent"
     assert preview.status_code == 200
     assert [one["id"] for one in listed] == [answer["id"]]
 
