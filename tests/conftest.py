@@ -13,6 +13,7 @@ BY_PATH = {
     "python/cli/": "slow",
     "python/delivery/test_retry.py": "slow",
     "python/mail/test_hostile.py": "slow",
+    "python/outbox/test_model.py": "slow",
     "python/web/test_openapi.py": "slow",
 }
 BY_FIXTURE = {"postgresql_server": "postgresql", "_standin": "jenkins"}

@@ -1,4 +1,4 @@
-"""What the service answers."""
+"""The service's answers."""
 
 from typing import Any
 
@@ -10,27 +10,27 @@ from tests.python.conftest import Json, wait_for
 
 
 def problem(response: Any, status: int) -> Json:
-    """The problem+json that an answer must be."""
+    """Return the problem+json that an answer must be."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    told: Json = response.json()
-    assert set(told) == {"type", "title", "status", "detail", "errors"}
-    assert told["status"] == status
-    assert told["title"]
-    assert told["detail"].endswith(".")
+    body: Json = response.json()
+    assert set(body) == {"type", "title", "status", "detail", "errors"}
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"].endswith(".")
     assert "Traceback" not in response.text
-    return told
+    return body
 
 
 class Scrape:
-    """What one scrape told."""
+    """The figures of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.families = list(text_string_to_metric_families(text))
         self.samples = [sample for family in self.families for sample in family.samples]
 
     def __call__(self, name: str, **labels: str) -> float:
-        """One figure, without the name's beginning."""
+        """Return a figure, by its name without the prefix."""
         [value] = [
             sample.value
             for sample in self.samples
@@ -39,7 +39,7 @@ class Scrape:
         return float(value)
 
     def counts(self, name: str) -> dict[str, float]:
-        """The figures of a name that aren't 0, by their label."""
+        """Return the figures of a name that aren't 0, by their label."""
         return {
             "".join(sample.labels.values()): sample.value
             for sample in self.samples

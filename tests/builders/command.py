@@ -14,7 +14,7 @@ COMMAND = str(Path(sys.executable).parent / "notify-email")
 
 
 def command(*arguments: str) -> list[str]:
-    """A call of the command, with an empty settings file unless it names another."""
+    """Return a call of the command; without --config it has an empty settings file."""
     words = list(takewhile(lambda word: word[0] != "-", arguments))
     config = ["--config", os.devnull] if words else []
     return [COMMAND, *words, *config, *arguments[len(words) :]]
@@ -47,7 +47,7 @@ def serving(log: Path, *arguments: str, **environment: str) -> Iterator[subproce
 
 
 def http() -> requests.Session:
-    """A session that asks no proxy."""
+    """Return a session that uses no proxy."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -56,6 +56,6 @@ def http() -> requests.Session:
 def is_up(base: str) -> bool:
     """Whether the service answers."""
     try:
-        return http().get(f"{base}/healthz", timeout=1).status_code == 200
+        return http().get(f"{base}/healthz", timeout=5).status_code == 200
     except (requests.ConnectionError, requests.Timeout):  # it listens before it serves
         return False

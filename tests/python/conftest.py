@@ -1,4 +1,4 @@
-"""A service with a real SMTP server in the process, that can be told how to misbehave."""
+"""A service, and an SMTP server in this process that misbehaves as a test wants."""
 
 import json
 import os
@@ -47,7 +47,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of this machine reaches a test."""
+    """Keep this machine's settings from the tests."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setattr("pyservice.config.settings.FILE", tmp_path / "absent.toml")
@@ -55,14 +55,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class PostgreSQL:
-    """A server of our own, on a socket in a folder."""
+    """A PostgreSQL server for the tests, on a socket in a folder."""
 
     def __init__(self) -> None:
         [self._binaries] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
         self._folder = Path(tempfile.mkdtemp(prefix="notify-email-postgresql-"))
         shutil.chown(self._folder, "postgres", "postgres")
         self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
-        """Of its database."""
+        """The URL of its database."""
         made = subprocess.run(
             [
                 *_AS_POSTGRES,
@@ -84,7 +84,7 @@ class PostgreSQL:
         return self._folder / "data"
 
     def start(self) -> None:
-        """Until it takes connections."""
+        """Start it, and wait until it takes connections."""
         command = (*("-D", self._data), *("-k", self._folder), *("-c", "listen_addresses="))
         with (self._folder / "log").open("a") as log:
             self._server = subprocess.Popen(
@@ -94,13 +94,13 @@ class PostgreSQL:
         wait_for(lambda: subprocess.run(ready, check=False).returncode == 0)
 
     def stop(self) -> None:
-        """At once, whoever is connected."""
+        """Stop it at once, whoever is connected."""
         stop = (self._binaries / "pg_ctl", "-D", self._data, "-s", "-m", "fast", "stop")
         subprocess.run([*_AS_POSTGRES, *stop], check=True)
         self._server.wait(30)
 
     def remove(self) -> None:
-        """Stop it, and leave nothing."""
+        """Stop it, and remove its files."""
         self.stop()
         shutil.rmtree(self._folder)
 
@@ -110,7 +110,7 @@ _AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """One for all tests, which runs."""
+    """One running server for all tests."""
     server = PostgreSQL()
     server.start()
     yield server
@@ -125,7 +125,7 @@ def postgresql(postgresql_server: PostgreSQL) -> str:
 
 @pytest.fixture
 def shared_url(postgresql: str) -> str:
-    """An empty database of the server's."""
+    """The URL of an empty database of the server."""
     engine = sa.create_engine(postgresql)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
@@ -136,7 +136,7 @@ def shared_url(postgresql: str) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+    """The URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/deep/outbox.db"
     return str(request.getfixturevalue("shared_url"))
@@ -212,7 +212,7 @@ class PostfixStandIn:
 
 @pytest.fixture
 def postfix() -> Iterator[PostfixStandIn]:
-    """A well-behaved one; tests change it."""
+    """A Postfix that takes every mail; tests change it."""
     stand_in = PostfixStandIn(port=free_port())
     controller = Controller(stand_in, hostname="127.0.0.1", port=stand_in.port)
     controller.start()
@@ -221,11 +221,11 @@ def postfix() -> Iterator[PostfixStandIn]:
 
 
 def ask(url: str, text: str) -> str:
-    """POST a text, and return what is answered."""
+    """POST a text, and return the answer's."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(urllib.request.Request(url, text.encode()), timeout=20) as answer:
-        found: str = answer.read().decode()
-        return found
+        body: str = answer.read().decode()
+        return body
 
 
 @pytest.fixture(scope="session")
@@ -246,7 +246,7 @@ def _standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 @pytest.fixture
 def controller(_standin: StandIn) -> StandIn:
-    """A Jenkins' stand-in, as new."""
+    """Jenkins' stand-in, as new."""
     _standin.renew(ask)
     return _standin
 
@@ -297,12 +297,12 @@ def settled(client: TestClient, answer: Json, *, state: str = "accepted") -> Jso
 
 
 def wait_for(
-    condition: Callable[[], bool], told: Callable[[], str] = lambda: "", seconds: float = 60
+    condition: Callable[[], bool], message: Callable[[], str] = lambda: "", seconds: float = 60
 ) -> None:
-    """Poll until a condition holds."""
+    """Poll until a condition holds; a busy machine has time enough."""
     ends = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < ends, told()
+        assert time.monotonic() < ends, message()
         time.sleep(0.02)
 
 
@@ -315,7 +315,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Starts a server that does to its one connection whatever it is told; gives its port."""
+    """A function that starts a server for one connection and a conversation; gives its port."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 

@@ -135,8 +135,8 @@ def test_systemd_knows_every_key(unit: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_the_unit_is_shut_in(unit: Path) -> None:
     """Its exposure, as `systemd-analyze security` counts it, is at most 1.5 of 10."""
-    asked = ("security", "--offline=true", "--threshold=15", "--no-pager")
-    checked = run("systemd-analyze", *asked, unit)
+    arguments = ("security", "--offline=true", "--threshold=15", "--no-pager")
+    checked = run("systemd-analyze", *arguments, unit)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -221,8 +221,8 @@ def shares_from_the_journal(machine: Machine, log: Path) -> None:
     )
     machine.start("/lib/systemd/systemd-journald", log=log)
     wait_for(lambda: machine.run("test", "-S", JOURNAL).returncode == 0)
-    for told in ("4Xc: message-id=<notify-email.1@ci.example.com>", "4Xd: message-id=<1@b>"):
-        sent = ("logger", "-u", JOURNAL, "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", told)
+    for text in ("4Xc: message-id=<notify-email.1@ci.example.com>", "4Xd: message-id=<1@b>"):
+        sent = ("logger", "-u", JOURNAL, "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", text)
         assert machine.run(*sent).returncode == 0
     machine.script(f"rm {LOG} {SHARED}*\nsystemctl restart notify-email-log")
     ours = "message-id=<notify-email.1@ci.example.com>"
@@ -248,7 +248,7 @@ def wait_until_ready(machine: Machine) -> None:
 
 
 def mailed(machine: Machine, token: str, *, expect: str = "202") -> dict[str, Any]:
-    """Report a build as Jenkins does, and what is told once its mail is out."""
+    """Send a report as Jenkins does, and return its status once its mail is out."""
     body = (ROOT / "tests" / "contract" / "declarative-2-failure.json").read_text()
     curl = ("curl", "-s", "--noproxy", "*", "-m", "5", "-H", f"Authorization: Bearer {token}")
     url = f"http://{BRIDGE}:8525/v1/reports"
@@ -305,8 +305,8 @@ def test_the_dockerfile_builds(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     done = run_throwaway(tmp_path, "\n".join(lines).replace("/dist", "/opt/dist"))
     assert done.returncode == 0, done.stdout + done.stderr
-    told = ["10001:10001 700", "10002:10001 750", "notify-email 0.1.0"]
-    assert done.stdout.splitlines()[-3:] == told
+    expected = ["10001:10001 700", "10002:10001 750", "notify-email 0.1.0"]
+    assert done.stdout.splitlines()[-3:] == expected
 
 
 def test_the_image_is_nobodys_but_the_services() -> None:
@@ -454,8 +454,8 @@ def test_the_firewall(tmp_path: Path) -> None:
                 (outsider, "203.0.113.1", False),
             ):
                 url = f"http://{address}:{port}/"
-                asked = who.run("curl", "-s", "-m", "1", "-o", "/dev/null", url)
-                assert (asked.returncode == 0) is reaches, (who.name, url)
+                done = who.run("curl", "-s", "-m", "1", "-o", "/dev/null", url)
+                assert (done.returncode == 0) is reaches, (who.name, url)
         assert node.run("nft", "delete", "table", "inet", "notify_email").returncode == 0
     finally:
         for one in (node, pod, outsider):
@@ -485,10 +485,10 @@ def test_only_commands_that_there_are() -> None:
     assert len(called) >= 5
     for call in called:
         words = call.split()
-        found: Any = command
-        while words and hasattr(found, "commands"):
-            found = found.commands[words.pop(0)]
-        known = {option for parameter in found.params for option in parameter.opts}
+        node: Any = command
+        while words and hasattr(node, "commands"):
+            node = node.commands[words.pop(0)]
+        known = {option for parameter in node.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, call
     assert json.loads(dict(instructions())["CMD"]) == ["serve"]
 
@@ -505,8 +505,8 @@ def test_the_version_is_everywhere_the_same() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     files = [*MANIFESTS, DEPLOY / "compose.yaml", DOCKERFILE, ROOT / "docs" / "install.md"]
     named = {
-        found
+        tag
         for file in files
-        for found in re.findall(r"notify-email:(\d+\.[\d.]*\d)", file.read_text())
+        for tag in re.findall(r"notify-email:(\d+\.[\d.]*\d)", file.read_text())
     }
     assert named == {version}

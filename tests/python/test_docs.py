@@ -1,4 +1,4 @@
-"""What there is, is documented; what is documented, is there."""
+"""The docs describe all settings, commands and modules, and no others."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_every_setting(name: str) -> None:
     assert f"| `{name.upper()}` |" in (ROOT / "docs" / "settings.md").read_text()
 
 
-def test_no_setting_that_is_none() -> None:
+def test_no_other_setting() -> None:
     """docs/settings.md describes no other."""
     described = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.M)
     assert sorted(described) == sorted(name.upper() for name in Settings.model_fields)
@@ -147,22 +147,22 @@ def _anchors(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_is_known(page: Path) -> None:
-    """What a page tells to type, the command line knows, with its options."""
+    """The command line knows each command of a page, with its options."""
     for call in re.findall(r"(?<![\w/.-])notify-email ([a-z][^\n`#|&(;]*)", page.read_text()):
         words = call.split()
-        found: Any = typer.main.get_command(app)
-        if words[0] not in found.commands:
+        node: Any = typer.main.get_command(app)
+        if words[0] not in node.commands:
             continue  # a sentence that begins with the project's name
-        while words and hasattr(found, "commands"):
-            assert words[0] in found.commands, call
-            found = found.commands[words.pop(0)]
-        known = {option for parameter in found.params for option in parameter.opts}
-        known |= {option for parameter in found.params for option in parameter.secondary_opts}
+        while words and hasattr(node, "commands"):
+            assert words[0] in node.commands, call
+            node = node.commands[words.pop(0)]
+        known = {option for parameter in node.params for option in parameter.opts}
+        known |= {option for parameter in node.params for option in parameter.secondary_opts}
         assert {word.partition("=")[0] for word in words if word[:2] == "--"} <= known, call
 
 
 def test_every_make_target_is_there() -> None:
-    """What the pages tell to make can be made."""
+    """The Makefile has each target that a page names."""
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
         for target in re.findall(r"(?:^|`)make ([\w-]+)", page.read_text(), re.M):

@@ -1,4 +1,4 @@
-"""cli and demo.py: the command as a person meets it, as a process of its own."""
+"""cli and demo.py: the command as a process."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def test_help() -> None:
 
 
 def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
-    """Every command below one, with its help."""
+    """Yield every command below one, with its help."""
     if not hasattr(command, "commands"):
         yield " ".join(words), command.help or ""
         return
@@ -44,7 +44,7 @@ def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
 
 
 def test_every_command_has_an_example() -> None:
-    """In its help, and of itself."""
+    """The help of each command has an example of that command."""
     every = dict(commands(typer.main.get_command(app)))
     assert len(every) > 15
     for words, text in every.items():
@@ -52,14 +52,14 @@ def test_every_command_has_an_example() -> None:
 
 
 def test_an_output_that_cannot_be_written() -> None:
-    """A full disk is told in a sentence; who stops reading is told nothing."""
-    for end, told in ((">/dev/full", "the output: no space left on device"), ("| true", "")):
+    """A full disk is reported in a sentence; a reader that stops gets no message."""
+    for end, message in ((">/dev/full", "the output: no space left on device"), ("| true", "")):
         script = f"set -o pipefail; {COMMAND} node --json {end}"
         done = subprocess.run(
             ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
         )
         assert "Traceback" not in done.stderr
-        assert told in done.stderr
+        assert message in done.stderr
         assert "Exception ignored" not in done.stderr
 
 
@@ -97,7 +97,7 @@ def test_an_output_that_cannot_be_written() -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
-    """Exit code 2 and one clear line; never a traceback."""
+    """A mistake gives exit code 2 and one clear line, never a traceback."""
     tokens = tmp_path / "tokens.toml"
     tokens.write_text("")
     arguments = [str(tokens) if word == "TOKENS" else word for word in arguments]
@@ -108,7 +108,7 @@ def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
 
 
 def test_a_token(tmp_path: Path) -> None:
-    """It is printed once, alone; its file is made, and keeps a digest for its owner's eyes."""
+    """A token is printed once; a file that only its owner may read keeps its digest."""
     file = tmp_path / "deep" / "tokens.toml"
     made = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
     assert made.returncode == 0
@@ -123,7 +123,7 @@ def test_a_token(tmp_path: Path) -> None:
 
 
 def test_tokens_with_bounds(tmp_path: Path) -> None:
-    """They are made, listed without their digests, and removed by their names."""
+    """Tokens are made, listed without their digests, and removed by their names."""
     file = tmp_path / "tokens.toml"
     where = {"NOTIFY_EMAIL_TOKENS_FILE": str(file)}
     flags = ("--jobs", "team-a,lib/x", "--recipient-domains", "example.com", "--rate", "100/hour")
@@ -144,16 +144,16 @@ def test_tokens_with_bounds(tmp_path: Path) -> None:
 
 
 def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
-    """It ends when it is told to; its log is a JSON line an event, without addresses."""
+    """SIGTERM ends it; its log has a line of JSON for each event, without addresses."""
     port, log = free_port(), tmp_path / "log"
     base = f"http://127.0.0.1:{port}"
     postfix.data = ["550 5.7.1 <ada@example.com>: no"]
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)) as process:
         wait_for(lambda: is_up(base))
-        answer = http().post(f"{base}/v1/reports", json=report, timeout=5)
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=30)
         assert answer.status_code == 202
         status = base + answer.json()["status_url"]
-        wait_for(lambda: http().get(status, timeout=5).json()["state"] == "failed")
+        wait_for(lambda: http().get(status, timeout=30).json()["state"] == "failed")
         assert "server" not in answer.headers
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -182,7 +182,7 @@ def test_where_it_listens(given: Json, addresses: tuple[str, ...]) -> None:
 
 
 def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
-    """With a certificate it takes reports by HTTPS; its log says until when that is good."""
+    """With a certificate it takes reports by HTTPS, and logs until when it is valid."""
     port, log = free_port(), tmp_path / "log"
     pair = (tmp_path / "tls.crt", tmp_path / "tls.key")
     authority = trustme.CA()
@@ -195,7 +195,7 @@ def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -
         session.verify = str(tmp_path / "ca.pem")
         wait_for(lambda: "service.started" in log.read_text())
         base = f"https://127.0.0.1:{port}"
-        assert session.post(f"{base}/v1/reports", json=report, timeout=9).status_code == 202
+        assert session.post(f"{base}/v1/reports", json=report, timeout=30).status_code == 202
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert [event["event"] for event in events][:2] == ["tls.loaded", "service.started"]
     assert "GMT" in events[0]["until"]
@@ -225,7 +225,7 @@ def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: J
         wait_for(lambda: is_up(base))
         for number in range(1, 21):
             report["build"]["number"] = number
-            assert http().post(f"{base}/v1/reports", json=report, timeout=5).status_code == 202
+            assert http().post(f"{base}/v1/reports", json=report, timeout=30).status_code == 202
         process.kill()
         process.wait(20)
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
@@ -246,7 +246,7 @@ def test_a_slow_or_broken_caller_hurts_nobody(tmp_path: Path, postfix: PostfixSt
             peer.sendall(
                 b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
             )
-            assert is_up(f"http://127.0.0.1:{port}")
+            wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
 
 
 def test_demo_once() -> None:
@@ -288,7 +288,7 @@ def test_the_demo_and_the_machines_settings(tmp_path: Path) -> None:
 
 
 def test_the_demo_without_its_extra() -> None:
-    """What to install is told, and nothing else."""
+    """The error says what to install, and nothing else."""
     without = "import sys; sys.modules['aiosmtpd'] = None; from pyservice.cli import main; main()"
     ended = subprocess.run(
         [sys.executable, "-c", without, "demo"], capture_output=True, text=True, check=False
@@ -311,7 +311,7 @@ def test_demo_stays_until_interrupted() -> None:
     links = re.findall(r"(?:Look at it|Preview|Previews|API|Status) +(http://\S+)", "".join(lines))
     assert len(links) == 5
     for link in links:
-        assert http().get(link, timeout=5).status_code == 200
+        assert http().get(link, timeout=30).status_code == 200
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     process.stdout.close()

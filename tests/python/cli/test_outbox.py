@@ -1,4 +1,4 @@
-"""outbox.py: the outbox as a person meets it, beside the running service and without it."""
+"""outbox.py: the outbox' commands, with and without the running service."""
 
 import base64
 import json
@@ -16,8 +16,10 @@ from starlette.testclient import TestClient
 
 from pyservice.cli.outbox_access import open_outbox, printable_url
 from pyservice.config.settings import Settings
+from pyservice.delivery.worker import DeliveryLimits
 from pyservice.errors import SetupError
 from pyservice.outbox.database import Database
+from pyservice.web.limits import Limits
 from tests.builders.command import COMMAND, http, is_up, run, serving
 from tests.builders.outbox import accept, accept_in_group, opened
 from tests.builders.reports import build
@@ -26,21 +28,18 @@ from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, 
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch, database_url: str) -> str:
-    """An outbox of either kind, which the command has in its settings."""
+    """The URL of an outbox of each kind, which is in the command's environment."""
     monkeypatch.setenv("NOTIFY_EMAIL_DATABASE_URL", database_url)
     return database_url
 
 
 @pytest.fixture
-def service(
-    url: str, settings: Settings, postfix: PostfixStandIn, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[TestClient]:
+def service(url: str, settings: Settings, postfix: PostfixStandIn) -> Iterator[TestClient]:
     """A running service whose Postfix takes nothing until `postfix.data` is emptied."""
-    monkeypatch.setattr(
-        "pyservice.delivery.worker.IDLE", 0.3
-    )  # it looks into the outbox that often
     postfix.data = ["451 4.3.0 later"] * 50
-    with serve(settings.model_copy(update={"database_url": url})) as client:
+    settings = settings.model_copy(update={"database_url": url})
+    limits = Limits(delivery=DeliveryLimits(idle=0.3))  # so often it reads the outbox
+    with serve(settings, limits) as client:
         yield client
 
 
@@ -52,7 +51,7 @@ def queued(service: TestClient, report: Json, number: int) -> str:
 
 
 def test_list(service: TestClient, report: Json) -> None:
-    """A table for people, JSON for programs, and what is filtered away isn't there."""
+    """Reports are listed as a table or as JSON; filters leave the others out."""
     first, second = queued(service, report, 1), queued(service, report, 2)
     shown = run("outbox", "list")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -61,8 +60,8 @@ def test_list(service: TestClient, report: Json) -> None:
     assert [line.split()[0] for line in lines] == [second[:8], first[:8]]
     assert "shop/checkout #2" in lines[0]
     assert "451 4.3.0 later" in lines[0]
-    found = json.loads(run("outbox", "list", "--json", "--job", "shop", "--limit", "1").stdout)
-    assert [one["id"] for one in found] == [second]
+    listed = json.loads(run("outbox", "list", "--json", "--job", "shop", "--limit", "1").stdout)
+    assert [report["id"] for report in listed] == [second]
     limited = run("outbox", "list", "--limit", "1")
     assert "more than these 1" in limited.stderr
     for nothing in (("--state", "failed"), ("--older-than", "1h"), ("--job", "shop/check")):
@@ -72,7 +71,7 @@ def test_list(service: TestClient, report: Json) -> None:
 
 
 def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
-    """All that is known, by the beginning of the ID; the mail's bytes as they were sent."""
+    """The beginning of the ID shows all of a report, and the mail's bytes as they were sent."""
     postfix.data = []
     report["build"]["job"] = "shop/\u202echeckout"
     report["mail"]["cc"] = ["noreply@example.com"]
@@ -84,14 +83,14 @@ def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> Non
         assert words in shown.stdout
     assert re.search(r"^Left out +noreply@example\.com$", shown.stdout, re.M)
     assert "\u202e" not in shown.stdout
-    found = json.loads(run("outbox", "show", answer["id"], "--json").stdout)
+    as_json = json.loads(run("outbox", "show", answer["id"], "--json").stdout)
     mail = run("outbox", "show", answer["id"], "--mail").stdout
-    assert base64.b64decode(found["mail"]).decode().replace("\r\n", "\n") == mail
+    assert base64.b64decode(as_json["mail"]).decode().replace("\r\n", "\n") == mail
     assert f"Message-ID: {answer['message_id']}" in mail
 
 
 def test_show_of_a_digest(url: str) -> None:
-    """A report whose build another's mail shows names that one, and has no mail of its own."""
+    """A member of a digest has no mail, and names the report that has it."""
     with opened(url, "node1") as outbox:
         entries = [accept_in_group(outbox, number, wait=number - 100.0) for number in (1, 2)]
         first = outbox.claim()[0]
@@ -107,7 +106,7 @@ def test_show_of_a_digest(url: str) -> None:
 
 
 def test_retry(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
-    """The running service notices by itself."""
+    """The running service notices the change."""
     first, second = queued(service, report, 1), queued(service, report, 2)
     postfix.data = []
     done = run("outbox", "retry", first[:12], second)
@@ -122,7 +121,7 @@ def test_retry(service: TestClient, postfix: PostfixStandIn, report: Json) -> No
 def test_retry_of_all_that_failed(
     service: TestClient, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """And of no other."""
+    """Only mails that have failed are tried again."""
     waits = queued(service, report, 1)
     postfix.data = ["550 5.7.1 no", "550 5.7.1 no", "451 later"]
     for number in (2, 3):
@@ -140,7 +139,7 @@ def test_retry_of_all_that_failed(
 
 
 def test_cancel(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
-    """It is never sent; what can't be cancelled is said, and the others are all the same."""
+    """A cancelled mail is never sent; one that can't be cancelled is named, and stops no other."""
     waits = queued(service, report, 1)
     postfix.data = []
     has = post(service, build(report, 2)).json()
@@ -156,7 +155,7 @@ def test_cancel(service: TestClient, postfix: PostfixStandIn, report: Json) -> N
 
 
 def test_a_mail_that_is_not_made_yet(url: str) -> None:
-    """Is no mail to show, and that is said."""
+    """`show --mail` says that the mail is not made yet."""
     with opened(url, "node1") as outbox:
         entry_id = accept(outbox).id
         shown = run("outbox", "show", entry_id, "--mail")
@@ -167,16 +166,16 @@ def test_a_mail_that_is_not_made_yet(url: str) -> None:
 def test_what_is_being_sent_is_left_alone(
     service: TestClient, postfix: PostfixStandIn, report: Json
 ) -> None:
-    """A person can't take it from the service's hands."""
+    """A mail that is being sent can't be cancelled."""
     begun, go_on = threading.Event(), threading.Event()
 
     def hold(_: object) -> None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(60)
 
     postfix.data, postfix.data_hook = [], hold
     answer = post(service, report).json()
-    assert begun.wait(20)
+    assert begun.wait(60)
     done = run("outbox", "cancel", answer["id"])
     go_on.set()
     assert done.returncode == 1
@@ -185,14 +184,14 @@ def test_what_is_being_sent_is_left_alone(
 
 
 def test_purge(service: TestClient, postfix: PostfixStandIn, report: Json) -> None:
-    """Without --yes it says how many; with it the same report is a new one."""
+    """Without --yes it says how many; a removed report can be sent again as a new one."""
     waits = queued(service, report, 1)
     postfix.data = []
     answer = post(service, build(report, 2)).json()
     settled(service, answer)
-    said = run("outbox", "purge", "--ended-before", "0")
-    assert (said.returncode, said.stdout.split()) == (0, ["To", "remove", "1", "reports"])
-    assert "Nothing was removed" in said.stderr
+    planned = run("outbox", "purge", "--ended-before", "0")
+    assert (planned.returncode, planned.stdout.split()) == (0, ["To", "remove", "1", "reports"])
+    assert "Nothing was removed" in planned.stderr
     assert service.get(answer["status_url"]).status_code == 200
     done = run("outbox", "purge", "--ended-before", "0", "--yes")
     assert (done.returncode, done.stdout.split()) == (0, ["Removed", "1", "reports"])
@@ -202,7 +201,7 @@ def test_purge(service: TestClient, postfix: PostfixStandIn, report: Json) -> No
 
 
 def test_export(service: TestClient, report: Json, tmp_path: Path) -> None:
-    """A line of JSON each, for its owner's eyes; to a file that is complete, or to a program."""
+    """Each report is a line of JSON, in a file for its owner only or on the standard output."""
     ids = {queued(service, report, number) for number in (1, 2)}
     file = tmp_path / "outbox.jsonl"
     file.write_text("older")
@@ -211,9 +210,9 @@ def test_export(service: TestClient, report: Json, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "2 reports" in done.stdout
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    found = [json.loads(line) for line in file.read_text().splitlines()]
-    assert {one["id"] for one in found} == ids
-    assert [event["state"] for event in found[0]["history"]][:2] == ["received", "queued"]
+    exported = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {report["id"] for report in exported} == ids
+    assert [event["state"] for event in exported[0]["history"]][:2] == ["received", "queued"]
 
     def is_the_same() -> bool:  # unless a mail is tried in between
         assert run("outbox", "export", str(file)).returncode == 0
@@ -226,7 +225,7 @@ def test_export(service: TestClient, report: Json, tmp_path: Path) -> None:
 def test_without_its_service(
     url: str, postfix: PostfixStandIn, report: Json, settings: Settings
 ) -> None:
-    """What is asked for while it is stopped is done when it starts."""
+    """A change that is made while the service is stopped takes effect when it starts."""
     settings = settings.model_copy(update={"database_url": url})
     postfix.data = ["451 4.3.0 later"] * 2
     with serve(settings) as client:
@@ -256,7 +255,7 @@ def test_without_its_service(
     ],
 )
 def test_mistakes(settings: Settings, arguments: list[str], code: int, words: str) -> None:
-    """One clear line; never a traceback."""
+    """A mistake gives one clear line, never a traceback."""
     Database(settings.outbox_url).close()
     ended = run("outbox", *arguments, NOTIFY_EMAIL_DATABASE_URL=settings.outbox_url)
     assert ended.returncode == code, ended.stderr
@@ -269,7 +268,7 @@ def test_mistakes(settings: Settings, arguments: list[str], code: int, words: st
 )
 @pytest.mark.usefixtures("url")
 def test_no_outbox_yet(arguments: list[str], tmp_path: Path) -> None:
-    """It says so, and makes none."""
+    """The command says that there is no outbox, and makes none."""
     ended = run("outbox", *arguments)
     assert ended.returncode == 1
     assert "There is no outbox" in ended.stderr
@@ -277,7 +276,7 @@ def test_no_outbox_yet(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_in_the_database(url: str) -> None:
-    """Is told in its own words, on one line, without a password."""
+    """The error has the database's words, on one line, without a password."""
     Database(url).close()
     locked = OperationalError("update", {}, Exception("database is\nlocked"))
     with pytest.raises(SetupError, match="can't be used: database is locked"), open_outbox(url):
@@ -297,11 +296,11 @@ def test_the_service_as_a_process_of_its_own(
     base = f"http://127.0.0.1:{port}"
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
         wait_for(lambda: is_up(base))
-        answer = http().post(f"{base}/v1/reports", json=report, timeout=5).json()
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=30).json()
 
         def state() -> str:
-            found: requests.Response = http().get(base + answer["status_url"], timeout=5)
-            return str(found.json()["state"])
+            status: requests.Response = http().get(base + answer["status_url"], timeout=30)
+            return str(status.json()["state"])
 
         wait_for(
             lambda: state() == "queued" and run("outbox", "retry", answer["id"]).returncode == 0
