@@ -26,7 +26,7 @@ from pyservice.errors import ConfigurationError, SetupError, os_reason
 EXAMPLES = """\b
 Examples:
   notify-email demo                          try it, without sending anything
-  notify-email token new --name ci           make a token for a Jenkins
+  notify-email token new ci                  make a token for a Jenkins
   notify-email serve                         run the service on this node
   notify-email outbox list                   the reports and their states
   notify-email node                          the address that reaches this node's Postfix

@@ -166,7 +166,7 @@ def listen_addresses(
     if foreign:
         raise ConfigurationError(
             f"Without tokens everybody could send through {', '.join(foreign)}. Make a token with "
-            f"`notify-email token new --name ci --file TOKENS` and set {PREFIX}TOKENS_FILE, or "
+            f"`notify-email token new ci --file TOKENS` and set {PREFIX}TOKENS_FILE, or "
             f"name the callers' networks in {PREFIX}TRUSTED_NETWORKS."
         )
     return settings.listen or ("127.0.0.1",)

@@ -49,7 +49,7 @@ def new(
     file: TokensFile = None,
     config: Config = None,
 ) -> None:
-    """Make a token, add its digest to the tokens file, and print the token this one time.
+    """Make a token, add its hash to the tokens file, and print the token this one time.
 
     In Jenkins, store it as the password of a credential of the kind "Username with password"
     with the ID `notify-email-token`; the user name does not matter. docs/tokens.md explains the
@@ -73,7 +73,7 @@ def new(
     )
     path = _tokens_file(file, config)
     print(tokens.new(path, name or name_ or "", permissions))
-    print(f"Its digest is in {path}; the token itself is not shown again.", file=sys.stderr)
+    print(f"Its hash is in {path}; the token itself is not shown again.", file=sys.stderr)
 
 
 @token_app.command("list")

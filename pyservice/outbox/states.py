@@ -21,7 +21,7 @@ class State(StrEnum):
     BOUNCED = "bounced"
     """The relay host refused it for good."""
     FAILED = "failed"
-    """Postfix refused it, or it could not be sent in five days; kept for a person."""
+    """Postfix refused it, it could not be made, or the service gave up; kept for a person."""
     CANCELLED = "cancelled"
     """A person stopped it."""
     SKIPPED = "skipped"

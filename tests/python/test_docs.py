@@ -11,6 +11,7 @@ from pyservice.auth.permissions import Permissions
 from pyservice.auth.tokens import read
 from pyservice.cli import app
 from pyservice.config.settings import Settings
+from pyservice.mail.renderer import HTML_BUDGET
 from pyservice.web.limits import HttpLimits
 from pyservice.web.routes import health, preview, reports
 
@@ -56,13 +57,13 @@ def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
 
 
 def test_the_limits_of_a_request() -> None:
-    """docs/limits.md has those that are in force, and docs/https.md how soon files are read."""
+    """docs/limits.md has the limits in force, and docs/https.md how soon files are read."""
     limits = HttpLimits()
     rows = [
         f"| a request's header | {limits.header_time:g} s for all of it |",
-        f"| its size | {limits.max_header // 1024} KiB |",
+        f"| size of a header | {limits.max_header // 1024} KiB |",
         f"| a report | {limits.body_time:g} s for all of it |",
-        f"| its size | {limits.max_body // 1024**2} MiB |",
+        f"| size of a report | {limits.max_body // 1024**2} MiB |",
         f"| an answer that the caller doesn't read | {limits.read_time:g} s",
         f"| a connection without a request | {limits.keep_alive} s after",
         f"| connections at once | {limits.max_connections} |",
@@ -70,6 +71,7 @@ def test_the_limits_of_a_request() -> None:
     page = (ROOT / "docs" / "limits.md").read_text()
     for row in rows:
         assert row in page
+    assert f"until it is under {HTML_BUDGET // 1000} KB" in page
     https = (ROOT / "docs" / "https.md").read_text()
     assert f"Every {limits.certificate_check} s the service checks" in https
 

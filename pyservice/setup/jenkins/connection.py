@@ -69,7 +69,7 @@ class Controller:
             except AwayError as away:
                 message, left = str(away), deadline - time.monotonic()
                 if left <= 0:
-                    raise SetupError(f"{message} It was waited for during {seconds:g} s.") from None
+                    raise SetupError(f"{message} Waited {seconds:g} s.") from None
                 if message != last_message:
                     report(f"{message} Waiting for up to {left:.0f} s.")
                     last_message = message

@@ -108,7 +108,7 @@ def test_mistakes(tmp_path: Path, arguments: list[str], words: str) -> None:
 
 
 def test_a_token(tmp_path: Path) -> None:
-    """A token is printed once; a file that only its owner may read keeps its digest."""
+    """A token is printed once; a file that only its owner may read keeps its hash."""
     file = tmp_path / "deep" / "tokens.toml"
     made = run("token", "new", "--name", "ci", NOTIFY_EMAIL_TOKENS_FILE=str(file))
     assert made.returncode == 0
@@ -123,7 +123,7 @@ def test_a_token(tmp_path: Path) -> None:
 
 
 def test_tokens_with_bounds(tmp_path: Path) -> None:
-    """Tokens are made, listed without their digests, and removed by their names."""
+    """Tokens are made, listed without their hashes, and removed by their names."""
     file = tmp_path / "tokens.toml"
     where = {"NOTIFY_EMAIL_TOKENS_FILE": str(file)}
     flags = ("--jobs", "team-a,lib/x", "--recipient-domains", "example.com", "--rate", "100/hour")
