@@ -12,13 +12,13 @@ Exception
     ├── PolicyError          403  understood, and forbidden here
     ├── NotFoundError        404
     ├── ConflictError        409  an idempotency key used for two different reports
-    ├── SlowError            408  the body took too long
+    ├── BodyTimeoutError     408  the body took too long
     ├── TooLargeError        413  over the byte limit
     ├── MediaTypeError       415  not application/json
     ├── MisdirectedError     421  a Host header that is not this service's
     ├── InvalidError         422  names each wrong member by its JSON pointer
-    ├── TooManyError         429  over the token's rate: try later
-    └── FullError            503  the outbox is over its limits: try later
+    ├── RateExceededError    429  over the token's rate: try later
+    └── OutboxFullError      503  the outbox is over its limits: try later
 
 A mail that Postfix does not accept is a value, `smtp.Outcome`, and no exception: it is stored,
 shown and retried. Configuration errors share no base with errors that may be retried.
@@ -112,7 +112,7 @@ class ConflictError(RequestError):
     title = "Conflict"
 
 
-class SlowError(RequestError):
+class BodyTimeoutError(RequestError):
     """The body took too long to come."""
 
     status = 408
@@ -147,7 +147,7 @@ class InvalidError(RequestError):
     title = "Invalid report"
 
 
-class TooManyError(RequestError):
+class RateExceededError(RequestError):
     """The token's rate is used up."""
 
     status = 429
@@ -158,7 +158,7 @@ class TooManyError(RequestError):
         self.retry_after = retry_after
 
 
-class FullError(RequestError):
+class OutboxFullError(RequestError):
     """The outbox is full."""
 
     status = 503

@@ -113,7 +113,7 @@ class Metrics:
             is_log_readable: whether Postfix' log can be read; None: the service reads none.
             live: has REROUTE_TO and DRY_RUN.
         """
-        self._registry.register(_Watched(database, is_log_readable, live))
+        self._registry.register(_OutboxCollector(database, is_log_readable, live))
 
     def report_accepted(self) -> None:
         """Count a new report that is committed."""
@@ -143,7 +143,7 @@ class Metrics:
         return prometheus.generate_latest(self._registry)
 
 
-class _Watched(Collector):
+class _OutboxCollector(Collector):
     """The figures that are read when Prometheus scrapes."""
 
     def __init__(

@@ -55,7 +55,7 @@ class Outcome:
             return "deferred" if self.deferred else "refused"
         return "partly" if self.deferred or self.refused else "accepted"
 
-    def on_behalf_of(self, recipients: tuple[str, ...]) -> "Outcome":
+    def for_original_recipients(self, recipients: tuple[str, ...]) -> "Outcome":
         """Return what an attempt for one recipient means for those in whose place it was made."""
         return replace(
             self,

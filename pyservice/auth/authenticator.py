@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyservice.auth.permissions import Act, Permissions
 from pyservice.auth.tokens import LOCAL, TRUSTED, Tokens
 from pyservice.config.settings import Settings
-from pyservice.errors import PolicyError, TooManyError, UnauthorizedError
+from pyservice.errors import PolicyError, RateExceededError, UnauthorizedError
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -102,7 +102,7 @@ class Authenticator:
         """Count a new report against the rate of the caller's token.
 
         Raises:
-            TooManyError: the rate is used up. The report isn't counted.
+            RateExceededError: the rate is used up. The report isn't counted.
         """
         rate = caller.permissions.limit
         if rate is None:
@@ -127,9 +127,9 @@ class Authenticator:
         return address is not None and any(address in network for network in self._networks)
 
 
-def _rate_used_up(rate: "RateLimitItem", free_at: float) -> TooManyError:
+def _rate_used_up(rate: "RateLimitItem", free_at: float) -> RateExceededError:
     seconds = max(1, math.ceil(free_at - time.time()))
-    return TooManyError(
+    return RateExceededError(
         f"The token's rate is used up: it may send at most {rate.amount} reports per "
         f"{_period(rate)}. The report was not accepted: try again in {seconds} s.",
         retry_after=seconds,

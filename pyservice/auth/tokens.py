@@ -49,7 +49,7 @@ class Token(Permissions):
     sha256: Annotated[str, AfterValidator(_sha256)]
     created: date | None = None
 
-    def rights(self) -> dict[str, Any]:
+    def permissions_by_name(self) -> dict[str, Any]:
         """Return its bounds, by their names in the file."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"sha256", "created"})
 

@@ -94,13 +94,14 @@ def list_(
     if as_json:
         objects = [
             {"name": name, "created": str(token.created) if token.created else None}
-            | token.rights()
+            | token.permissions_by_name()
             for name, token in known.items()
         ]
         print(json.dumps(objects, indent=2))
         return
     rows = [
-        (name, str(token.created or ""), _describe(token.rights())) for name, token in known.items()
+        (name, str(token.created or ""), _describe(token.permissions_by_name()))
+        for name, token in known.items()
     ]
     show.table(("NAME", "CREATED", "BOUNDS"), rows)
     if not known:

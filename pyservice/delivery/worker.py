@@ -222,7 +222,11 @@ class DeliveryWorker:
             deferred = dict.fromkeys(recipients, reply)
             outcome = Outcome(deferred=deferred, reply=reply, is_unconfirmed=True)
         self._events.announce(AttemptEnded(outcome.kind, time.perf_counter() - began))
-        return outcome if rerouted is None else outcome.on_behalf_of(report.pending_recipients)
+        return (
+            outcome
+            if rerouted is None
+            else outcome.for_original_recipients(report.pending_recipients)
+        )
 
     def _settle(self, report: QueuedReport, outcome: Outcome) -> None:
         """Commit what follows from an attempt, and log it."""

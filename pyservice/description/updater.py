@@ -18,7 +18,7 @@ from pyservice.description.text import line, page, renewed
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.events import Event, ReportChanged
 from pyservice.jenkins.build_page import BuildPage
-from pyservice.jenkins.errors import AwayError
+from pyservice.jenkins.errors import UnreachableError
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 from pyservice.outbox.models import QueuedReport
@@ -117,7 +117,7 @@ class DescriptionUpdater:
             report_id, attempts = turn
             try:
                 self._update(report_id)
-            except AwayError as error:
+            except UnreachableError as error:
                 self._postpone(report_id, attempts, str(error))
             except (ConfigurationError, SetupError, sa.exc.SQLAlchemyError) as error:
                 _log.warning("description.failed", id=report_id, reason=cause(error))

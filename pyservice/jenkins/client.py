@@ -8,7 +8,12 @@ import requests
 from requests.exceptions import ChunkedEncodingError, ProxyError, SSLError
 
 from pyservice.errors import SetupError
-from pyservice.jenkins.errors import AwayError, MissingPageError, RedirectError, UnknownHostError
+from pyservice.jenkins.errors import (
+    MissingPageError,
+    RedirectError,
+    UnknownHostError,
+    UnreachableError,
+)
 
 _CHUNK_BYTES = 16 * 1024
 _UNKNOWN_HOST = ("NameResolution", "getaddrinfo", "Name or service")
@@ -121,14 +126,14 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
                 "file with your authority's."
             )
         if isinstance(error, ProxyError):
-            return AwayError(
+            return UnreachableError(
                 f"{self.url} can't be reached by the proxy that the environment names: NO_PROXY="
                 f"{host} goes without."
             )
         if any(sign in str(error) for sign in _UNKNOWN_HOST):
             return UnknownHostError(f"There is no host {host}: is the URL right?")
         if isinstance(error, requests.ConnectionError | requests.Timeout | ChunkedEncodingError):
-            return AwayError(self._silence(error))
+            return UnreachableError(self._silence(error))
         return SetupError(f"Jenkins at {self.url} can't be reached: {type(error).__name__}.")
 
     def _silence(self, error: requests.RequestException) -> str:
@@ -161,9 +166,9 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
                 f"Jenkins at {self.url} has no page {path}, or {self._user} may not see it."
             )
         if status == 503 and b"getting ready" in answer.content:
-            return AwayError(f"Jenkins at {self.url} is getting ready to work.")
+            return UnreachableError(f"Jenkins at {self.url} is getting ready to work.")
         may_pass = status == 429 or status >= 500
-        return (AwayError if may_pass else SetupError)(
+        return (UnreachableError if may_pass else SetupError)(
             f"Jenkins at {self.url} answers {status} to {path}: its log tells more."
         )
 

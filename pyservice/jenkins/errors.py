@@ -1,7 +1,7 @@
 """What can go wrong between us and Jenkins, in words for an administrator.
 
 SetupError
-├── AwayError             Jenkins does not answer, or not yet: it may do so later
+├── UnreachableError             Jenkins does not answer, or not yet: it may do so later
 │   └── UnknownHostError  no name server knows Jenkins' host: the URL is wrong, or DNS is away
 ├── RedirectError         Jenkins leads to another address, to which no token is sent
 └── MissingPageError      Jenkins has no such page, or does not show it to this user
@@ -10,11 +10,11 @@ SetupError
 from pyservice.errors import SetupError
 
 
-class AwayError(SetupError):
+class UnreachableError(SetupError):
     """Jenkins does not answer, or not yet: it may do so later."""
 
 
-class UnknownHostError(AwayError):
+class UnknownHostError(UnreachableError):
     """Jenkins' host has no address."""
 
 

@@ -113,7 +113,7 @@ class OutboxAdmin:
 
     def knows(self, report: Report, owner: str, key: str | None) -> bool:
         """Whether a call repeats one whose report was accepted."""
-        call = idempotency_key(report.digest(), key)
+        call = idempotency_key(report.content_hash(), key)
         same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == call)
         with self._database.read() as read:
             return read.execute(sa.select(reports.c.id).where(same)).first() is not None

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from pyservice.errors import ConflictError, FullError, RequestError
+from pyservice.errors import ConflictError, OutboxFullError, RequestError
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.groups import join_group
@@ -106,7 +106,8 @@ class BatchWrites:
 
         Returns:
             For each offer, the report in the outbox and whether it is new; or a ConflictError if
-            its key was used for another report; or a FullError if it is new and the outbox is full.
+            its key was used for another report; or an OutboxFullError if it is new and
+            the outbox is full.
         """
         rows = [offer.row() for offer in offers]
         reasons = [
@@ -211,7 +212,7 @@ def _known(
     is_same = sa.and_(reports.c.owner == offer.entry.owner, reports.c.idempotency_key == offer.key)
     row = write.execute(sa.select(reports).where(is_same)).mappings().one_or_none()
     if row is None:
-        return FullError(full)
+        return OutboxFullError(full)
     if row["report_hash"] != offer.entry.report_hash:
         return ConflictError()
     return QueuedReport.from_row(row), False

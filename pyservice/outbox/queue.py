@@ -112,13 +112,13 @@ class Outbox:
         Returns:
             A future that ends with the commit. Its result is the report in the outbox, and whether
             it is new. Its exception is a ConflictError if the key was used for another report, or
-            a FullError if the report is new and the outbox is full.
+            an OutboxFullError if the report is new and the outbox is full.
         """
         now, report_id = time.time(), str(uuid.uuid4())
         entry = QueuedReport(
             id=report_id,
             owner=owner,
-            report_hash=report.digest(),
+            report_hash=report.content_hash(),
             message_id=message_id(report_id, self._host),
             report=report,
             recipients=recipients,

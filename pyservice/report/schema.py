@@ -229,7 +229,7 @@ class Report(_Part):
         except ValidationError as error:
             raise InvalidError(errors=tuple(map(_pointer_and_sentence, error.errors()))) from None
 
-    def digest(self) -> str:
+    def content_hash(self) -> str:
         """Return the report's hash, SHA-256 in hex: equal for a repeated call.
 
         It leaves out the duration, since a repeated call is later, and defaults, so that a member

@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pyservice.errors import (
-    FullError,
+    BodyTimeoutError,
+    OutboxFullError,
+    RateExceededError,
     RequestError,
-    SlowError,
     TooLargeError,
-    TooManyError,
     UnauthorizedError,
 )
 from pyservice.metrics import Metrics
@@ -100,7 +100,7 @@ def add_exception_handlers(app: FastAPI, metrics: Metrics) -> None:
 
 def _handle_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - Starlette's types are less precise
-    is_full = isinstance(error, FullError)
+    is_full = isinstance(error, OutboxFullError)
     (_log.warning if is_full else _log.info)(
         "request.refused",
         owner=getattr(request.state, "owner", None),
@@ -110,9 +110,9 @@ def _handle_request_error(request: Request, error: Exception) -> Response:
         pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
     )
     headers = {"Retry-After": str(RETRY_AFTER)} if is_full else {}
-    if isinstance(error, TooManyError):
+    if isinstance(error, RateExceededError):
         headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, SlowError | TooLargeError):
+    if isinstance(error, BodyTimeoutError | TooLargeError):
         headers["Connection"] = "close"  # the server doesn't wait for the rest of the body
     if isinstance(error, UnauthorizedError):
         # A browser asks its user for the token if it is challenged with Basic.

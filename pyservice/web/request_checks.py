@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from fastapi import Request
 
-from pyservice.errors import MediaTypeError, MisdirectedError, SlowError, TooLargeError
+from pyservice.errors import BodyTimeoutError, MediaTypeError, MisdirectedError, TooLargeError
 from pyservice.web.limits import HttpLimits
 
 
@@ -13,7 +13,7 @@ async def read_body(request: Request) -> bytes:
     """Return the body of a JSON request.
 
     Raises:
-        SlowError: it did not arrive within `HttpLimits.body_time`.
+        BodyTimeoutError: it did not arrive within `HttpLimits.body_time`.
         MediaTypeError: its media type isn't JSON, or it is compressed. A form on a foreign web page
             can't declare its body as JSON.
         TooLargeError: it is larger than `HttpLimits.max_body`. The rest is read and dropped, up to
@@ -35,7 +35,7 @@ async def read_body(request: Request) -> bytes:
                 elif length > 16 * limits.max_body:
                     break
     except TimeoutError:
-        raise SlowError(
+        raise BodyTimeoutError(
             f"The request's body did not arrive within {limits.body_time:g} s. "
             "Check the network between Jenkins and the service."
         ) from None

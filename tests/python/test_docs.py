@@ -50,8 +50,8 @@ def test_the_tokens_with_bounds_are_right(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(example)
     known = read(file)
-    assert known["team-a"].rights().keys() == Permissions.model_fields.keys()
-    assert known["ci"].rights() == {}
+    assert known["team-a"].permissions_by_name().keys() == Permissions.model_fields.keys()
+    assert known["ci"].permissions_by_name() == {}
     for name in Permissions.model_fields:
         assert f"| `{name}` |" in page
 

@@ -43,7 +43,7 @@ class Reply(NamedTuple):
     seconds: float
 
 
-class SilenceError(Exception):
+class NoReplyError(Exception):
     """There is no reply.
 
     Args:
@@ -82,7 +82,7 @@ class SmtpSession:
             source: the address to come from; None: as the route says.
 
         Raises:
-            SilenceError: there is no connection, or no greeting.
+            NoReplyError: there is no connection, or no greeting.
         """
         self.remark(f"connecting to {host} port {port}, for up to {self.timeout:g} s")
         began = time.monotonic()
@@ -92,7 +92,7 @@ class SmtpSession:
         except OSError as error:
             why, text = _diagnosis(error)
             self._keep("*", f"{host} port {port}: {text}", time.monotonic() - began)
-            raise SilenceError(why, text) from error
+            raise NoReplyError(why, text) from error
         self.local = self._socket.getsockname()[0]
         self.remark(f"connected from {self.local} to {host} port {port}")
         return self._reply()
@@ -105,12 +105,12 @@ class SmtpSession:
         """Send a command and wait for the reply; only a mail has several lines.
 
         Raises:
-            SilenceError: there is no reply.
+            NoReplyError: there is no reply.
         """
         for line in lines:
             self._keep(">", line)
         if self._socket is None:
-            raise SilenceError("closed", "the connection is closed")
+            raise NoReplyError("closed", "the connection is closed")
         try:
             self._socket.settimeout(self.timeout)
             self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
@@ -124,7 +124,7 @@ class SmtpSession:
             return
         try:
             self.say("QUIT")
-        except SilenceError:
+        except NoReplyError:
             pass
         finally:
             self.close()
@@ -172,14 +172,14 @@ class SmtpSession:
         self._socket.settimeout(left)
         return self._socket.recv(4096)
 
-    def _lost(self, error: OSError) -> SilenceError:
+    def _lost(self, error: OSError) -> NoReplyError:
         self.close()
         if isinstance(error, (socket.timeout, TimeoutError)):
             text = f"no answer within {self.timeout:g} s"
             self._keep("*", text, self.timeout)
-            return SilenceError("slow", text)
+            return NoReplyError("slow", text)
         self.remark("the server closed the connection")
-        return SilenceError("closed", "it closed the connection")
+        return NoReplyError("closed", "it closed the connection")
 
     def _keep(self, who: str, text: str, seconds: float = 0.0) -> None:
         line = Line(who, text, seconds)

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from email.utils import format_datetime, make_msgid
 from typing import Iterable, Optional
 
-from pyservice.setup.doctor.smtp_session import Reply, SilenceError, SmtpSession
+from pyservice.setup.doctor.smtp_session import NoReplyError, Reply, SmtpSession
 
 _CLIENT = re.compile(r"\[(?P<client>[0-9a-fA-F.:]+)\]")
 _DENIALS = ("Relay access denied", "Client host rejected")
@@ -103,7 +103,7 @@ class Steps:
     def _greet(self, source: Optional[str]) -> Reply:
         try:
             greeting = self.session.connect(self.address, self.port, source=source)
-        except SilenceError as silence:
+        except NoReplyError as silence:
             raise self._no_greeting(silence) from silence
         if greeting.code == 0:
             self.session.close()
@@ -112,7 +112,7 @@ class Steps:
             raise self._refusal("the greeting", greeting)
         return greeting
 
-    def _no_greeting(self, silence: SilenceError) -> FoundError:
+    def _no_greeting(self, silence: NoReplyError) -> FoundError:
         if silence.why == "refused":
             return self.refused()
         if silence.why == "filtered":
@@ -126,7 +126,7 @@ class Steps:
     def _command(self, name: str, *lines: str, expected: int = 250) -> Reply:
         try:
             reply = self.session.say(*lines)
-        except SilenceError as silence:
+        except NoReplyError as silence:
             raise self.finding("rejected", command=name, text=silence.text) from silence
         if reply.code != expected:
             raise self._refusal(name, reply)

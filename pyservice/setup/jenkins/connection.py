@@ -10,7 +10,7 @@ from typing import Any
 
 from pyservice.errors import SetupError
 from pyservice.jenkins.client import JenkinsClient
-from pyservice.jenkins.errors import AwayError, MissingPageError, UnknownHostError
+from pyservice.jenkins.errors import MissingPageError, UnknownHostError, UnreachableError
 
 OLDEST = (2, 266)
 """The first Jenkins with all that is used here and by the library (hudson.security.ACL.SYSTEM2)."""
@@ -66,7 +66,7 @@ class Controller:
                 self.version = self._read_version()
             except UnknownHostError:
                 raise
-            except AwayError as away:
+            except UnreachableError as away:
                 message, left = str(away), deadline - time.monotonic()
                 if left <= 0:
                     raise SetupError(f"{message} Waited {seconds:g} s.") from None
@@ -105,7 +105,7 @@ class Controller:
         for attempt in range(1, attempts):
             try:
                 return _parse(self._client.run_script(script))
-            except AwayError:
+            except UnreachableError:
                 time.sleep(pause * attempt)
         return _parse(self._client.run_script(script))
 

@@ -87,7 +87,7 @@ def wait_for_docker(builder: RelayPlanBuilder, unit_name: str | None, bridge: st
     builder.set_file(ManagedFile(_drop_in_path(unit_name), content, why))
 
 
-def listen_regardless(builder: RelayPlanBuilder, address: str) -> None:
+def listen_before_address_exists(builder: RelayPlanBuilder, address: str) -> None:
     """Listen at an address that may come later, by a service of its own and ip_nonlocal_bind.
 
     Raises:
@@ -99,7 +99,7 @@ def listen_regardless(builder: RelayPlanBuilder, address: str) -> None:
             f"Postfix {configuration.version} can't edit master.cf by postconf, which --boot-safe "
             "needs (2.11): leave it out, or update Postfix."
         )
-    name = listener(address)
+    name = listener_name(address)
     builder.set_service(
         f"{name}/inet", _listener_line(builder, name), "It listens for the containers."
     )
@@ -123,7 +123,7 @@ def remove_address(value: str, address: str) -> str:
     return ", ".join(kept) if set(kept) - _LOOPBACK_NAMES else "loopback-only"
 
 
-def listener(address: str) -> str:
+def listener_name(address: str) -> str:
     """Return the name of the address' service in master.cf: `172.22.91.1:25`."""
     return f"[{address}]:25" if ":" in address else f"{address}:25"
 

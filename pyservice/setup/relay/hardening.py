@@ -66,7 +66,7 @@ def allow_senders(builder: RelayPlanBuilder, senders: tuple[str, ...]) -> None:
     builder.set_parameter("smtpd_sender_restrictions", value, why)
 
 
-def lets_smtpd_run(builder: RelayPlanBuilder) -> bool:
+def has_relay_restriction(builder: RelayPlanBuilder) -> bool:
     """Return whether one of two lists refuses strangers, without which smtpd does not start.
 
     With compatibility_level = 0, as in a main.cf from before 3.0, the first list is empty.

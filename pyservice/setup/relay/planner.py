@@ -125,9 +125,9 @@ def _listen(builder: RelayPlanBuilder, desired: DesiredRelay) -> bool:
         if narrowed != effective:
             why = "The address has a listener of its own, which starts without it."
             builder.set_parameter("inet_interfaces", narrowed, why)
-        boot.listen_regardless(builder, address)
+        boot.listen_before_address_exists(builder, address)
         return False
-    own_service, services = f"{boot.listener(address)}/inet", builder.configuration.services
+    own_service, services = f"{boot.listener_name(address)}/inet", builder.configuration.services
     if own_service in services:
         return False
     if not {"smtp/inet", "25/inet"} & services.keys():
@@ -163,7 +163,7 @@ def _with_address(builder: RelayPlanBuilder, address: str) -> str:
 
 
 def _check_master_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
-    for name in ("smtp/inet", "25/inet", f"{boot.listener(str(desired.address))}/inet"):
+    for name in ("smtp/inet", "25/inet", f"{boot.listener_name(str(desired.address))}/inet"):
         if "-o mynetworks=" in builder.configuration.services.get(name, ""):
             raise SetupError(
                 f"master.cf sets mynetworks for {name} itself (-o mynetworks=…), so main.cf's does "
@@ -285,7 +285,7 @@ def _harden(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
         hardening.harden(builder)
         if not desired.senders:
             builder.add_note("Containers may use any sender: --allow-sender names those they may.")
-    elif not hardening.lets_smtpd_run(builder):
+    elif not hardening.has_relay_restriction(builder):
         builder.add_note(
             "Nothing greets like this: neither smtpd_relay_restrictions nor "
             "smtpd_recipient_restrictions refuses strangers, without which Postfix' smtpd does not "

@@ -99,7 +99,7 @@ async def _count_if_new(
         The group in which it waits for a digest; None: it gets a mail of its own.
 
     Raises:
-        TooManyError: the token's rate is used up.
+        RateExceededError: the token's rate is used up.
     """
     if not caller.permissions.rate and not service.rate_limiter.has_rates:
         return None  # nothing to count, so nothing to read

@@ -101,7 +101,7 @@ def test_a_present_file(tmp_path: Path) -> None:
     """A table with nothing but a SHA-256, or a SHA-256 and its day, is a token without bounds."""
     file = tmp_path / "tokens.toml"
     file.write_text(f"[tokens.ci]\nsha256 = '{DIGEST}'\n")
-    assert tokens.read(file)["ci"].rights() == {}
+    assert tokens.read(file)["ci"].permissions_by_name() == {}
     assert tokens.read(file)["ci"].may == ("send", "see", "scrape")
 
 
@@ -117,8 +117,8 @@ def test_rights_are_written_and_read(tmp_path: Path) -> None:
     }
     tokens.new(file, "ci", Permissions.model_validate(given))
     tokens.new(file, "other")
-    assert tokens.read(file)["ci"].rights() == given
-    assert tokens.read(file)["other"].rights() == {}
+    assert tokens.read(file)["ci"].permissions_by_name() == given
+    assert tokens.read(file)["other"].permissions_by_name() == {}
 
 
 def test_new_after_a_line_without_an_end(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pyservice.errors import SetupError
 from pyservice.jenkins.client import JenkinsClient
-from pyservice.jenkins.errors import AwayError, RedirectError
+from pyservice.jenkins.errors import RedirectError, UnreachableError
 
 Scripted = Callable[[Callable[[socket.socket], None]], int]
 
@@ -50,7 +50,7 @@ def test_an_answer_that_never_ends(scripted: Scripted) -> None:
 def test_an_answer_that_trickles(scripted: Scripted) -> None:
     """It is given up after the sum of the time-outs, although no pause is as long as one."""
     port = scripted(answering("200 OK", b"x" * 20000, pause=0.05))
-    with pytest.raises(AwayError, match=r"does not answer in time\."):
+    with pytest.raises(UnreachableError, match=r"does not answer in time\."):
         client(port, (0.25, 0.25)).send("GET", "/api/json")
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
-from pyservice.errors import FullError
+from pyservice.errors import OutboxFullError
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
@@ -39,7 +39,9 @@ def test_rows(database: Database) -> None:
     outbox = limited(database, rows=2)
     first = accept(outbox)
     accept(outbox, other(3))
-    with pytest.raises(FullError, match="2 reports wait for Postfix, and OUTBOX_MAX_WAITING is 2"):
+    with pytest.raises(
+        OutboxFullError, match="2 reports wait for Postfix, and OUTBOX_MAX_WAITING is 2"
+    ):
         accept(outbox, other(4))
     assert outbox.accept(REPORT, PEOPLE, owner="ci").result()[0].id == first.id
     entry = taken(outbox)
@@ -58,7 +60,7 @@ def test_bytes(database: Database) -> None:
     with database.read() as read:
         assert not capacity_of(rows=9, size=size + 1).reserve(read, 1)
     outbox.start_attempt(entry, b"x" * 1000)
-    with pytest.raises(FullError, match=f"{size + 1000} bytes wait .* OUTBOX_MAX_BYTES is"):
+    with pytest.raises(OutboxFullError, match=f"{size + 1000} bytes wait .* OUTBOX_MAX_BYTES is"):
         accept(outbox, other(3))
     outbox.close()
 

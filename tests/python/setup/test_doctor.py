@@ -22,7 +22,7 @@ from pyservice.setup.doctor.checks import JenkinsMail
 from pyservice.setup.doctor.diagnose import Diagnosis, examine
 from pyservice.setup.doctor.findings import CATALOGUE, KNOWN, Finding
 from pyservice.setup.doctor.mail_path import Options
-from pyservice.setup.doctor.smtp_session import SilenceError, SmtpSession
+from pyservice.setup.doctor.smtp_session import NoReplyError, SmtpSession
 from pyservice.setup.node.detect import Bridge, Node
 from tests.python.conftest import PostfixStandIn, free_port
 
@@ -319,7 +319,7 @@ def test_an_instance_that_is_none(tmp_path: Path) -> None:
 
 def test_a_connection_that_is_not_there() -> None:
     """A command before the connection has no reply."""
-    with pytest.raises(SilenceError):
+    with pytest.raises(NoReplyError):
         SmtpSession(1).say("NOOP")
 
 
