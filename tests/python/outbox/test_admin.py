@@ -39,7 +39,7 @@ def guest(outbox: Outbox, database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def desk(guest: Database) -> OutboxAdmin:
+def admin(guest: Database) -> OutboxAdmin:
     """The guest's."""
     return OutboxAdmin(guest, "a test")
 
@@ -56,17 +56,17 @@ def job(name: str) -> Report:
     return REPORT.model_copy(update={"build": REPORT.build.model_copy(update={"job": name})})
 
 
-def test_pages(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_pages(outbox: Outbox, admin: OutboxAdmin) -> None:
     """The newest come first, each once, page after page."""
     ids = [accept(outbox, other(number)).id for number in range(1, 8)]
     seen: list[str] = []
     last = None
-    while page := desk.page(Filter(), 3, last):
+    while page := admin.page(Filter(), 3, last):
         assert len(page) <= 3
         seen += [one.id for one in page]
         last = seen[-1]
     assert seen == ids[::-1]
-    [first] = desk.page(Filter(), 1)
+    [first] = admin.page(Filter(), 1)
     assert (first.job, first.number, first.recipients, first.state) == (
         "shop/checkout",
         7,
@@ -74,10 +74,10 @@ def test_pages(outbox: Outbox, desk: OutboxAdmin) -> None:
         "received",
     )
     with pytest.raises(InvalidError):
-        desk.page(Filter(), 3, "none\0")
+        admin.page(Filter(), 3, "none\0")
 
 
-def test_filters(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_filters(outbox: Outbox, admin: OutboxAdmin) -> None:
     """By state, by owner, by age, by job; a folder's name stands for all that is in it."""
     failed = settle(outbox, other(3), state="failed")
     lib = accept(outbox, job("lib_a")).id
@@ -85,7 +85,7 @@ def test_filters(outbox: Outbox, desk: OutboxAdmin) -> None:
     accept(outbox, job("libXa/main"))
 
     def listed(wanted: Filter) -> set[str]:
-        return {one.id for one in desk.page(wanted, 9)}
+        return {one.id for one in admin.page(wanted, 9)}
 
     assert listed(Filter(state="failed")) == {failed}
     assert listed(Filter(jobs=("lib_a",))) == {lib, deep}
@@ -115,36 +115,36 @@ def test_no_row_is_read_that_is_not_shown(tmp_path: Path) -> None:
     assert "TEMP B-TREE" not in plan
 
 
-def test_an_id_may_be_shortened(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_an_id_may_be_shortened(outbox: Outbox, admin: OutboxAdmin) -> None:
     """To what is one report's only."""
     ids = [accept(outbox, other(number)).id for number in range(1, 30)]
-    assert desk.find(ids[0]) == ids[0]
-    assert desk.find(ids[0][:13]) == ids[0]
+    assert admin.find(ids[0]) == ids[0]
+    assert admin.find(ids[0][:13]) == ids[0]
     with pytest.raises(ConflictError):
-        desk.find("")
+        admin.find("")
     with pytest.raises(NotFoundError):
-        desk.find("%")
+        admin.find("%")
 
 
-def test_what_waits_is_tried_at_once(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_what_waits_is_tried_at_once(outbox: Outbox, admin: OutboxAdmin) -> None:
     """However long its next try was off."""
     entry_id = settle(
         outbox, state="queued", pending_recipients=("b@x.org",), next_attempt_at=time.time() + 900
     )
     assert outbox.claim() == []
-    assert desk.retry(entry_id).state == "queued"
+    assert admin.retry(entry_id).state == "queued"
     entry = taken(outbox)
     assert (entry.id, entry.pending_recipients) == (entry_id, ("b@x.org",))
     note = outbox.get(entry_id, owner="ci")[1][-1].note
     assert note == "to be tried at once, says a test"
 
 
-def test_what_failed_goes_to_all(outbox: Outbox, desk: OutboxAdmin) -> None:
-    """With the same bytes, and the same Message-ID; nobody has got it."""
+def test_what_failed_goes_to_all(outbox: Outbox, admin: OutboxAdmin) -> None:
+    """It is sent with the same bytes and Message-ID to all recipients, as none has it."""
     entry_id = settle(outbox, state="failed", error="550 no")
-    assert desk.failed() == [entry_id]
-    assert desk.retry(entry_id).state == "queued"
-    assert desk.failed() == []
+    assert admin.failed() == [entry_id]
+    assert admin.retry(entry_id).state == "queued"
+    assert admin.failed() == []
     entry = taken(outbox)
     assert entry.pending_recipients == PEOPLE.addresses
     assert entry.mail == b"From: x\r\n\r\nbytes\xff"
@@ -153,20 +153,20 @@ def test_what_failed_goes_to_all(outbox: Outbox, desk: OutboxAdmin) -> None:
     assert outbox.get(entry_id, owner="ci")[0].state == "accepted"
 
 
-def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_what_could_not_be_rendered_is_rendered_anew(outbox: Outbox, admin: OutboxAdmin) -> None:
     """It has no bytes yet."""
     entry = accept(outbox, hold=True)
     outbox.finish_attempt(entry, state="failed", note="It could not be rendered")
-    assert desk.retry(entry.id).state == "received"
+    assert admin.retry(entry.id).state == "received"
     assert taken(outbox).mail is None
 
 
-def test_what_waits_is_cancelled(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_what_waits_is_cancelled(outbox: Outbox, admin: OutboxAdmin) -> None:
     """It has ended, is never sent, and the same report again is still that one."""
     entry_id = accept(outbox).id
-    assert desk.cancel(entry_id).state == "cancelled"
+    assert admin.cancel(entry_id).state == "cancelled"
     assert outbox.claim() == []
-    assert desk.waiting() == 0
+    assert admin.waiting() == 0
     entry, history = outbox.get(entry_id, owner="ci")
     assert (entry.state, entry.next_attempt_at) == ("cancelled", None)
     assert (history[-1].state, history[-1].note) == ("cancelled", "says a test")
@@ -174,42 +174,42 @@ def test_what_waits_is_cancelled(outbox: Outbox, desk: OutboxAdmin) -> None:
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_what_is_held_is_left_alone(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
+def test_what_is_held_is_left_alone(outbox: Outbox, admin: OutboxAdmin, action: str) -> None:
     """It is being sent, and the error says so."""
     accept(outbox)
     entry = taken(outbox)
     with pytest.raises(ConflictError, match="being sent"):
-        getattr(desk, action)(entry.id)
-    assert desk.page(Filter(), 1)[0].is_locked
+        getattr(admin, action)(entry.id)
+    assert admin.page(Filter(), 1)[0].is_locked
     outbox.start_attempt(entry, b"bytes")
     outbox.finish_attempt(entry, state="accepted", note="250 ok")
     assert outbox.get(entry.id, owner="ci")[0].state == "accepted"
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_what_has_ended_stays_so(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
+def test_what_has_ended_stays_so(outbox: Outbox, admin: OutboxAdmin, action: str) -> None:
     """Postfix has it, or it was cancelled."""
     accepted = settle(outbox, state="accepted")
     with pytest.raises(ConflictError, match="Postfix has it"):
-        getattr(desk, action)(accepted)
+        getattr(admin, action)(accepted)
     cancelled = accept(outbox, other(3)).id
-    desk.cancel(cancelled)
+    admin.cancel(cancelled)
     with pytest.raises(ConflictError, match="cancelled"):
-        getattr(desk, action)(cancelled)
+        getattr(admin, action)(cancelled)
     assert outbox.claim() == []
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_whose_it_is(outbox: Outbox, desk: OutboxAdmin, action: str) -> None:
+def test_whose_it_is(outbox: Outbox, admin: OutboxAdmin, action: str) -> None:
     """Another token's report is not there."""
     entry_id = accept(outbox).id
     for wrong, owner in ((entry_id, "another"), ("none", "ci"), ("no\0ne", "ci")):
         with pytest.raises(NotFoundError):
-            getattr(desk, action)(wrong, owner=owner)
-    assert getattr(desk, action)(entry_id, owner="ci").id == entry_id
+            getattr(admin, action)(wrong, owner=owner)
+    assert getattr(admin, action)(entry_id, owner="ci").id == entry_id
 
 
-def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: OutboxAdmin) -> None:
+def test_a_worker_and_a_person_at_once(outbox: Outbox, admin: OutboxAdmin) -> None:
     """What is cancelled while it is being taken is either sent or cancelled, never both."""
     ids = [accept(outbox, other(number)).id for number in range(1, 61)]
     sent: set[str] = set()
@@ -227,24 +227,24 @@ def test_a_courier_and_a_person_at_once(outbox: Outbox, desk: OutboxAdmin) -> No
         thread.start()
     for entry_id in reversed(ids):
         try:
-            desk.cancel(entry_id)
+            admin.cancel(entry_id)
         except ConflictError:
             refused.add(entry_id)
     for thread in threads:
         thread.join()
     assert sent == refused
-    assert {one.state for one in desk.page(Filter(), 99)} <= {"accepted", "cancelled"}
+    assert {one.state for one in admin.page(Filter(), 99)} <= {"accepted", "cancelled"}
 
 
-def test_purge(outbox: Outbox, desk: OutboxAdmin, guest: Database) -> None:
+def test_purge(outbox: Outbox, admin: OutboxAdmin, guest: Database) -> None:
     """Ended reports are removed with all that belongs to them, in batches; waiting ones stay."""
     waits = accept(outbox).id
     for number in range(3, 8):
         settle(outbox, other(number), state="accepted")
-    assert desk.ended_before(1) == desk.purge(1) == 0
-    assert desk.ended_before(0) == 5
-    assert desk.purge(0, batch_size=2, pause=0.0) == 5
-    assert [one.id for one in desk.page(Filter(), 9)] == [waits]
+    assert admin.ended_before(1) == admin.purge(1) == 0
+    assert admin.ended_before(0) == 5
+    assert admin.purge(0, batch_size=2, pause=0.0) == 5
+    assert [one.id for one in admin.page(Filter(), 9)] == [waits]
     with guest.read() as read:
         ids = read.execute(sa.text("SELECT report_id FROM events")).scalars().all()
     assert ids == [waits]

@@ -114,7 +114,7 @@ def test_who_comes_later_has_another_one(outbox: Outbox) -> None:
 
 
 def test_alone(outbox: Outbox) -> None:
-    """What nobody joined is a mail of its own, and no later one joins it."""
+    """A report that is alone in its group gets a mail of its own, and no later one joins it."""
     entry = accept_in_group(outbox, 1)
     first = taken(outbox)
     assert outbox.groups.waiting_members(first) == []
@@ -171,8 +171,8 @@ def test_a_digest_is_cancelled(outbox: Outbox) -> None:
     entries = [accept_in_group(outbox, n, wait=n - 100.0) for n in (1, 2, 3)]
     first = digested(outbox)
     outbox.release(first)
-    desk = OutboxAdmin(outbox._database, "a test")
-    desk.cancel(first.id)
+    admin = OutboxAdmin(outbox._database, "a test")
+    admin.cancel(first.id)
     again = digested(outbox)
     assert states(outbox, *entries) == [
         ("cancelled", first.id),
@@ -205,13 +205,13 @@ def test_a_digest_that_failed_is_tried_again(outbox: Outbox) -> None:
     first = digested(outbox)
     outbox.start_attempt(first, b"digest")
     outbox.finish_attempt(first, state="failed", note="550 no")
-    desk = OutboxAdmin(outbox._database, "a test")
-    desk.retry(first.id)
+    admin = OutboxAdmin(outbox._database, "a test")
+    admin.retry(first.id)
     again = taken(outbox)
     assert (again.id, again.mail, again.digest_id) == (first.id, b"digest", first.id)
     [member] = [entry for entry in entries if entry.id != first.id]
     with pytest.raises(ConflictError, match=f"Its build is in the mail of {first.id}"):
-        desk.retry(member.id)
+        admin.retry(member.id)
 
 
 def test_retention(outbox: Outbox) -> None:
@@ -223,7 +223,7 @@ def test_retention(outbox: Outbox) -> None:
 
 
 def test_neighbours(shared_url: str) -> None:
-    """A group has members of both services, and whoever takes the first one has them all."""
+    """A group has members of both services; the service that claims the first has them all."""
     with opened(shared_url, "node1", lease=0.5) as one, opened(shared_url, "node2") as two:
         entries = [accept_in_group(outbox, n) for n, outbox in enumerate((one, two, one, two), 1)]
         first = taken(one)
@@ -242,7 +242,7 @@ def test_neighbours(shared_url: str) -> None:
 
 
 def test_many_services_at_once(shared_url: str) -> None:
-    """Each report ends in one mail, whoever makes it."""
+    """Each report ends in one mail, made by any service."""
     with opened(shared_url, "node1") as one, opened(shared_url, "node2") as two:
         entries = [accept_in_group(one, n, group=f"g{n % 5}") for n in range(1, 61)]
         shown: list[str] = []

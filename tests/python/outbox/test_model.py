@@ -139,7 +139,7 @@ class Node:
         # A lease runs out when the model says so.
         limits = OutboxLimits(lease=3600.0)
         self.outbox = Outbox(database, host="ci.example.com", node=name, limits=limits)
-        self.ledger = ReceiptStore(database, name)
+        self.receipts = ReceiptStore(database, name)
         self.held: list[QueuedReport] = []
         """In its hands, not yet under way; one whose lease ran out may be there twice."""
         self.flying: list[Attempt] = []
@@ -180,7 +180,7 @@ class Machine(RuleBasedStateMachine):
         self.nodes = [
             Node(self.url, f"node{n}", database) for n, database in enumerate(self.databases)
         ]
-        self.desk = OutboxAdmin(self.nodes[0].database, "a test")
+        self.admin = OutboxAdmin(self.nodes[0].database, "a test")
         for number in (1, 2):
             self.accept(pick=0, number=number, key="", owner="ci", hold=True)
 
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(one.next_attempt_at for one in self.known.values()))
     @rule(pick=picks, limit=st.integers(1, 4))
     def take(self, pick: int, limit: int) -> None:
-        """What is due longest, and is nobody's or a dead one's; each is one's alone."""
+        """Claim the reports that are due longest and unlocked, each for one service alone."""
         node = self.node(pick)
         due = [
             one
@@ -352,7 +352,7 @@ class Machine(RuleBasedStateMachine):
             one.end(state, self.now)
 
     def release(self, pick: int) -> None:
-        """It is as before, for whoever comes."""
+        """Unlock a claimed report, and change nothing else."""
         if not self.holding():
             return
         node = next(node for node in (self.node(pick), *self.nodes) if node.held)
@@ -367,7 +367,7 @@ class Machine(RuleBasedStateMachine):
         node = self.node(pick)
         born = node.die()
         self.nodes[self.nodes.index(node)] = born
-        self.desk = OutboxAdmin(self.nodes[0].database, "a test")
+        self.admin = OutboxAdmin(self.nodes[0].database, "a test")
         self.lines = [(born if of is node else of, attempt) for of, attempt in self.lines]
         if born.database.is_shared:
             return
@@ -400,9 +400,9 @@ class Machine(RuleBasedStateMachine):
         one = self.one(pick)
         if one.next_attempt_at is None or one.holder:
             with pytest.raises(ConflictError):
-                self.desk.cancel(one.id)
+                self.admin.cancel(one.id)
             return
-        assert self.desk.cancel(one.id).state == "cancelled"
+        assert self.admin.cancel(one.id).state == "cancelled"
         one.settled_without |= set(one.pending)
         one.end("cancelled", self.now)
 
@@ -412,9 +412,9 @@ class Machine(RuleBasedStateMachine):
         self.time.shift(1)
         if one.holder or (one.next_attempt_at is None and one.state != "failed"):
             with pytest.raises(ConflictError):
-                self.desk.retry(one.id)
+                self.admin.retry(one.id)
             return
-        self.desk.retry(one.id)
+        self.admin.retry(one.id)
         if one.next_attempt_at is None:
             one.state, one.pending = "queued" if one.has_mail else "received", EVERYBODY
             one.settled_without, one.ended = set(), None
@@ -425,8 +425,8 @@ class Machine(RuleBasedStateMachine):
         days = pick % 3
         before = self.now - days * 86400
         old = [one for one in self.known.values() if one.ended is not None and one.ended < before]
-        assert self.desk.ended_before(days) == len(old)
-        assert self.desk.purge(days, pause=0.0) == len(old)
+        assert self.admin.ended_before(days) == len(old)
+        assert self.admin.purge(days, pause=0.0) == len(old)
         for one in old:
             del self.known[one.id]
 
@@ -449,7 +449,7 @@ class Machine(RuleBasedStateMachine):
         node, attempt = self.lines.pop(0)
         attempt.is_told = True
         trace = LogEvent(attempt.entry.id, attempt.queue_id, recipients=len(attempt.copies))
-        node.ledger.record([trace], {})
+        node.receipts.record([trace], {})
         one = self.known.get(attempt.entry.id)
         if one is None or {len(one.pending), len(attempt.copies)} != {len(EVERYBODY)}:
             return
@@ -466,7 +466,7 @@ class Machine(RuleBasedStateMachine):
         if not one.has_mail:
             return
         receipt = Receipt(who, state, "so it was", self.now)
-        news = self.nodes[0].ledger.record([LogEvent(one.id, "4Q", receipt=receipt)], {})
+        news = self.nodes[0].receipts.record([LogEvent(one.id, "4Q", receipt=receipt)], {})
         assert len(news.receipts) == (one.receipts.get(who) != state)
         one.receipts[who] = state
         if one.state in ACCEPTED_BY_POSTFIX:
@@ -501,7 +501,7 @@ class Machine(RuleBasedStateMachine):
         waiting = [
             one.next_attempt_at for one in self.known.values() if one.next_attempt_at is not None
         ]
-        assert self.desk.waiting() == len(waiting)
+        assert self.admin.waiting() == len(waiting)
         for node in self.nodes:
             free = [
                 one.next_attempt_at

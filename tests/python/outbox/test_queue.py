@@ -228,7 +228,7 @@ def test_the_way_of_a_mail(outbox: Outbox) -> None:
 
 
 def test_not_before_it_is_due(outbox: Outbox) -> None:
-    """A retry waits for its time, and the courier can ask when that is."""
+    """A retry waits for its time, which the worker can read."""
     accept(outbox)
     entry = taken(outbox)
     outbox.start_attempt(entry, b"x")
