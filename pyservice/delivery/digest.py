@@ -1,13 +1,14 @@
 """One mail of all reports that wait together: made when the first of them is due."""
 
+import time
 from datetime import UTC, datetime
 
 import structlog
 
 from pyservice.config.live import LiveSettings
-from pyservice.events import Events, ReportChanged, ReportEnded
-from pyservice.mail.composer import Composer
-from pyservice.mail.message import Addressing
+from pyservice.events import Events, MailRendered, ReportChanged, ReportEnded
+from pyservice.mail.message import Addressing, compose
+from pyservice.mail.renderer import Renderer
 from pyservice.outbox.groups import DigestGroups
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.states import State
@@ -20,9 +21,9 @@ class DigestMaker:
     """Makes digests of the groups in one outbox. Thread-safe."""
 
     def __init__(
-        self, groups: DigestGroups, composer: Composer, live: LiveSettings, events: Events
+        self, groups: DigestGroups, renderer: Renderer, live: LiveSettings, events: Events
     ) -> None:
-        self._groups, self._composer, self._live, self._events = groups, composer, live, events
+        self._groups, self._renderer, self._live, self._events = groups, renderer, live, events
 
     def make(self, first: QueuedReport) -> QueuedReport:
         """Make and commit one mail of a report and all that wait with it, if any do.
@@ -56,4 +57,8 @@ class DigestMaker:
     def _render(self, digest: Digest, first: QueuedReport) -> bytes:
         sender = self._live.settings.sender_mailbox
         addressing = Addressing(sender, first.recipients, first.message_id, datetime.now(UTC))
-        return self._composer.compose(digest, addressing)
+        began = time.perf_counter()
+        try:
+            return compose(digest, addressing, self._renderer)
+        finally:
+            self._events.announce(MailRendered(time.perf_counter() - began))

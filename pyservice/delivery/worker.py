@@ -20,10 +20,11 @@ from pyservice.events import (
     AttemptEnded,
     Events,
     MailAccepted,
+    MailRendered,
     ReportChanged,
     ReportEnded,
 )
-from pyservice.mail.composer import Composer
+from pyservice.mail.composer import Composer, ComposerLimits
 from pyservice.mail.message import Addressing
 from pyservice.mail.renderer import Renderer
 from pyservice.outbox.engines import cause
@@ -52,6 +53,7 @@ class DeliveryLimits:
     """Seconds for attempts under way when the service stops."""
     retry: RetryPolicy = RetryPolicy()
     smtp: Timeouts = Timeouts()
+    composer: ComposerLimits = ComposerLimits()
 
 
 class DeliveryWorker:
@@ -66,8 +68,8 @@ class DeliveryWorker:
         limits: DeliveryLimits = DeliveryLimits(),
     ) -> None:
         self._outbox, self._live, self._events, self._limits = outbox, live, events, limits
-        self._composer = Composer(renderer, events)
-        self._digests = DigestMaker(outbox.groups, self._composer, live, events)
+        self._composer = Composer(renderer, live, limits.composer)
+        self._digests = DigestMaker(outbox.groups, renderer, live, events)
         self._backlog = Backlog(outbox, claims=limits.connections, idle=limits.idle)
         settings = live.settings
         self._connections = [
@@ -97,6 +99,7 @@ class DeliveryWorker:
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
         self._join(1)
+        self._composer.close()
         self._backlog.release()
 
     def _join(self, seconds: float) -> None:
@@ -198,13 +201,18 @@ class DeliveryWorker:
         addressing = Addressing(
             settings.sender_mailbox, report.recipients, report.message_id, report.date
         )
+        began = time.perf_counter()
         try:
-            return self._composer.compose(report.report, addressing)
+            return self._composer.compose(
+                report.report, addressing, others_wait=bool(self._backlog)
+            )
         except RenderError:
             raise
         except Exception as error:
             _log.exception("mail.render_failed", id=report.id)
             raise RenderError(str(error)) from error
+        finally:
+            self._events.announce(MailRendered(time.perf_counter() - began))
 
     def _send(
         self, report: QueuedReport, mail: bytes, connection: Connection, settings: Settings

@@ -100,6 +100,7 @@ def _tested_context(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
         ConfigurationError: no client could shake hands with it.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to openssl.cnf
     _load(context, cert, key)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
