@@ -180,7 +180,7 @@ def _as_text(result: OpenRelayResult | None) -> str | None:
 
 
 def _as_json(result: OpenRelayResult | None) -> dict[str, str] | None:
-    return {"state": result.state, "told": result.sentence} if result else None
+    return {"state": result.state, "message": result.sentence} if result else None
 
 
 def _command(postfix: Postfix, command: str) -> str:

@@ -99,7 +99,7 @@ class Digest:
         return counts.most_common(1)[0][0] if counts else ""
 
     @cached_property
-    def says_more(self) -> bool:
+    def has_other_errors(self) -> bool:
         """Whether a build has another summary than the most frequent one, or none."""
         return any(member.summary != self.summary for member in self.members)
 
