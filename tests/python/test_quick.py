@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def test_what_is_quick() -> None:
     """It takes most tests, and none of those that need a testbed, a browser or a server."""
     shown = subprocess.run(
-        ["make", "-n", "-o", ".venv/.ready", "test-quick"],
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", "test-quick"],
         cwd=ROOT,
         capture_output=True,
         text=True,
