@@ -208,16 +208,16 @@ def _all(
     applies: bool,
     as_json: bool,
 ) -> list[Plan]:
-    """Show a line for each controller of an inventory, and perhaps apply its plan.
+    """Show a line for each controller of an inventory, and apply its plan if `applies`.
 
-    Exits with 1 where one of them failed.
+    Exits with 1 if one of them failed.
     """
     from pyservice.setup.jenkins import apply  # noqa: PLC0415
-    from pyservice.setup.jenkins import inventory as inventories  # noqa: PLC0415
+    from pyservice.setup.jenkins.inventory import for_each, read  # noqa: PLC0415
 
     if connection.jenkins_url is not None:
         raise ConfigurationError("--jenkins-url is one controller, and --inventory names many.")
-    controllers = inventories.read(inventory)
+    controllers = read(inventory)
     connections, desired = {}, {}
     for name, values in controllers.items():
         connections[name], rest = split_connection(values | given(connection) | given(options))
@@ -234,9 +234,7 @@ def _all(
         return proposal.plan
 
     results = []
-    for result in inventories.for_each(
-        list(controllers), plan_controller, stop_after_first=applies
-    ):
+    for result in for_each(list(controllers), plan_controller, stop_after_first=applies):
         results.append(result)
         if not as_json:
             print(result.line(applied=applies), flush=True)
