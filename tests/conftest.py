@@ -9,12 +9,20 @@ TESTS = Path(__file__).parent
 BY_PATH = {
     "testbed/": "testbed",
     "browser/": "browser",
-    # Each test starts the command as a process, or makes mails for seconds.
+    # These start a command or a service for each test, wait for time limits, or make many mails.
     "python/cli/": "slow",
-    "python/delivery/test_retry.py": "slow",
+    "python/config/test_live.py": "slow",
+    "python/delivery/": "slow",
+    "python/description/test_updater.py": "slow",
+    "python/mail/test_composer.py": "slow",
     "python/mail/test_hostile.py": "slow",
     "python/outbox/test_model.py": "slow",
+    "python/postfix/test_backoff.py": "slow",
+    "python/test_metrics.py": "slow",
+    "python/web/test_connection_limits.py": "slow",
     "python/web/test_openapi.py": "slow",
+    "python/web/test_own_reports.py": "slow",
+    "python/web/test_tls.py": "slow",
 }
 BY_FIXTURE = {"postgresql_server": "postgresql", "_standin": "jenkins"}
 
