@@ -3,7 +3,9 @@
 Delivery and the log watcher announce; metrics and the updater of build descriptions subscribe.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -70,6 +72,15 @@ class Events:
     def subscribe(self, listener: Listener) -> None:
         """Let a listener have all events from now on."""
         self._listeners.append(listener)
+
+    @contextmanager
+    def rendering(self) -> Iterator[None]:
+        """Announce how long the enclosed making of a mail took, also if it failed."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.announce(MailRendered(time.perf_counter() - began))
 
     def announce(self, event: Event) -> None:
         """Pass an event on. A listener that fails is logged, and the others get the event."""

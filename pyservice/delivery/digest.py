@@ -1,12 +1,11 @@
 """One mail of all reports that wait together: made when the first of them is due."""
 
-import time
 from datetime import UTC, datetime
 
 import structlog
 
 from pyservice.config.live import LiveSettings
-from pyservice.events import Events, MailRendered, ReportChanged, ReportEnded
+from pyservice.events import Events, ReportChanged, ReportEnded
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.outbox.groups import DigestGroups
@@ -57,8 +56,5 @@ class DigestMaker:
     def _render(self, digest: Digest, first: QueuedReport) -> bytes:
         sender = self._live.settings.sender_mailbox
         addressing = Addressing(sender, first.recipients, first.message_id, datetime.now(UTC))
-        began = time.perf_counter()
-        try:
+        with self._events.rendering():
             return compose(digest, addressing, self._renderer)
-        finally:
-            self._events.announce(MailRendered(time.perf_counter() - began))

@@ -20,7 +20,6 @@ from pyservice.events import (
     AttemptEnded,
     Events,
     MailAccepted,
-    MailRendered,
     ReportChanged,
     ReportEnded,
 )
@@ -201,18 +200,16 @@ class DeliveryWorker:
         addressing = Addressing(
             settings.sender_mailbox, report.recipients, report.message_id, report.date
         )
-        began = time.perf_counter()
         try:
-            return self._composer.compose(
-                report.report, addressing, others_wait=bool(self._backlog)
-            )
+            with self._events.rendering():
+                return self._composer.compose(
+                    report.report, addressing, others_wait=bool(self._backlog)
+                )
         except RenderError:
             raise
         except Exception as error:
             _log.exception("mail.render_failed", id=report.id)
             raise RenderError(str(error)) from error
-        finally:
-            self._events.announce(MailRendered(time.perf_counter() - began))
 
     def _send(
         self, report: QueuedReport, mail: bytes, connection: Connection, settings: Settings
