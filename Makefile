@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
+# Tests wait more than they compute, so there are more workers than cores.
+WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: help setup demo serve test test-quick lint lint-python format soak bench dist lock audit clean
+.PHONY: help setup demo serve test test-groovy test-quick lint lint-python format soak bench dist lock audit clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +20,7 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with the command notify-email in it
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml hatch_build.py
 	@echo 'Setting up $(VENV) (once; about a minute) …'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; }
@@ -42,13 +45,17 @@ lint-python: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint-python ## Run all tests: Groovy, Python, browser, and end to end on a testbed (as root)
+test: setup ## Run all tests: Groovy, Python, browser, and end to end on a testbed (as root)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-python test-groovy
+	$(PYTEST) --junitxml=target/pytest.xml --groovy-reports=target/surefire-reports
+
+test-groovy:
 	@tests/testbed/install-packages.sh
+	@rm -rf target/surefire-reports
 	mvn -q -B -ntp test
-	$(BIN)/pytest --junitxml=target/pytest.xml
 
 test-quick: setup ## Run the tests that need no root, no browser, no server and no other programs
-	@$(BIN)/pytest -q -m 'not (testbed or browser or postgresql or jenkins or slow)'
+	@$(PYTEST) -q -m 'not (testbed or browser or postgresql or jenkins or slow)'
 
 soak: setup ## Kill and disturb the service for hours, and count (KILLS=10000, LOAD=3600 seconds)
 	@tests/testbed/install-packages.sh
@@ -56,6 +63,7 @@ soak: setup ## Kill and disturb the service for hours, and count (KILLS=10000, L
 
 bench: setup ## Measure; writes bench/results.json (ONLY=throughput: a part of it)
 	@tests/testbed/install-packages.sh
+	@mvn -q -B -ntp process-test-classes
 	@$(BIN)/python -m bench $(ONLY)
 
 dist: setup ## Make dist/: all that a node without a clone needs (docs/install.md)
@@ -68,12 +76,13 @@ format: setup ## Format the Python code
 	$(BIN)/ruff check --fix .
 
 UV_COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
-  --python-version 3.11 pyproject.toml
+  --python-version 3.11
 
-lock: setup ## Renew requirements.lock, and of it what the service needs: deploy/requirements.lock
+lock: setup ## Renew requirements.lock, and of it what the service and its image need: deploy/*.lock
 	$(BIN)/pip install -q uv
-	$(UV_COMPILE) --upgrade --all-extras -o requirements.lock
-	$(UV_COMPILE) --no-annotate --constraint requirements.lock -o deploy/requirements.lock
+	$(UV_COMPILE) pyproject.toml --upgrade --all-extras -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra demo --extra postgresql --no-annotate --constraint requirements.lock -o deploy/requirements.lock
+	$(UV_COMPILE) - --no-annotate --constraint requirements.lock -o deploy/build.lock <<<'hatchling'
 
 audit: setup ## Look for known vulnerabilities in what requirements.lock names (needs PyPI's advisories)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock || { \

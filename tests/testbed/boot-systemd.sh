@@ -8,6 +8,8 @@ mount --bind /proc/sys /proc/sys # systemd sets some as it starts, and they are 
 mount -o remount,ro,bind /proc/sys
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
+# When a service ends, systemd removes from here what belongs to its user: none of the tests' files.
+mount -t tmpfs tmpfs /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 touch /run/console
 mount --bind /run/console /dev/console
