@@ -1,6 +1,5 @@
 """`share-log`: the part of Postfix' log that the service may read."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -51,5 +50,5 @@ def share_log(
             # No log yet, or a full disk: nothing is lost, so try again, and report it once.
             if str(error) != trouble:
                 trouble = str(error)
-                print(f"notify-email: {error} Trying again.", file=sys.stderr, flush=True)
+                show.say(f"notify-email: {error} Trying again.")
         time.sleep(PAUSE)
