@@ -10,6 +10,7 @@ Exception
     ├── MalformedError       400  not JSON
     ├── UnauthorizedError    401  no token, or an unknown one
     ├── PolicyError          403  understood, and forbidden here
+    ├── ForeignPageError     403  a web page of another site sends it
     ├── NotFoundError        404
     ├── ConflictError        409  an idempotency key used for two different reports
     ├── BodyTimeoutError     408  the body took too long
@@ -18,6 +19,8 @@ Exception
     ├── MisdirectedError     421  a Host header that is not this service's
     ├── InvalidError         422  names each wrong member by its JSON pointer
     ├── RateExceededError    429  over the token's rate: try later
+    ├── JenkinsError         502  Jenkins refuses what is read of it, or is away
+    ├── BusyError            503  there are too many requests at the same time: try later
     └── OutboxFullError      503  the outbox is over its limits: try later
 
 A mail that Postfix does not accept is a value, `smtp.Outcome`, and no exception: it is stored,
@@ -26,6 +29,7 @@ An exception's docstring is its default message.
 """
 
 import inspect
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -50,8 +54,43 @@ class GroupChangedError(Exception):
     """A report of the digest group doesn't wait any more."""
 
 
+@dataclass(frozen=True)
+class TemplateFault:
+    """What is wrong in a template; its text is a sentence."""
+
+    file: str
+    """Its path below the folder of templates, such as `release/body.html`."""
+    reason: str
+    """For the middle of a sentence."""
+    line: int | None = None
+    """Counted from 1; None: no line is known."""
+    source: str = ""
+    """That line."""
+    suggestion: str = ""
+    """The name that may be meant in place of one that doesn't exist."""
+
+    def __str__(self) -> str:
+        line = f", line {self.line}" if self.line else ""
+        meant = f"; is {self.suggestion!r} meant" if self.suggestion else ""
+        return f"Template {self.file}{line}: {self.reason}{meant}{'?' if meant else '.'}"
+
+
 class RenderError(Exception):
-    """The template could not be rendered."""
+    """The template could not be rendered.
+
+    Args:
+        message: says why.
+        faults: what is wrong in the template, as far as it is known: one for each part.
+    """
+
+    def __init__(self, message: str, faults: tuple[TemplateFault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+    @classmethod
+    def of(cls, faults: tuple[TemplateFault, ...]) -> "RenderError":
+        """Return the error of a template in which at least one thing is wrong."""
+        return cls(str(faults[0]), faults)
 
 
 MAX_NAMED = 20
@@ -96,6 +135,13 @@ class PolicyError(RequestError):
 
     status = 403
     title = "Forbidden by policy"
+
+
+class ForeignPageError(RequestError):
+    """A web page of another site sent this. Send it from /docs of this service, or with curl."""
+
+    status = 403
+    title = "Cross-site request"
 
 
 class NotFoundError(RequestError):
@@ -156,6 +202,27 @@ class RateExceededError(RequestError):
     def __init__(self, detail: str, retry_after: int) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class JenkinsError(RequestError):
+    """Jenkins can't be read."""
+
+    status = 502
+    title = "Jenkins can't be read"
+
+
+class NoMailError(RequestError):
+    """No mail could be made, not even with the built-in template."""
+
+    status = 503
+    title = "No mail could be made"
+
+
+class BusyError(RequestError):
+    """The service has too many large requests. The report was not accepted: try again later."""
+
+    status = 503
+    title = "Service unavailable"
 
 
 class OutboxFullError(RequestError):
