@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from functools import lru_cache
+from itertools import groupby
 
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
@@ -18,6 +21,10 @@ MAX_LENGTH = 254
 
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
+_ENCODED_WORD = r"=\?[^\s?]{1,40}\?[bqBQ]\?[^\s?]{0,1000}\?="
+_ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 @dataclass(frozen=True)
@@ -28,42 +35,71 @@ class Mailbox:
     address: str
 
 
+@dataclass(frozen=True)
+class NoMailbox:
+    """A text among mailboxes that is none."""
+
+    text: str
+    """As it is written."""
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Which text it is, and why it is no mailbox."""
+        shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
+        return f"{shown!a} is no mail address: {self.reason}"
+
+
 def mailbox(text: str) -> Mailbox:
     """Return the mailbox in a text: an address, or `Ada Example <ada@example.com>`.
 
     A domain may have a single label. `alice@example.org)bob@x` is refused, unlike by
-    `email.utils.parseaddr` (CVE-2023-27043).
+    `email.utils.parseaddr` (CVE-2023-27043). A name may have encoded words (RFC 2047).
 
     Raises:
         EmailNotValidError: the text is no address; says why.
     """
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise EmailNotValidError("it has a line break or another control character")
-    if "=?" in text:
-        raise EmailNotValidError("write it as it is, without encoded words")
     named = _NAMED.fullmatch(text)
-    validated = _validated(named["address"] if named else text)
+    address = named["address"] if named else text
+    if "=?" in address:
+        raise EmailNotValidError("write the address as it is, without encoded words")
+    validated = _validated(address)
     if any(character in "%!" for character in validated.local_part):
         # Postfix would send victim%elsewhere@here to victim@elsewhere.
         raise EmailNotValidError("a % or ! before the @ asks a mail server to relay")
     name = named["name"].strip(" ") if named else ""
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = _ESCAPED.sub(r"\1", name[1:-1])
+    name = _ENCODED_WORDS.sub(lambda word: _decoded(word[0]), name)
+    if _CONTROL.search(name):
+        raise EmailNotValidError("its name has a line break or another control character")
     return Mailbox(name, address=f"{validated.local_part}@{validated.ascii_domain}")
 
 
+def read_mailboxes(text: str) -> Iterator[Mailbox | NoMailbox]:
+    """Yield the mailboxes in a text, and what stands among them and is none.
+
+    Commas, semicolons and white space separate mailboxes, as in Jenkins' recipient lists. White
+    space within quotation marks separates nothing, and neither does a space within a name.
+    """
+    for piece in _pieces(text):
+        try:
+            yield mailbox(piece)
+        except EmailNotValidError as error:
+            yield NoMailbox(piece, str(error).rstrip("."))
+
+
 def mailboxes(text: str) -> Iterator[Mailbox]:
-    """Yield the mailboxes in a text, separated by commas, semicolons or, without names, by spaces.
+    """Yield the mailboxes in a text, separated as `read_mailboxes` says.
 
     Raises:
         ValueError: one is no address; says which, and why.
     """
-    for piece in _pieces(text.strip()):
-        try:
-            yield mailbox(piece)
-        except EmailNotValidError as error:
-            shown = ascii(piece if len(piece) <= 80 else piece[:77] + "...")
-            raise ValueError(f"{shown} is no mail address: {str(error).rstrip('.')}") from None
+    for box in read_mailboxes(text):
+        if isinstance(box, Mailbox):
+            yield box
+        else:
+            raise ValueError(box.sentence)  # noqa: TRY004 - the text is wrong, not its type
 
 
 def domain(text: str) -> str:
@@ -131,25 +167,60 @@ def _validated(address: str) -> ValidatedEmail:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Split a text at commas and semicolons outside of quotation marks.
+    """Yield what should be a mailbox each."""
+    words: list[str] = []
+    for word in _words(text):
+        if not word:
+            yield from _without_names(words)
+            words = []
+        elif word.endswith(">"):
+            # The name begins after the last address, unless that itself is the name.
+            name = words[:-1] if word.startswith("<") else words
+            begin = max((index for index, part in enumerate(name, 1) if _has_at(part)), default=0)
+            yield from _without_names(words[:begin])
+            yield " ".join([*words[begin:], word])
+            words = []
+        else:
+            words.append(word)
+    yield from _without_names(words)
 
-    Plain addresses may also be separated by spaces, as in Jenkins' recipient lists.
-    """
-    piece, quoted, escaped = "", False, False
+
+def _words(text: str) -> Iterator[str]:
+    """Yield what white space separates, and an empty text for a comma, semicolon or line break."""
+    word, is_quoted, is_escaped = "", False, False
     for character in text:
-        if character in ",;" and not quoted:
-            yield from _words(piece)
-            piece = ""
-            continue
-        if character == '"' and not escaped:
-            quoted = not quoted
-        escaped = character == "\\" and not escaped
-        piece += character
-    yield from _words(piece)
+        if is_quoted or not (character.isspace() or character in ",;"):
+            word += character
+        else:
+            if word:
+                yield word
+                word = ""
+            if character in ",;" or character in _LINE_BREAKS:
+                yield ""
+        if character == '"' and not is_escaped:
+            is_quoted = not is_quoted
+        is_escaped = character == "\\" and not is_escaped
+    if word:
+        yield word
 
 
-def _words(piece: str) -> list[str]:
-    words = piece.strip(" ").split(" ")
-    if all("@" in word and "<" not in word for word in words):
+def _without_names(words: list[str]) -> Iterator[str]:
+    """Yield each address, and the words between two addresses as one text."""
+    for is_address, some in groupby(words, key=_has_at):
+        if is_address:
+            yield from some
+        else:
+            yield " ".join(some)
+
+
+def _has_at(word: str) -> bool:
+    """Whether a word has an at sign outside of quotation marks."""
+    return "@" in word.rpartition('"')[2]
+
+
+def _decoded(words: str) -> str:
+    """Return the text of encoded words; those that nobody can decode as they are."""
+    try:
+        return str(make_header(decode_header(words)))
+    except (HeaderParseError, LookupError, ValueError):
         return words
-    return [piece.strip(" ")] if piece.strip(" ") else []
