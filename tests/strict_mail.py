@@ -32,6 +32,7 @@ _ELEMENT = re.compile(
 )
 _ATTRIBUTE = re.compile(
     "lang|charset|name|content|class|style|role|width|cellpadding|cellspacing|border|align|href"
+    "|bgcolor|dir|height|scope"
 )
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

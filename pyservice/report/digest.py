@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from pyservice.report.fields import Result
 from pyservice.report.fingerprint import first_line
 from pyservice.report.headline import Headline, headline
-from pyservice.report.schema import Build, Report, Result
+from pyservice.report.schema import Build, Report
 
 MAX_SUMMARY = 300
 """Characters of an error's line that a digest shows."""

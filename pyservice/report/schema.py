@@ -1,102 +1,69 @@
-"""The format of a report: the JSON body of `POST /v1/reports`, schema 1.
+"""The format of a report: the JSON body of `POST /v1/reports`, schema 2.
 
-The Groovy step writes it; tests/contract has examples that both sides are tested against. Every
-text comes from a build and is untrusted: escape it before it goes into a header, a page or a log
-line.
+Schema 1 lacks what `facts` has. The Groovy step writes it; tests/contract has examples that both
+sides are tested against. Every text comes from a build and is untrusted: escape it before it goes
+into a header, a page or a log line.
 """
 
 import hashlib
-import math
+import json
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-)
-from pydantic_core import ErrorDetails, PydanticCustomError, from_json
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import from_json
 
 from pyservice.errors import InvalidError, MalformedError
-
-SCHEMA = 1
-MAX_DATA_DEPTH = 10
-MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8259, section 6)
-
-Result = Literal["SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED"]
-
-
-def _http_url(value: str) -> str:
-    """Return a link unchanged, as Jenkins' links are percent-encoded already; refuse others."""
-    scheme, separator, rest = value.partition("://")
-    if scheme.lower() not in {"http", "https"} or not separator or rest[:1] in {"", "/", "?", "#"}:
-        raise ValueError("only http and https links are allowed")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError("a link has no spaces or control characters; percent-encode them")
-    return value
-
-
-def _plain_data(value: JsonValue, *path: str | int) -> JsonValue:
-    """Return data unchanged; refuse what a template can't print or a JSON reader can't keep."""
-    if len(path) == MAX_DATA_DEPTH:
-        raise _refusal(f"at most {MAX_DATA_DEPTH} levels deep", path)
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _plain_data(inner, *path, name)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _plain_data(inner, *path, index)
-    elif isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
-        raise _refusal("whole numbers are at most 2^53; send longer ones as text", path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise _refusal("a number is at most 1.8e308", path)  # JSON's 1e400 is read as infinity
-    return value
-
-
-def _refusal(sentence: str, path: tuple[str | int, ...]) -> ValidationError:
-    """Return a ValueError that names a place within the member that is validated."""
-    error = PydanticCustomError("data", sentence)
-    return ValidationError.from_exception_data(
-        "data", [{"type": error, "loc": path, "input": None}]
-    )
-
-
-Name = Annotated[str, Field(min_length=1, max_length=1024)]
-Text = Annotated[str, Field(max_length=65_536)]
-# A job of 500 CJK characters, percent-encoded, has a link of some 4,500.
-Url = Annotated[str, Field(max_length=8192), AfterValidator(_http_url)]
-Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-# The last millisecond that datetime can show, 9999-12-31.
-Milliseconds = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
-# An error names the first wrong text of a list only: a body may have 500,000.
-Texts = Annotated[list[Text], Field(max_length=1000, fail_fast=True)]
-Lines = Annotated[list[Text], Field(max_length=5000, fail_fast=True)]
-# One text may hold several addresses, separated by commas: policy/recipients.py splits them.
-Addresses = Annotated[
+from pyservice.report.attachments import MAX_FILES, Attachment, NotAttached
+from pyservice.report.facts import (
+    Artifacts,
+    Branch,
+    ChangedFile,
+    Checkout,
+    History,
+    Interruption,
+    Missing,
+    Person,
+    ShortText,
+    Step,
+    Upstream,
+    Warned,
+)
+from pyservice.report.fields import (
+    MAX_SAFE_INTEGER,
+    UNKNOWN,
+    Addresses,
+    Count,
+    Lines,
+    Milliseconds,
+    Name,
+    Part,
+    Result,
+    Text,
     Texts,
-    BeforeValidator(
-        lambda value: [value] if isinstance(value, str) else value,
-        json_schema_input_type=Texts | Text,
-    ),
-]
+    Url,
+    plain_data,
+)
+from pyservice.report.repair import Repair, pointer
+from pyservice.validation import explain
+
+SCHEMA = 2
+MAX_BODY = 8192
+"""Characters of the author's own words in a mail."""
+MAX_REPAIRS = 10
+"""An entry that is left out may hide what is wrong with another; six are the most that do."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, serialize_by_alias=True)
-
-
-class Cause(_Part):
+class Cause(Part):
     """Why the build ran: an entry of `currentBuild.getBuildCauses()`."""
 
-    type: Name
+    type: Name = UNKNOWN
     """The cause's Java class, for example `hudson.model.Cause$UserIdCause`."""
     text: Text
 
 
-class Build(_Part):
+class Build(Part):
     """The build, as `currentBuild` describes it."""
 
     job: Name
@@ -112,23 +79,49 @@ class Build(_Part):
     url: Url | None = None
     """The build's page; None: the controller has no Jenkins URL."""
     previous_result: Result | None = None
-    """The result of the build before; None: this is the first."""
+    """The result of the last build before that was neither aborted nor left unbuilt; None: there is
+    none. Older libraries send the result of the build before, whatever it is."""
     description: Text | None = None
     causes: Annotated[list[Cause], Field(max_length=100)] = []
+    branch: Branch | None = None
+    checkouts: Annotated[list[Checkout], Field(max_length=20)] = []
+    requestor: Person | None = None
+    """Who started the build, or the first of the builds that led to it."""
+    culprits: Annotated[list[Person], Field(max_length=200)] = []
+    """The authors of all changes since the last success."""
+    contributor: Person | None = None
+    """The author of the change request that is built."""
+    upstream: Upstream | None = None
+    upstream_culprits: Annotated[list[Person], Field(max_length=200)] = []
+    """The authors of the changes of the builds upstream."""
+    history: History | None = None
+    interruption: Interruption | None = None
+    replayed_from: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)] | None = None
+    """The number of the build that was replayed, with a Jenkinsfile that may differ."""
+    restarted_from: ShortText = ""
+    """The stage from which the build was restarted."""
+    parameters: Annotated[list[ShortText], Field(max_length=100, fail_fast=True)] = []
+    """The names of the build's parameters, never their values."""
 
 
-class Change(_Part):
+class Change(Part):
     """One commit."""
 
-    id: Name
-    message: Text
-    author: Annotated[str, Field(max_length=1024)]
+    id: Name = UNKNOWN
+    message: Text = ""
+    author: Annotated[str, Field(max_length=1024)] = ""
     author_id: Annotated[str, Field(max_length=1024)] | None = None
     at: Milliseconds | None = None
+    author_email: ShortText = ""
+    """The address of the commit; anybody can write any."""
+    author_may_read: bool = False
+    """Whether the author is a user of Jenkins who may read the job: see `Person.may_read`."""
     paths: Texts = []
+    """The paths of `files`, or of a sender that knows no more."""
+    files: Annotated[list[ChangedFile], Field(max_length=1000)] = []
 
 
-class Changes(_Part):
+class Changes(Part):
     """The commits that are new in this build."""
 
     total: Count
@@ -136,27 +129,35 @@ class Changes(_Part):
     items: Annotated[list[Change], Field(max_length=1000)] = []
 
 
-class Failure(_Part):
+class Failure(Part):
     """What broke the build."""
 
-    message: Text
+    message: Text = ""
     type: Name | None = None
     """The exception's Java class."""
     stage: Name | None = None
+    step: Step | None = None
+    """The step that failed."""
 
 
-class FailedTest(_Part):
+class FailedTest(Part):
     """One failing test case."""
 
-    name: Name
+    name: Name = UNKNOWN
     class_name: Annotated[str, Field(max_length=1024)] = ""
     message: Text | None = None
     stack_trace: Text | None = None
     age: Count = 1
     """For how many builds it has been failing; 1 is a regression."""
+    failed_since: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)] | None = None
+    """The number of the build since which it has been failing."""
+    duration_ms: Milliseconds | None = None
+    suite: ShortText = ""
+    stage: ShortText = ""
+    """The innermost stage whose step `junit` has read it."""
 
 
-class Tests(_Part):
+class Tests(Part):
     """The counts of all test cases, and the cases that fail."""
 
     total: Count
@@ -170,28 +171,69 @@ class Tests(_Part):
         return max(0, self.total - self.failed - self.skipped)
 
 
-class Stage(_Part):
+class Stage(Part):
     """One stage of the Pipeline; a stage that was skipped is NOT_BUILT."""
 
-    name: Name
+    name: Name = UNKNOWN
     status: Literal[Result, "IN_PROGRESS", "PAUSED"]
     duration_ms: Milliseconds | None = None
+    started_at: Milliseconds | None = None
+    id: ShortText = ""
+    """The ID of its flow node."""
+    parent: ShortText = ""
+    """The ID of the stage around it; empty: it is on the outermost level."""
+    branch: ShortText = ""
+    """The branch of the step `parallel` that runs it."""
+    cell: Annotated[dict[str, ShortText], Field(max_length=20)] = {}
+    """The axes and values of its matrix cell, such as {"OS": "linux"}."""
 
 
-class Mail(_Part):
+RecipientKind = Literal[
+    "developers",
+    "culprits",
+    "requestor",
+    "upstreamDevelopers",
+    "brokenTestsSuspects",
+    "brokenBuildSuspects",
+    "previous",
+    "contributor",
+    "suspects",
+]
+"""The names that email-ext has for them, too, except for `suspects`."""
+
+
+class Mail(Part):
     """The mail that the Pipeline's author wants."""
 
     to: Addresses | None = None
-    """The recipients; None or empty: the service's default."""
+    """The recipients; None or empty, and no `recipients`: the service's default."""
+    to_is_default: bool = False
+    """Whether `to` is the controller's NOTIFY_EMAIL_TO, since the Pipeline names nobody there."""
     cc: Addresses | None = None
     bcc: Addresses | None = None
+    recipients: Annotated[list[RecipientKind], Field(max_length=50, fail_fast=True)] = []
+    """Recipients by what they have to do with the build, beside those of `to`, `cc` and `bcc`; with
+    them the service's default is not used. policy/people.py says whom each kind means."""
     reply_to: Addresses | None = None
     subject: Annotated[str, Field(max_length=4096)] | None = None
+    sender: Annotated[ShortText | None, Field(alias="from")] = None
+    """From; one of the service's FROM_ADDRESSES. None or empty: its SENDER."""
     template: Name = "build"
-    data: Annotated[dict[str, JsonValue], AfterValidator(_plain_data)] = {}
+    body: Annotated[str, Field(max_length=MAX_BODY)] | None = None
+    """The author's own words, in Markdown or as an HTML fragment; mail/own_words.py cleans them."""
+    attach: Annotated[list[ShortText], Field(max_length=20, fail_fast=True)] = []
+    """Ant patterns of archived artifacts that go with the mail. The sender reads them."""
+    attach_log: bool = False
+    """Whether the build's log goes with it."""
+    data: Annotated[dict[str, JsonValue], AfterValidator(plain_data)] = {}
+    dry_run: bool = False
+    """Whether the mail is made and kept, and not sent."""
+    is_preview: SkipJsonSchema[bool] = False
+    """Whether a person sends the mail from a preview: its subject says so, it is in no thread, and
+    its build's page doesn't show it. The service sets it."""
 
 
-class Report(_Part):
+class Report(Part):
     """The report of one build."""
 
     version: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER, alias="schema")] = SCHEMA
@@ -200,15 +242,56 @@ class Report(_Part):
     error: Failure | None = None
     tests: Tests | None = None
     stages: Annotated[list[Stage], Field(max_length=1000)] = []
+    """The stages, each followed by those inside of it."""
+    warnings: Annotated[list[Warned], Field(max_length=200)] = []
+    artifacts: Artifacts | None = None
     log: Lines = []
+    """The last lines of the build's log, or of the failing stage's."""
+    masked: SkipJsonSchema[Count] = 0
+    """How many secrets are masked in its texts. The service counts, whatever a caller sends."""
+    missing: Annotated[list[Missing], Field(max_length=100)] = []
+    """What the sender could not read, or had to cut."""
+    complete: bool = False
+    """Whether the sender read the build from inside, so that Jenkins' REST has nothing to add."""
     mail: Mail = Mail()
+    attachments: Annotated[list[Attachment], Field(max_length=MAX_FILES)] = []
+    """The files that go with the mail."""
+    not_attached: Annotated[list[NotAttached], Field(max_length=2 * MAX_FILES)] = []
+    """The files that were wanted, and for which there is no room."""
+    _left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """What `parse` left out, as (JSON pointer, sentence); the outbox doesn't keep it."""
+        return self._left_out
+
+    def without_wishes(self, members: Iterable[str], reason: str) -> Self:
+        """Return the report without members of `mail`, which are left out for a reason."""
+        given = [name for name in members if getattr(self.mail, name)]
+        if not given:
+            return self
+        defaults = {name: Mail.model_fields[name].get_default() for name in given}
+        mail = self.mail.model_copy(update=defaults)
+        report = self.model_copy(update={"mail": mail})
+        names = [Mail.model_fields[name].alias or name for name in given]
+        report._left_out = (*self._left_out, *((f"/mail/{name}", reason) for name in names))
+        return report
+
+    def without_files(self, reason: str = "") -> Self:
+        """Return the report without attachments; with a reason, its mail names each of them."""
+        if not self.attachments:
+            return self
+        named = [file.left_out(reason) for file in self.attachments] if reason else []
+        new = {"attachments": [], "not_attached": [*self.not_attached, *named]}
+        return self.model_copy(update=new)
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """Return the report in a request's body.
 
         Unknown members are an error in this schema, as they are spelling mistakes. In a later
-        schema they are ignored, so that a newer library works with this service.
+        schema they are ignored, so that a newer library works with this service. Parts that are
+        optional and unusable are left out: see `repair`.
 
         Raises:
             MalformedError: it is not JSON.
@@ -217,31 +300,44 @@ class Report(_Part):
         try:
             return cls.model_validate_json(body)
         except ValidationError:
-            pass  # parsed again below, more slowly, to name the errors or ignore newer members
+            pass  # parsed again below, more slowly, to name or repair what is wrong
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             raise MalformedError(f"The body is not JSON: {error}.") from None
         schema = value.get("schema") if isinstance(value, dict) else None
         is_newer = isinstance(schema, int) and schema > SCHEMA
-        try:
-            return cls.model_validate(value, extra="ignore" if is_newer else "forbid")
-        except ValidationError as error:
-            raise InvalidError(errors=tuple(map(_pointer_and_sentence, error.errors()))) from None
+        repair, errors = Repair(value, cls, ordered="mail"), []
+        for _ in range(MAX_REPAIRS):
+            try:
+                report = cls.model_validate(value, extra="ignore" if is_newer else "forbid")
+            except ValidationError as error:
+                errors = error.errors(include_url=False)
+            else:
+                report._left_out = repair.missing
+                return report
+            if mistakes := repair.mistakes(errors):
+                errors = mistakes
+                break
+            repair.apply(errors)
+        raise InvalidError(errors=tuple((pointer(e["loc"]), explain(e)) for e in errors))
 
     def content_hash(self) -> str:
         """Return the report's hash, SHA-256 in hex: equal for a repeated call.
 
-        It leaves out the duration, since a repeated call is later, and defaults, so that a member
-        that a later version adds does not change the hash of old reports. It has the start time,
-        so that build 1 of a job that was deleted and created again is another report.
+        It leaves out the duration, since a repeated call is later, and the schema and defaults, so
+        that a member that a later version adds does not change the hash of old reports. It has the
+        start time, so that build 1 of a job that was deleted and created again is another report.
+
+        While a Pipeline resumes and repeats its call, its log and stages have gone on. So a report
+        that was read from inside is known by its build and by what the author wants; its sender
+        tells two calls of one build apart by their idempotency keys.
         """
-        value = self.model_dump_json(exclude_defaults=True, exclude={"build": {"duration_ms"}})
+        if self.complete:
+            build = self.build.model_dump(include={"job", "number", "started_at"})
+            wanted = self.mail.model_dump_json(exclude_defaults=True)
+            return hashlib.sha256(f"{json.dumps(build)}\n{wanted}".encode()).hexdigest()
+        value = self.model_dump_json(
+            exclude_defaults=True, exclude={"version": True, "build": {"duration_ms"}}
+        )
         return hashlib.sha256(value.encode()).hexdigest()
-
-
-def _pointer_and_sentence(error: ErrorDetails) -> tuple[str, str]:
-    """Return an error of pydantic as (JSON pointer, sentence), without the value."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error["loc"])
-    sentence = str(error["msg"]).removeprefix("Value error, ")
-    return "".join(f"/{step}" for step in steps), sentence[:1].lower() + sentence[1:]

@@ -3,7 +3,8 @@
 from functools import cache
 
 from pyservice.report.digest import Digest, Member
-from pyservice.report.schema import Failure, Report, Result
+from pyservice.report.fields import Result
+from pyservice.report.schema import Failure, Report
 from pyservice.samples import load
 
 _OUT_OF_REACH = Failure(

@@ -1,6 +1,7 @@
 """schema.py: the contract's members, its limits and what a report's identity is."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from pyservice import samples
 from pyservice.errors import InvalidError, MalformedError, RequestError
-from pyservice.report.schema import MAX_DATA_DEPTH, Report
+from pyservice.report.fields import MAX_DATA_DEPTH
+from pyservice.report.schema import SCHEMA, Mail, Report
 from tests.python.conftest import Json
 
 MINIMAL: Json = {
@@ -57,12 +59,7 @@ def test_the_minimum() -> None:
         ("/build/result", "failure"),
         ("/build/started_at", -1),
         ("/build/started_at", 10**18),
-        ("/build/url", "javascript:alert(1)"),
-        ("/build/url", "https://"),
-        ("/build/url", "https://ci.example.com/a\r\nb"),
-        ("/build/url", "/job/x"),
         ("/build/colour", "red"),
-        ("/tests/total", 1.5),
         ("/mail/to", 5),
         ("/mail/too", "ada@example.com"),
         ("/mail/data", []),
@@ -83,6 +80,142 @@ def test_a_wrong_member_is_named(pointer: str, value: object) -> None:
         "/" + pointer.strip("/").split("/")[0].replace("~", "~0") if "~" in pointer else pointer
     )
     assert any(where == wanted or where.startswith(wanted + "/") for where in pointers), pointers
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "part"),
+    [
+        ("/build/url", "javascript:alert(1)", ""),
+        ("/build/url", "https://", ""),
+        ("/build/url", "https://ci.example.com/a\r\nb", ""),
+        ("/build/url", "/job/x", ""),
+        ("/build/url", f"https://{'x' * 9000}", ""),
+        ("/build/display_name", 7, ""),
+        ("/build/duration_ms", -5, ""),
+        ("/build/previous_result", "GREEN", ""),
+        ("/build/causes", "Started by user", ""),
+        ("/tests/total", 1.5, "/tests"),
+        ("/tests/failures", [{"name": "a", "age": -1}], "/tests"),
+        ("/changes/items", [{"id": "x"}], "/changes"),
+        ("/error", "it broke", ""),
+        ("/stages", [{"name": "Test", "status": "GREEN"}], "/stages/0"),
+        (
+            "/stages",
+            [{"name": "Test", "status": "SUCCESS", "duration_ms": -1}],
+            "/stages/0/duration_ms",
+        ),
+        ("/log", {"last": "line"}, ""),
+    ],
+)
+def test_an_unusable_part_is_left_out(pointer: str, value: object, part: str) -> None:
+    """The report is taken without it, and says so without naming the value; a repeated call is the
+    same report."""
+    body = changed(pointer, value)
+    report = parse(body)
+    [(where, why)] = report.left_out
+    assert where == (part or pointer)
+    assert str(value) not in why
+    assert report.content_hash() == parse(changed(pointer, value)).content_hash()
+    assert report.build.job == "shop/checkout"
+
+
+ABSENT: Json = {
+    "schema": 1,
+    "build": {
+        **MINIMAL["build"],
+        "display_name": "",
+        "full_display_name": " \t ",
+        "url": None,
+        "previous_result": "",
+        "causes": [None, {"type": "", "text": "Started by Ada"}, None],
+    },
+    "changes": {
+        "total": 1,
+        "items": [{"id": None, "message": None, "author": None, "paths": [None]}],
+    },
+    "error": {"message": "it broke", "type": "", "stage": " "},
+    "tests": {
+        "total": 1,
+        "failed": 1,
+        "failures": [{"name": "", "class_name": "", "message": None}],
+    },
+    "stages": [{"name": "", "status": "FAILURE"}, None],
+    "log": ["a", None, "b"],
+    "mail": {"to": [None, "a@x.org"], "template": "", "data": None, "subject": None},
+}
+
+
+def test_the_empty_is_absent() -> None:
+    """What is null, empty or blank is as if it were not there, and needs no word."""
+    report = parse(ABSENT)
+    assert report.left_out == ()
+    assert report.build.display_name is None
+    assert report.build.full_display_name is None
+    assert [cause.text for cause in report.build.causes] == ["Started by Ada"]
+    assert (report.changes.items[0].id, report.changes.items[0].author) == ("?", "")
+    assert report.error is not None
+    assert report.error.stage is None
+    assert report.tests is not None
+    assert report.tests.failures[0].name == "?"
+    assert [stage.name for stage in report.stages] == ["?"]
+    assert report.log == ["a", "b"]
+    assert report.mail == Mail(to=["a@x.org"])
+
+
+def test_entries_are_left_out_one_by_one() -> None:
+    """Each pointer is the entry's in the report that was sent; too long texts and lists are cut, a
+    log at its beginning."""
+    paths: list[Any] = ["a", None, 5, {}, "b" * 70_000]
+    body = changed("/changes", {"total": 3, "items": [7, {"id": "x", "paths": paths}, None, {}]})
+    body["log"] = [f"line {number}" for number in range(6000)] + [7]
+    body["stages"] = [{"name": "x" * 2000, "status": "SUCCESS"}, {"status": 5}] * 600
+    report = parse(body)
+    assert [len(path) for path in report.changes.items[0].paths] == [1, 65_536]
+    assert [change.id for change in report.changes.items] == ["x", "?"]
+    assert (report.log[0], report.log[-1]) == ("line 1001", "line 5999")
+    assert [len(stage.name) for stage in report.stages] == [1024] * 500
+    pointers = [where for where, _ in report.left_out]
+    assert pointers[:3] == ["/changes/items/0", "/stages", "/log"]
+    assert "/changes/items/1/paths/2" in pointers
+    assert pointers[-1] == ""
+    assert len(pointers) == 21
+
+
+@pytest.mark.parametrize("entries", [[0, ""], [None, ""], [None, {}, ""]])
+def test_time_for_repair_is_linear(entries: list[Any]) -> None:
+    """Four times as many unusable entries of a list of texts take some four times as long. They
+    stand first: each that is taken out alone moves all that stand behind it."""
+    times = []
+    for count in (10_000, 40_000):
+        log = sorted(entries * count, key=lambda entry: entry == entries[-1])
+        body = json.dumps({**MINIMAL, "log": log}).encode()
+        measured = []
+        for _ in range(3):
+            began = time.process_time()
+            Report.parse(body)
+            measured.append(time.process_time() - began)
+        times.append(min(measured))
+    assert times[1] < 8 * times[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"build": MINIMAL["build"] | {"display_name": "", "displayname": "x"}},
+        {"stages": [{"name": "", "status": "SUCCESS", "state": "x"}]},
+        {"mail": {"to": [5]}, "tests": 5},
+        {"mail": {"subject": "x" * 5000}},
+        {"mail": {"template": 5}},
+        {"mail": {"data": {"x": 1e400}}},
+        {"build": MINIMAL["build"] | {"job": " "}},
+        {"build": None},
+        {"schema": None},
+    ],
+)
+def test_a_mistake_is_refused_whatever_else_is_unusable(change: Json) -> None:
+    """A misspelt member, a wrong option of the mail, and a build that is none."""
+    with pytest.raises((InvalidError, MalformedError)):
+        parse(MINIMAL | change)
 
 
 @pytest.mark.parametrize("wrong", [None, True, -1, "X", [], {}, [5], ["X", 5], {"x": 5}])
@@ -185,9 +318,25 @@ def test_no_json_raises_anything_else(value: object, pointer: str) -> None:
         assert error.errors  # noqa: PT017 - either outcome is right
 
 
+def test_too_many_entries_are_cut_wherever_they_stand() -> None:
+    """Of a matrix cell with too many axes the first are kept, of a step's log the end."""
+    cell = {f"axis {number}": "a" for number in range(21)}
+    step = {"log": "begin\n" + "x" * 65_536, "place": ["a", None, 7, "b"]}
+    report = parse(
+        changed("/stages", [{"name": "Test", "status": "FAILURE", "cell": cell}])
+        | {"error": {"message": "broken", "step": step}}
+    )
+    assert list(report.stages[0].cell) == list(cell)[:20]
+    assert report.error
+    assert report.error.step
+    assert report.error.step.log == "x" * 65_536
+    assert report.error.step.place == ["a", "b"]
+    assert len(report.left_out) == 3
+
+
 def test_a_newer_schema_may_know_more() -> None:
     """Unknown members are refused in our schema and passed over in a later one."""
-    newer = changed("/build/colour", "red") | {"schema": 2}
+    newer = changed("/build/colour", "red") | {"schema": SCHEMA + 1}
     assert parse(newer).build.job == "shop/checkout"
 
 
@@ -214,6 +363,22 @@ def test_the_digest_leaves_out_the_duration_alone() -> None:
     assert parse(changed("/build/duration_ms", 5)).content_hash() == same
     assert parse(changed("/build/started_at", 2)).content_hash() != same
     assert parse(changed("/mail/subject", "x")).content_hash() != same
+
+
+def test_a_report_from_inside_is_known_by_its_build_and_its_mail() -> None:
+    """While a Pipeline resumes its log goes on; the call that it repeats makes no second mail."""
+    first = parse(MINIMAL | {"complete": True, "log": ["one"]})
+    assert parse(MINIMAL | {"complete": True, "log": ["one", "two"]}).content_hash() == (
+        first.content_hash()
+    )
+    others = [
+        changed("/build/started_at", 2),
+        changed("/build/number", 3),
+        changed("/mail/to", "a@x.org"),
+    ]
+    assert first.content_hash() not in {
+        parse(other | {"complete": True}).content_hash() for other in others
+    }
 
 
 def test_a_member_with_its_default_is_none() -> None:
