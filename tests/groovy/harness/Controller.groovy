@@ -36,7 +36,7 @@ class Controller {
     final List<String> ran = []
     /** The blocks around the running step, the outermost first: name and variables. */
     final List<Map> blocks = []
-    final Map<String, String> variables = [:]
+    Map<String, String> variables = [:]
     /** The build itself, which the sandbox hides. */
     final WorkflowRun run = new WorkflowRun()
     /** Name → object, for the Jenkinsfile to use. */
@@ -63,6 +63,10 @@ class Controller {
         Jenkins.globalVariables = [:]
         Jenkins.credentials = []
         libraryLoader = LIBRARIES[[library.absolutePath, trusted]]
+        // On a controller each build loads the library itself, and so has a count of its own.
+        Class gate = libraryLoader.loadClass('notifyemail.inside.OwnBuild')
+        gate.REPORTS_LEFT.drainPermits()
+        gate.REPORTS_LEFT.release(gate.MAX_REPORTS)
         scriptLoader = new GroovyClassLoader(libraryLoader, configuration(new SandboxCpsTransformer()))
         blockRunner = libraryLoader.loadClass('BlockRunner').newInstance() as Blocks
         sandbox = new Sandbox(scriptLoader)

@@ -45,6 +45,7 @@ class FakeService implements Closeable {
             path: exchange.requestURI.path, method: exchange.requestMethod, body: exchange.requestBody.getText('UTF-8'),
             authorization: exchange.requestHeaders.getFirst('Authorization'),
             type: exchange.requestHeaders.getFirst('Content-Type'),
+            key: exchange.requestHeaders.getFirst('Idempotency-Key'),
         ]
         Map answer = answers.size() > 1 ? answers.remove(0) : answers[0]
         sleep(answer.delay ?: 0)

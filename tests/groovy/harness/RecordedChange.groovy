@@ -1,6 +1,6 @@
 package harness
 
-/** A change set, a change or its author. Not Serializable, as on a real controller. */
+/** A change set, a change or its author. Not Serializable, as on a real controller. A member that is an exception is thrown. */
 class RecordedChange {
 
     private final Map members
@@ -13,15 +13,16 @@ class RecordedChange {
         if (!members.containsKey(name)) {
             throw new MissingPropertyException(name, RecordedChange)
         }
-        return members[name]
+        return Recording.read(members[name])
     }
 
     Object getItems() {
-        return members.items as Object[]
+        Object items = Recording.read(members.items)
+        return items instanceof List ? items as Object[] : items
     }
 
     Object getAuthor() {
-        return members.author
+        return Recording.read(members.author)
     }
 
 }

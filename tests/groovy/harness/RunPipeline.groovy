@@ -14,6 +14,7 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  *     --sample pyservice/samples/2-failure --trusted --pipeline FILE \
  *     [--global NAME=VALUE] [--env NAME=VALUE] [--credential ID=TOKEN]
  *
+ * With `--inside 2-compile-error` in place of `--sample` the build is one that was recorded from inside.
  * Without `--trusted` the library is sandboxed. HTTP and shells are real. Prints one JSON object:
  * outcome, error, log, steps, mails, pendingApprovals, returned.
  */
@@ -30,7 +31,8 @@ class RunPipeline {
                 given[option] << argument
             }
         }
-        Controller controller = new Controller(Recording.load(new File(given.sample[0])), given.containsKey('trusted'))
+        Recording recording = given.inside ? Recording.inside(given.inside[0]) : Recording.load(new File(given.sample[0]))
+        Controller controller = new Controller(recording, given.containsKey('trusted'))
         Jenkins.globalVariables = pairs(given.global)
         Jenkins.credentials = pairs(given.credential).collect { id, token -> new StoredCredential(id, token) }
         controller.variables.putAll([BUILD_URL: controller.build.url] + pairs(given.env))

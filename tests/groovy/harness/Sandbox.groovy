@@ -2,6 +2,8 @@ package harness
 
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
+import hudson.model.User
+import hudson.plugins.git.GitChangeSet
 import jenkins.plugins.http_request.ResponseContentSupplier
 import org.codehaus.groovy.reflection.CachedMethod
 import org.codehaus.groovy.runtime.GStringImpl
@@ -118,7 +120,7 @@ class Sandbox extends GroovyInterceptor {
         if (receiver instanceof Script || receiver instanceof Blocks || isOurs(receiver)) {
             return true
         }
-        if (receiver instanceof RunWrapper || receiver instanceof RecordedChange) {
+        if (receiver instanceof RunWrapper || receiver instanceof RecordedBuild || isOfChange(receiver)) {
             return method in Allowed.METHODS[Object] || method.startsWith('get') &&
                 isReadable(receiver, method[3].toLowerCase() + method.substring(4))
         }
@@ -134,10 +136,10 @@ class Sandbox extends GroovyInterceptor {
     }
 
     private boolean isReadable(Object receiver, String property) {
-        if (receiver instanceof RunWrapper) {
+        if (receiver instanceof RunWrapper || receiver instanceof RecordedBuild) {
             return property in Allowed.BUILD
         }
-        if (receiver instanceof RecordedChange) {
+        if (isOfChange(receiver)) {
             return property in Allowed.CHANGE
         }
         boolean open = receiver instanceof Map || receiver instanceof Script || receiver instanceof EnvActionImpl ||
@@ -145,6 +147,10 @@ class Sandbox extends GroovyInterceptor {
         return open || ['get', 'is'].any { prefix ->
             isListed(Allowed.METHODS, receiver, prefix + property.capitalize())
         }
+    }
+
+    private static boolean isOfChange(Object receiver) {
+        return receiver instanceof RecordedChange || receiver instanceof GitChangeSet || receiver instanceof User
     }
 
     /** Return whether an object's class is compiled from sandboxed code or a library: both may be called. */

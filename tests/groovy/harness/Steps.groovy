@@ -30,7 +30,7 @@ class Steps {
     }
 
     boolean has(String name) {
-        return name in KNOWN && !(name in absent)
+        return (name in KNOWN || name in instead.keySet()) && !(name in absent)
     }
 
     Object run(StepCall step) {

@@ -9,6 +9,7 @@ class PluginManager {
         'email-ext'           : 'hudson.plugins.emailext.',
         'pipeline-groovy-lib' : 'org.jenkinsci.plugins.workflow.libs.',
         'git'                 : 'jenkins.plugins.git.',
+        'scm-api'             : 'jenkins.scm.api.',
         'credentials'         : 'com.cloudbees.plugins.credentials.',
         'configuration-as-code': 'io.jenkins.plugins.casc.',
     ]

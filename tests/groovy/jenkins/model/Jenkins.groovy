@@ -2,6 +2,7 @@ package jenkins.model
 
 import com.cloudbees.plugins.credentials.SystemCredentialsProvider
 import controller.Home
+import harness.Controller
 import hudson.PluginManager
 import hudson.slaves.EnvironmentVariablesNodeProperty
 import hudson.util.DescribableList
@@ -26,6 +27,11 @@ class Jenkins {
     /** As a new process would find it. */
     static void forget() {
         instance = null
+    }
+
+    /** Null on a controller that has no Jenkins URL. */
+    String getRootUrl() {
+        return (Controller.current.build.url =~ '^https?://[^/]+/').collect { match -> match }[0]
     }
 
     File getRootDir() {

@@ -1,9 +1,6 @@
 package org.jenkinsci.plugins.workflow.cps
 
-import harness.Controller
-import org.jenkinsci.plugins.workflow.job.WorkflowRun
-
-/** Stands in for the thread that runs a Pipeline, and for what leads from it to its build. */
+/** Stands in for workflow-cps': the thread that runs a Pipeline. */
 class CpsThread {
 
     private static final CpsThread THREAD = new CpsThread()
@@ -12,24 +9,8 @@ class CpsThread {
         return THREAD
     }
 
-    Execution getExecution() {
-        return new Execution()
-    }
-
-    static class Execution {
-
-        Owner getOwner() {
-            return new Owner()
-        }
-
-    }
-
-    static class Owner {
-
-        WorkflowRun getExecutable() {
-            return Controller.current.run
-        }
-
+    CpsFlowExecution getExecution() {
+        return new CpsFlowExecution()
     }
 
 }

@@ -1,7 +1,6 @@
 package org.jenkinsci.plugins.workflow.support.steps.build
 
 import harness.Controller
-import net.sf.json.JSONArray
 import org.jenkinsci.plugins.workflow.job.WorkflowRun
 
 /** Stands in for the class of `currentBuild`, and answers what a real controller was recorded to answer. Survives a restart. */
@@ -37,11 +36,11 @@ class RunWrapper implements Serializable {
         return Controller.current.build.absoluteUrl()
     }
 
-    JSONArray getBuildCauses() {
+    Object getBuildCauses() {
         return Controller.current.build.value('buildCauses')
     }
 
-    List getChangeSets() {
+    Object getChangeSets() {
         return Controller.current.build.changeSets()
     }
 
