@@ -28,7 +28,7 @@ final class BuildNotifier implements Serializable {
         try {
             value = body()
         } catch (Throwable e) {
-            sendError(e)
+            sendError(BuildError.from(e))
             throw e
         }
         failIfRequired(send(null))
@@ -48,12 +48,12 @@ final class BuildNotifier implements Serializable {
         }
     }
 
-    /** Report the body's exception. An interruption of the report replaces it, unless it is an interruption itself. */
-    private void sendError(Throwable error) {
+    /** Report the body's exception. An interruption of the report replaces it, unless the body was stopped itself. */
+    private void sendError(BuildError error) {
         try {
-            send(BuildError.from(error))
+            send(error)
         } catch (Throwable e) {
-            if (!BuildError.isInterruption(error)) {
+            if (!error.stopped) {
                 throw e
             }
         }
@@ -64,11 +64,9 @@ final class BuildNotifier implements Serializable {
         try {
             return sendOrMail(error)
         } catch (Throwable e) {
-            if (BuildError.isInterruption(e)) {
-                throw e
-            }
-            String line = "notifyEmail: the report failed: ${sentence(BuildError.reason(e))}"
-            script.echo(line)
+            BuildError.throwInterruption(e)
+            String line = "notifyEmail: the report failed: ${JsonValues.sentence(BuildError.reason(e))}"
+            log(line)
             return result([state: 'failed', error: line])
         }
     }
@@ -76,99 +74,90 @@ final class BuildNotifier implements Serializable {
     private Map sendOrMail(BuildError error) {
         Map mail = options.mail()
         ReportClient client = new ReportClient(script, options)
-        ServiceAnswer answer = client.send(mail, error)
-        if (answer.state == 'accepted') {
-            if (!answer.logged) {
-                script.echo(successLine(answer, client, error))
-            }
-            return result(answer.members + [error: null])
+        ServiceAnswer answer
+        if (client.isFromController()) {
+            answer = client.sendFromController(mail, error)
+        } else {
+            mail = mail.recipients ? EmailExt.withAddresses(script, mail) : mail
+            answer = client.send(mail, error)
         }
-        if (answer.state == 'refused') {
-            String line = "notifyEmail: ${sentence(answer.reason)}"
-            script.echo(line)
-            return result([state: 'refused', error: line])
+        Map mailed = answer.state == 'unavailable' ? mailInstead(mail, error, answer) : [:]
+        String text = logText(answer, client, error, mailed.text)
+        if (text) {
+            log(text)
         }
-        Map mailed = mailInstead(mail, error, answer.doubtful)
-        String line = "notifyEmail: ${client.machine()} tried: ${sentence(answer.reason)} ${mailed.text}"
-        script.echo(line)
-        return result([state: mailed.state, error: line])
+        return answer.state == 'accepted' ? result(answer.members + [error: null])
+            : result([state: mailed.state ?: 'refused', error: text])
     }
 
+    /** Return what the build log says of an answer; empty: it has everything already. */
     @NonCPS
-    private String successLine(ServiceAnswer answer, ReportClient client, BuildError error) {
-        int count = answer.members.recipients
-        String done = answer.repeated ? ServiceAnswer.REPEATED
-            : "reported ${BuildReport.result(script, error)} to ${count} recipient${count == 1 ? '' : 's'}"
-        String ignored = options.urlGiven && client.isFromController() ?
-            ' (url is for sandboxed libraries: the global address was used)' : ''
-        return "notifyEmail: ${done}: ${answer.members.statusUrl}${ignored}"
+    private String logText(ServiceAnswer answer, ReportClient client, BuildError error, String mailed) {
+        switch (answer.state) {
+            case 'accepted':
+                return acceptedText(answer, client, error)
+            case 'refused':
+                return "notifyEmail: ${JsonValues.sentence(answer.reason)} No mail was sent."
+            default:
+                return "notifyEmail: ${client.machine()} tried: ${JsonValues.sentence(answer.reason)} ${mailed}"
+        }
+    }
+
+    /** Return what the build log says of an accepted report; empty: it has everything already. */
+    @NonCPS
+    private String acceptedText(ServiceAnswer answer, ReportClient client, BuildError error) {
+        List lines = []
+        boolean isSkipped = answer.members.state == 'skipped'
+        if (!answer.logged) {
+            int count = answer.members.recipients
+            String reached = isSkipped ? 'and nobody gets a mail' : "to ${count} recipient${count == 1 ? '' : 's'}"
+            if (!isSkipped && count == 0) {
+                reached = 'to the people whom the service finds'
+            }
+            String made = options.dryRun ? 'made a mail about' : 'reported'
+            String done = answer.repeated ? ServiceAnswer.REPEATED : "${made} ${BuildReport.result(script, error)} ${reached}"
+            String unsent = options.dryRun ? ', and sent it to nobody (dryRun)' : ''
+            String link = options.dryRun ? answer.members.previewUrl : answer.members.statusUrl
+            String ignored = options.urlGiven && client.isFromController() ?
+                ' (url is for sandboxed libraries: the global address was used)' : ''
+            lines << "notifyEmail: ${done}${unsent}: ${link}${ignored}"
+        }
+        if (answer.members.missing) {
+            String missing = JsonValues.sentence(answer.members.missing)
+            lines << (isSkipped ? "notifyEmail: no mail: ${missing}" : "notifyEmail: the mail goes without ${missing}")
+        }
+        return lines.join('\n')
+    }
+
+    private void log(String line) {
+        if (RunningBuild.isTrusted()) {
+            RunningBuild.print(line)
+        } else {
+            script.echo(line)
+        }
     }
 
     /** Let Jenkins' own mail step send a short mail, and return state and text. It uses the same Postfix, so it should work. */
-    private Map mailInstead(Map mail, BuildError error, boolean doubtful) {
+    private Map mailInstead(Map report, BuildError error, ServiceAnswer answer) {
+        if (options.dryRun) {
+            return [state: 'failed', text: 'No mail was made: dryRun needs the service.']
+        }
+        Map mail = report.recipients ? EmailExt.withAddresses(script, report) : report
+        if (mail.recipients && !mail.to) {
+            mail = mail + [to: options.defaultRecipients]
+        }
         if (!mail.to && !mail.cc && !mail.bcc) {
             return [state: 'failed', text: 'No mail was sent: neither `to` nor NOTIFY_EMAIL_TO names a recipient.']
         }
         try {
-            script.mail(shortMail(mail, error))
-            return [state: 'mailed', text: "Jenkins' own mail step sent a short mail instead.${doubtful ? ' It may be doubled.' : ''}"]
-        } catch (NoSuchMethodError ignored) {
-            return [state: 'failed', text: 'No mail was sent: Jenkins has no mail step.']
-        } catch (Exception e) {
-            if (BuildError.isInterruption(e)) {
-                throw e
-            }
-            return [state: 'failed', text: "Jenkins' own mail step failed too: ${sentence(BuildError.reason(e))}"]
+            script.mail(ShortMail.arguments(script, mail, error, answer.reason))
+            String doubt = answer.doubtful ? ' It may be doubled.' : ''
+            return [state: 'mailed', text: "Jenkins' own mail step sent a short mail instead.${doubt}"]
+        } catch (Throwable e) {
+            BuildError.throwInterruption(e)
+            return [state: 'failed', text: BuildError.isMissingStep(e) ? 'No mail was sent: Jenkins has no mail step.'
+                : "Jenkins' own mail step failed too: ${JsonValues.sentence(BuildError.reason(e))}"]
         }
-    }
-
-    /** Return the mail step's arguments. */
-    @NonCPS
-    private Map shortMail(Map mail, BuildError error) {
-        String title = "${BuildReport.result(script, error)}: ${RunningBuild.currentBuild(script).fullDisplayName}"
-        List lines = [title]
-        if (error != null) {
-            lines << error.message
-        }
-        String link = RunningBuild.env(script).BUILD_URL
-        if (link) {
-            lines << link
-        }
-        lines << ''
-        lines << 'This is a short mail: the report service could not be reached. The build log says why.'
-        Map message = [subject: JsonValues.oneLine(mail.subject ?: title), body: lines.join('\n'), to: addresses(mail.to)]
-        Map others = [cc: mail.cc, bcc: mail.bcc, replyTo: mail.reply_to]
-        for (entry in others.entrySet()) {
-            if (entry.value) {
-                message.put(entry.key, addresses(entry.value))
-            }
-        }
-        return message
-    }
-
-    /**
-     * Return the addresses without names. The mail step cuts its text at spaces and commas, and adds a domain to
-     * each piece without an @: the words of a name would become recipients.
-     */
-    @NonCPS
-    private static String addresses(Object recipients) {
-        List addresses = []
-        for (recipient in "${recipients ?: ''}".replaceAll(/"(\\.|[^"\\])*"/, ' ').split('[,;]')) {
-            String address = recipient.contains('<') ? recipient.substring(recipient.indexOf('<') + 1).replaceAll(/>.*/, '') : recipient
-            List words = address.trim().split(' ') as List
-            for (word in words) {
-                if (words.size() == 1 || word.contains('@')) {
-                    addresses << word
-                }
-            }
-        }
-        return addresses.join(', ')
-    }
-
-    /** Return the text with one full stop at its end, unless it is a question. */
-    @NonCPS
-    private static String sentence(String text) {
-        return text.endsWith('.') || text.endsWith('?') ? text : text + '.'
     }
 
     /** Return the step's result: always the same members. */

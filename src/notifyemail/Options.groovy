@@ -14,8 +14,13 @@ final class Options implements Serializable {
         to           : 'addresses',
         cc           : 'addresses',
         bcc          : 'addresses',
+        recipients   : 'kinds',
+        from         : 'text',
         replyTo      : 'addresses',
         subject      : 'text',
+        body         : 'text',
+        attach       : 'patterns',
+        attachLog    : 'boolean',
         template     : 'text',
         data         : 'map',
         url          : 'address',
@@ -23,13 +28,23 @@ final class Options implements Serializable {
         transport    : 'transport',
         timeout      : 'seconds',
         failOnError  : 'boolean',
+        dryRun       : 'boolean',
         error        : 'exception',
     ])
+    /** What recipients may have to do with the build: email-ext's names, and suspects. The service finds out who they are. */
+    static final List<String> KINDS = Collections.unmodifiableList([
+        'developers', 'culprits', 'requestor', 'upstreamDevelopers', 'brokenTestsSuspects', 'brokenBuildSuspects', 'previous',
+        'contributor', 'suspects',
+    ])
     static final List<String> TRANSPORTS = Collections.unmodifiableList(['auto', 'controller', 'httpRequest', 'shell'])
+    /** Characters of the author's own words in a mail. */
+    static final int MAX_BODY = 8192
+    static final int MAX_PATTERNS = 20
     // Seconds.
     static final int DEFAULT_TIMEOUT = 10
     static final int MAX_TIMEOUT = 60
 
+    private static final String SEPARATORS = '[,;\\s]+'
     private static final String NOT_NAMED = 'notifyEmail takes named arguments, or a map of them.'
 
     private final Map arguments
@@ -110,17 +125,30 @@ final class Options implements Serializable {
         return fits(kind, value) ? null : "${name} is '${JsonValues.oneLine(value, 100)}': set ${expected(kind)}"
     }
 
-    /** Return the contract's `mail` member: the author's arguments, and the environment's recipients if there is no `to`. */
+    /**
+     * Return the contract's `mail` member: the author's arguments, and the environment's recipients if there are
+     * neither `to` nor `recipients`.
+     */
     @NonCPS
     Map mail() {
+        String named = addresses(arguments.to)
+        List kinds = texts(arguments.recipients, SEPARATORS)
+        String standard = named || kinds ? null : defaultRecipients
         Map values = [
-            to      : addresses(arguments.to) ?: RunningBuild.env(script).NOTIFY_EMAIL_TO,
-            cc      : addresses(arguments.cc),
-            bcc     : addresses(arguments.bcc),
-            reply_to: addresses(arguments.replyTo),
-            subject : arguments.subject ? JsonValues.text(arguments.subject, JsonValues.MAX_MESSAGE) : null,
-            template: arguments.template ? JsonValues.text(arguments.template, JsonValues.MAX_MESSAGE) : null,
-            data    : arguments.data,
+            to           : named ?: standard,
+            to_is_default: standard ? true : null,
+            cc           : addresses(arguments.cc),
+            bcc          : addresses(arguments.bcc),
+            recipients   : kinds,
+            from         : arguments.from ? JsonValues.text(arguments.from, JsonValues.MAX_NAME) : null,
+            reply_to     : addresses(arguments.replyTo),
+            subject      : arguments.subject ? JsonValues.text(arguments.subject, JsonValues.MAX_MESSAGE) : null,
+            body         : arguments.body ? JsonValues.text(arguments.body, MAX_BODY) : null,
+            attach       : texts(arguments.attach, ','),
+            attach_log   : arguments.attachLog,
+            template     : arguments.template ? JsonValues.text(arguments.template, JsonValues.MAX_MESSAGE) : null,
+            data         : arguments.data,
+            dry_run      : arguments.dryRun,
         ]
         Map mail = [:]
         for (entry in values.entrySet()) {
@@ -129,6 +157,12 @@ final class Options implements Serializable {
             }
         }
         return mail
+    }
+
+    /** Return the recipients of the environment; null: there are none. */
+    @NonCPS
+    String getDefaultRecipients() {
+        return RunningBuild.env(script).NOTIFY_EMAIL_TO
     }
 
     @NonCPS
@@ -168,14 +202,66 @@ final class Options implements Serializable {
         return arguments.failOnError == true
     }
 
+    /** Return whether the service is to make the mail and not to send it. Then nobody else sends one, either. */
+    @NonCPS
+    boolean isDryRun() {
+        return arguments.dryRun == true
+    }
+
     @NonCPS
     BuildError getError() {
         return arguments.error
     }
 
+    /** Return recipients as one text, which the service splits. A list's empty members are left out. */
     @NonCPS
     private static String addresses(Object value) {
-        return value instanceof Collection ? value.join(', ') : value
+        if (!(value instanceof Collection)) {
+            return value
+        }
+        List texts = []
+        for (text in value) {
+            if (text instanceof String && text.trim()) {
+                texts << text
+            }
+        }
+        return texts.join(', ')
+    }
+
+    /** Return each part once, of one text or of a list of texts, between separators. */
+    @NonCPS
+    private static List texts(Object value, String separators) {
+        List texts = []
+        String all = addresses(value)
+        for (part in (all ? all.split(separators) : [])) {
+            String text = part.trim()
+            if (text && !texts.contains(text)) {
+                texts << text
+            }
+        }
+        return texts
+    }
+
+    @NonCPS
+    private static boolean areKinds(List values) {
+        for (value in values) {
+            if (!(value in KINDS)) {
+                return false
+            }
+        }
+        return true
+    }
+
+    /** Return whether these are patterns of paths below the build's artifacts. */
+    @NonCPS
+    static boolean arePatterns(List values) {
+        for (value in values) {
+            boolean isText = value instanceof String && value.length() <= JsonValues.MAX_NAME
+            if (!isText || value.startsWith('/') || value.contains('\\') || ('/' + value + '/').contains('/../')) {
+                return false
+            }
+        }
+        return values.size() <= MAX_PATTERNS
     }
 
     @NonCPS
@@ -183,6 +269,10 @@ final class Options implements Serializable {
         switch (kind) {
             case 'addresses':
                 return value instanceof String || value instanceof Collection && areTexts(value)
+            case 'kinds':
+                return fits('addresses', value) && areKinds(texts(value, SEPARATORS))
+            case 'patterns':
+                return fits('addresses', value) && arePatterns(texts(value, ','))
             case 'map':
                 return value instanceof Map
             case 'seconds':
@@ -204,7 +294,7 @@ final class Options implements Serializable {
     @NonCPS
     private static boolean areTexts(Collection values) {
         for (value in values) {
-            if (!(value instanceof String)) {
+            if (value != null && !(value instanceof String)) {
                 return false
             }
         }
@@ -214,6 +304,8 @@ final class Options implements Serializable {
     @NonCPS
     private static String expected(String kind) {
         return [addresses: 'an address, several separated by commas, or a list of them',
+                kinds    : "one or several of ${KINDS.join(', ')}",
+                patterns : "patterns of archived artifacts without '..', such as 'reports/*.pdf', at most ${MAX_PATTERNS}",
                 map      : 'a Map of plain values for the template',
                 seconds  : "whole seconds from 1 to ${MAX_TIMEOUT}",
                 boolean  : 'true or false',

@@ -25,11 +25,21 @@ final class ReportClient implements Serializable {
      */
     ServiceAnswer send(Map mail, BuildError error) {
         ServiceAnswer first = sendOnce(mail, error, false)
-        if (!first.doubtful) {
-            return first
-        }
         // The service knows an equal report by its content, so both requests are one mail.
-        ServiceAnswer second = sendOnce(mail, error, true)
+        return first.doubtful ? afterDoubt(sendOnce(mail, error, true)) : first
+    }
+
+    /** Report the running build like `send`, from the controller. */
+    @NonCPS
+    ServiceAnswer sendFromController(Map mail, BuildError error) {
+        ServiceAnswer first = ControllerTransport.send(mail, error)
+        // Both requests have the same idempotency key.
+        return first.doubtful ? afterDoubt(ControllerTransport.send(mail, error)) : first
+    }
+
+    /** Return what the answer to a second request means after the first one's was lost. */
+    @NonCPS
+    private static ServiceAnswer afterDoubt(ServiceAnswer second) {
         return second.state == 'unavailable' ? ServiceAnswer.unavailable(second.reason, true) : second.asNew()
     }
 
@@ -47,9 +57,6 @@ final class ReportClient implements Serializable {
     }
 
     private ServiceAnswer sendOnce(Map mail, BuildError error, boolean isSecond) {
-        if (isFromController()) {
-            return ControllerTransport.send(mail, error)
-        }
         String mistake = options.transportMistake() ?: Options.addressMistake(options.url)
         if (mistake) {
             return ServiceAnswer.unavailable(mistake)
@@ -61,10 +68,12 @@ final class ReportClient implements Serializable {
         String json
         try {
             json = BuildReport.json(script, mail, error)
-        } catch (Exception e) {
+        } catch (Throwable e) {
+            BuildError.throwInterruption(e)
             return ServiceAnswer.unreadableBuild(e)
         }
-        String newText = "reported ${BuildReport.result(script, error)}"
+        String result = BuildReport.result(script, error)
+        String newText = options.dryRun ? "made a mail about ${result}, and sent it to nobody (dryRun)" : "reported ${result}"
         String repeatedText = isSecond ? newText : ServiceAnswer.REPEATED
         return sendFromStep(options.transport == 'shell' ? 'shell' : 'httpRequest', json, newText, repeatedText)
     }
@@ -73,17 +82,14 @@ final class ReportClient implements Serializable {
         try {
             return transport == 'shell' ? ShellTransport.send(script, options, json, newText, repeatedText)
                 : HttpRequestTransport.send(script, options, json)
-        } catch (NoSuchMethodError ignored) {
-            if (transport == 'httpRequest' && options.transport == 'auto') {
-                return sendFromStep('shell', json, newText, repeatedText)
+        } catch (Throwable e) {
+            BuildError.throwInterruption(e)
+            if (!BuildError.isMissingStep(e)) {
+                return ServiceAnswer.failedStep(options.url, transport, e)
             }
-            return ServiceAnswer.unavailable("transport ${transport} needs a step that is not installed")
-        } catch (Exception e) {
-            if (BuildError.isInterruption(e)) {
-                throw e
-            }
-            return ServiceAnswer.failedStep(options.url, transport, e)
         }
+        return transport == 'httpRequest' && options.transport == 'auto' ? sendFromStep('shell', json, newText, repeatedText)
+            : ServiceAnswer.unavailable("transport ${transport} needs a step that is not installed")
     }
 
 }

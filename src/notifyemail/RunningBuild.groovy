@@ -47,4 +47,10 @@ final class RunningBuild implements Serializable {
         return env.NODE_NAME && env.WORKSPACE
     }
 
+    /** Write a line in the running build's log. In a trusted library only: there it costs no step, as `echo` would. */
+    @NonCPS
+    static void print(String line) {
+        CpsThread.current().execution.owner.listener.logger.println(line)
+    }
+
 }

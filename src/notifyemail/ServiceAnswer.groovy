@@ -16,14 +16,19 @@ final class ServiceAnswer implements Serializable {
     /** What the log says of a report that the service already had. */
     static final String REPEATED = 'reported before, so there is no second mail'
 
-    /** Bytes of the largest report that the service reads; it answers a larger one with 413. */
+    /** Bytes of the largest report that the service reads, without attachments; it answers a larger one with 413. */
     static final int MAX_REPORT = 1048576
     private static final int MAX_DETAIL = 1000
+    /** Members of a report that the log names. */
+    private static final int MAX_MEMBERS = 20
 
     final String state
     /** Why the report was not accepted, and what to do; empty if it was. */
     final String reason
-    /** The result's id, messageId, statusUrl, previewUrl and state, and the number of recipients; empty unless accepted. */
+    /**
+     * The result's id, messageId, statusUrl, previewUrl and state, the number of recipients, and in one text what the
+     * mail goes without, such as a recipient that is no mail address; empty unless accepted.
+     */
     final Map members
     /** The request was sent and no whole answer arrived: the service may have the report. */
     final boolean doubtful
@@ -62,9 +67,9 @@ final class ServiceAnswer implements Serializable {
         return new ServiceAnswer('refused', reason, [:], false, false, false)
     }
 
-    /** Return the answer for a build that can't be read: a plugin's change set, for example, may throw anything. */
+    /** Return the answer for a build without a name, number, result or start. */
     @NonCPS
-    static ServiceAnswer unreadableBuild(Exception e) {
+    static ServiceAnswer unreadableBuild(Throwable e) {
         return unavailable("the build can't be described: ${BuildError.reason(e)}")
     }
 
@@ -101,7 +106,7 @@ final class ServiceAnswer implements Serializable {
 
     /** Return the answer for a step that threw. Some exceptions, such as a lost agent's, may come after the report was sent. */
     @NonCPS
-    static ServiceAnswer failedStep(String url, String transport, Exception e) {
+    static ServiceAnswer failedStep(String url, String transport, Throwable e) {
         String text = "${JsonValues.className(e)} ${BuildError.message(e)}"
         for (sign in ['NoHttpResponse', 'ConnectionClosed', 'reset', 'Premature', 'Truncated', 'ChannelClosed', 'RequestAborted',
                       'termination of the channel']) {
@@ -145,7 +150,7 @@ final class ServiceAnswer implements Serializable {
                 return unavailable("${url} can't take it${status == 503 ? ' now' : ''} (${status}): ${detail ?: 'see its log'}")
             case [400, 403, 409, 413, 415, 421, 422]:
                 if (isOurs) {
-                    return refused("${url} refused the report (${status}): ${detail}")
+                    return refused("${url} refused the report (${status}): ${JsonValues.sentence(detail)}${cure(status)}")
                 }
                 // Otherwise a proxy or Jenkins itself wrote this page, and nobody has decided about the report.
             default:
@@ -154,10 +159,18 @@ final class ServiceAnswer implements Serializable {
         }
     }
 
+    /** Return what to do about a mistake in a report; empty: the service's own words say it. */
+    @NonCPS
+    private static String cure(int status) {
+        return status in [400, 422] ? ' Correct the arguments of notifyEmail, or NOTIFY_EMAIL_TO. If the mistake is in ' +
+            'neither, ask the administrator of the service.' : ''
+    }
+
     @NonCPS
     private static Map accepted(String url, Map answer) {
         Object recipients = answer.recipients
-        Map members = [id: JsonValues.text(answer.id, JsonValues.MAX_NAME), recipients: recipients instanceof List ? recipients.size() : 0]
+        Map members = [id: JsonValues.text(answer.id, JsonValues.MAX_NAME), recipients: recipients instanceof List ? recipients.size() : 0,
+                       missing: JsonValues.oneLine(sentences(answer.missing).join('; '), MAX_DETAIL)]
         Map others = [state: answer.state, messageId: answer.message_id, statusUrl: absolute(url, answer.status_url),
                       previewUrl: absolute(url, answer.preview_url)]
         for (entry in others.entrySet()) {
@@ -187,17 +200,28 @@ final class ServiceAnswer implements Serializable {
     /** Return what an answer of the kind application/problem+json says, with its errors, on one line. */
     @NonCPS
     private static String problemDetail(Map problem) {
-        List parts = problem.detail ? [JsonValues.text(problem.detail, JsonValues.MAX_MESSAGE)] : []
-        // Read once, then checked: a caller's own map may return another object each time.
-        Object errors = problem.errors
-        if (errors instanceof List) {
-            for (error in errors) {
-                if (error instanceof Map) {
-                    parts << "${error.pointer}: ${error.detail}"
+        String detail = problem.detail ? JsonValues.oneLine(problem.detail, JsonValues.MAX_MESSAGE) : ''
+        List parts = [detail] + sentences(problem.errors, detail)
+        return JsonValues.oneLine(parts.join(' '), MAX_DETAIL)
+    }
+
+    /** Return what an answer says of members of the report, each in a text, without what it said before. */
+    @NonCPS
+    private static List sentences(Object members, String before = '') {
+        List sentences = []
+        if (members instanceof List) {
+            for (member in members) {
+                if (sentences.size() >= MAX_MEMBERS) {
+                    sentences << 'and more'
+                    break
+                }
+                String detail = member instanceof Map ? JsonValues.oneLine(member.detail) : ''
+                if (detail && !before.toLowerCase().contains(detail.toLowerCase())) {
+                    sentences << "${JsonValues.oneLine(member.pointer)}: ${detail}"
                 }
             }
         }
-        return JsonValues.oneLine(parts.join(' '), MAX_DETAIL)
+        return sentences
     }
 
 }

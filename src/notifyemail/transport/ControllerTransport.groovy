@@ -12,13 +12,17 @@ import notifyemail.BuildReport
 import notifyemail.JsonValues
 import notifyemail.Options
 import notifyemail.ServiceAnswer
+import notifyemail.inside.CallKey
+import notifyemail.inside.InsideReport
+import notifyemail.inside.OwnBuild
 
 /**
  * Sends a report from the controller itself, without a Pipeline step or a plugin. For trusted libraries only.
  *
  * A Jenkinsfile may call everything in a trusted library, private methods included. So `send`, which alone
- * uses the controller's token, takes only what an author may choose. It describes the running build itself
- * and reads the address and the token itself. They leave it in the request only; the caller gets an answer.
+ * uses the controller's token, takes only what an author may choose. It describes the running build itself, lets
+ * inside.InsideReport add what the sandbox hides, and reads the address and the token itself. They leave it in the
+ * request only; the caller gets an answer.
  */
 final class ControllerTransport implements Serializable {
 
@@ -27,8 +31,8 @@ final class ControllerTransport implements Serializable {
     // An abort can't interrupt the request, and the build's other branches wait: at most three seconds.
     private static final int CONNECT_MILLIS = 1000
     private static final int READ_MILLIS = 2000
-    /** Bytes that are read of an answer. */
-    private static final int MAX_ANSWER = 65536
+    /** Bytes that are read of an answer. It may name each recipient of a large report. */
+    private static final int MAX_ANSWER = 1048576
 
     /**
      * Report the running build. Every failure becomes an answer.
@@ -38,15 +42,32 @@ final class ControllerTransport implements Serializable {
      */
     @NonCPS
     static ServiceAnswer send(Map mail, BuildError error) {
+        if (!OwnBuild.REPORTS_LEFT.tryAcquire()) {
+            return ServiceAnswer.refused("this build has sent ${OwnBuild.MAX_REPORTS} reports, and may send no more")
+        }
         String json
+        String key
+        int size
         try {
-            json = BuildReport.json(null, mail, error)
-        } catch (Exception e) {
+            // Before REPORTING is set: the author's values are read here, and afterwards nothing of the Jenkinsfile is called.
+            Map report = BuildReport.describe(null, mail, error)
+            try {
+                OwnBuild.REPORTING.set(true)
+                key = new CallKey(report).text()
+                InsideReport inside = new InsideReport(report, error)
+                json = inside.json()
+                size = json.length()
+                json = inside.withAttachments(json)
+            } finally {
+                OwnBuild.REPORTING.remove()
+            }
+        } catch (Throwable e) {
+            BuildError.throwInterruption(e)
             return ServiceAnswer.unreadableBuild(e)
         }
         // No timeout ends a write, so a report that the service would not read to its end is not sent at all.
-        if (json.length() > ServiceAnswer.MAX_REPORT) {
-            return ServiceAnswer.tooLarge(json.length())
+        if (size > ServiceAnswer.MAX_REPORT) {
+            return ServiceAnswer.tooLarge(size)
         }
         String url = null
         URLConnection connection = null
@@ -67,6 +88,7 @@ final class ControllerTransport implements Serializable {
             connection.readTimeout = READ_MILLIS
             connection.doOutput = true
             connection.setRequestProperty('Content-Type', 'application/json')
+            connection.setRequestProperty('Idempotency-Key', key)
             List stored = CredentialsProvider.lookupCredentialsInItemGroup(
                 StandardCredentials, Jenkins.get(), ACL.SYSTEM2, [])
             // A loop, not find(): a Jenkinsfile could make an object of the closure's class and call it with any object.
@@ -95,7 +117,8 @@ final class ControllerTransport implements Serializable {
             return ServiceAnswer.parse(url, status, body == null ? '' : text(body))
         } catch (IOException e) {
             return failure(url, sent, e)
-        } catch (Exception e) {
+        } catch (Throwable e) {
+            BuildError.throwInterruption(e)
             // The class only: Java's message quotes a header that it rejects, and that is the token.
             return ServiceAnswer.unavailable("${url} can't be used (${JsonValues.className(e)}): is that an http or https " +
                 'address, and the credential notify-email-token a plain token?')

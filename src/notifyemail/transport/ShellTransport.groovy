@@ -88,10 +88,17 @@ final class ShellTransport implements Serializable {
         }
     }
 
+    /** Return the member of the answer that has the link for the build log. */
+    @NonCPS
+    private static String shownLink(Options options) {
+        return options.dryRun ? 'preview_url' : 'status_url'
+    }
+
     /** Return the command for sh. The token is in curl's configuration: before 7.55 curl read no header from its standard input. */
     @NonCPS
     private static String curl(Options options, String json, String newText, String repeatedText) {
         String url = options.url
+        String link = shownLink(options)
         String token = options.credentialsId ? "printf 'header = \"Authorization: Bearer %s\"\\n' \"\$NOTIFY_EMAIL_TOKEN\" | " : ''
         String config = token ? '--config - ' : ''
         return """set +x
@@ -104,11 +111,11 @@ ${MARK}
 ) || code=\$?
 printf '%s %s' "\$answer" "\$code"
 case "\$answer" in
-  *'"status_url":"'*202) done='${newText}' ;;
-  *'"status_url":"'*200) done='${repeatedText}' ;;
+  *'"${link}":"'*202) done='${newText}' ;;
+  *'"${link}":"'*200) done='${repeatedText}' ;;
   *) exit 0 ;;
 esac
-link=\${answer#*'"status_url":"'}
+link=\${answer#*'"${link}":"'}
 link=\${link%%'"'*}
 case "\$link" in /*) link='${url}'\$link ;; esac
 echo "notifyEmail: \$done: \$link" >&2
@@ -119,6 +126,7 @@ echo "notifyEmail: \$done: \$link" >&2
     @NonCPS
     private static String powershell(Options options, String json, String newText, String repeatedText) {
         String url = options.url
+        String link = shownLink(options)
         String header = options.credentialsId ? "\$headers['Authorization'] = 'Bearer ' + \$env:NOTIFY_EMAIL_TOKEN" : ''
         return """\$ProgressPreference = 'SilentlyContinue'
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072
@@ -151,7 +159,7 @@ for (\$at = 0; \$at -lt \$content.Length; \$at += ${LINE_LENGTH}) {
   \$content.Substring(\$at, [Math]::Min(${LINE_LENGTH}, \$content.Length - \$at))
 }
 \$codes
-if (\$codes -in '202 0', '200 0' -and \$content -match '"status_url":"([^"]+)"') {
+if (\$codes -in '202 0', '200 0' -and \$content -match '"${link}":"([^"]+)"') {
   \$done = if (\$codes -eq '202 0') { '${newText}' } else { '${repeatedText}' }
   Write-Host "notifyEmail: \${done}: \$(if (\$Matches[1][0] -eq '/') { '${url}' })\$(\$Matches[1])"
 }

@@ -5,6 +5,10 @@ import harness.FakeService
 import harness.Recording
 import harness.StoredCredential
 import jenkins.model.Jenkins
+import jenkins.plugins.git.GitSCMSource
+import org.jenkinsci.plugins.workflow.libs.GlobalLibraries
+import org.jenkinsci.plugins.workflow.libs.LibraryConfiguration
+import org.jenkinsci.plugins.workflow.libs.SCMSourceRetriever
 import org.junit.After
 import org.junit.Before
 
@@ -26,6 +30,7 @@ abstract class PipelineTest {
     @After
     void stopService() {
         service.close()
+        GlobalLibraries.forget()
     }
 
     /** After every test no script waits for an administrator's approval. */
@@ -40,6 +45,33 @@ abstract class PipelineTest {
         Jenkins.globalVariables = [NOTIFY_EMAIL_URL: service.url, NOTIFY_EMAIL_TO: 'team@example.com']
         controller.variables.putAll(BUILD_URL: controller.build.url, JOB_NAME: 'shop/checkout')
         return controller
+    }
+
+    /** Make a controller that runs a build as it was recorded from inside, with a trusted library. */
+    Controller inside(String name) {
+        controller = new Controller(Recording.inside(name), true)
+        Jenkins.globalVariables = [NOTIFY_EMAIL_URL: service.url, NOTIFY_EMAIL_TO: 'team@example.com']
+        SCMSourceRetriever source = new SCMSourceRetriever(new GitSCMSource('https://git.example.com/library.git'))
+        GlobalLibraries.forget()
+        GlobalLibraries.get().@libraries = [new LibraryConfiguration('notify-email', source)]
+        return controller
+    }
+
+    /** Run a test with a trusted and with a sandboxed library. */
+    void both(Closure test) {
+        [true, false].each { trust ->
+            startService()
+            controller(trust)
+            test()
+            nothingIsPending()
+            stopService()
+        }
+    }
+
+    /** Return the report that the service got, which has no other. */
+    Map report() {
+        assert service.requests.size() == 1
+        return service.reports[0]
     }
 
     void store(String id, String token) {

@@ -59,6 +59,7 @@ class SandboxEscapeTest extends PipelineTest {
     /** Class → expressions for objects of it, whose methods are called. */
     private static final Map<String, List<String>> OBJECTS = [
         ServiceAnswer: ['pool.answer', "notifyemail.ServiceAnswer.parse('http://x', 202, '{\"id\": 1}')"],
+        PlainCopy    : ['new notifyemail.PlainCopy()'],
         BuildError   : ['pool.error', 'notifyemail.BuildError.from(pool.failure)'],
         BuildNotifier: ['new notifyemail.BuildNotifier(foreignScript, hostileMap)', 'new notifyemail.BuildNotifier(this, hostileMap)',
                         "new notifyemail.BuildNotifier(this, [to: 'ada@example.com'])"],
@@ -314,7 +315,8 @@ class SandboxEscapeTest extends PipelineTest {
          'notifyemail.ServiceAnswer.unreadableBuild(new Liar())',
          'notifyemail.Options.trimAddress(new Liar())',
          'notifyemail.JsonValues.plain(new FakeMap())', 'notifyemail.JsonValues.plain(new FakeMap().withDefault { 1 })',
-         'notifyemail.JsonValues.plain(Collections.unmodifiableList([new FakeMap()]))', 'notifyemail.JsonValues.copyMap(new FakeMap(), 0)',
+         'notifyemail.JsonValues.plain(Collections.unmodifiableList([new FakeMap()]))',
+         'new notifyemail.PlainCopy().copyMap(new FakeMap(), 0)', 'notifyemail.ServiceAnswer.sentences([new FakeMap()])',
          'notifyemail.Options.parse(new FakeMap())', 'notifyEmail(new FakeMap())', 'notifyEmail(data: new FakeMap())',
          'notifyEmail(new SlowMap())', 'notifyEmail(data: new SlowMap().withDefault { 1 })', 'notifyEmail(error: new SlowLiar())',
          'notifyEmail(error: new Liar())', 'notifyEmail(subject: new SlowLiar())', 'notifyEmail { throw new SlowLiar() }',
@@ -410,6 +412,62 @@ class SandboxEscapeTest extends PipelineTest {
         assert service.reports*.build*.result == ['FAILURE']
     }
 
+    /** What a build knows of itself from inside leaves the library in its report only, and never reaches a caller. */
+    @Test
+    void 'no caller gets an object that reads the build from inside'() {
+        ['OwnBuild.run()', 'OwnBuild.require()', 'new FlowGraph()', 'new People()', 'new TestResults().read()',
+         'new InsideReport([build: [result: "FAILURE"]], null).json()', 'new LogTail(tripwire, 9)', 'new Stages(null)'].each { expression ->
+            prepare()
+            String call = expression.replaceFirst('[A-Z]', 'notifyemail.inside.$0')
+            assert failure("return ${call}").message == 'only the step notifyEmail reads a build from inside'
+            assert failure("package notifyemail.inside; return ${expression}") instanceof IllegalStateException
+            nothingLeaked()
+        }
+    }
+
+    @Test
+    void 'a caller can not say that the step is reporting, nor reset the count of its reports'() {
+        ['REPORTING.set(true)', 'REPORTING.get()', 'REPORTS_LEFT.release(9)', 'REPORTS_LEFT.drainPermits()'].each { call ->
+            prepare()
+            assert failure("notifyemail.inside.OwnBuild.${call}") instanceof harness.RejectedAccessException
+            controller.sandbox.pending.clear() // the Jenkinsfile itself did this
+        }
+        ['REPORTING', 'REPORTS_LEFT', 'MAX_REPORTS'].each { field ->
+            prepare()
+            assert failure("notifyemail.inside.OwnBuild.@${field} = null") instanceof Exception
+            assert failure("notifyemail.inside.OwnBuild.${field} = null") instanceof Exception
+        }
+        controller.run('notifyEmail()')
+        assert failure('return new notifyemail.inside.FlowGraph()') instanceof IllegalStateException
+    }
+
+    @Test
+    void 'a class of the same name that a Jenkinsfile brings along gains nothing'() {
+        prepare()
+        controller.run('''
+            package notifyemail.inside
+            class OwnBuild {
+                static Object REPORTING = [get: true]
+                static void require() { }
+            }
+            results.add(OwnBuild.require())
+            try { results.add(new FlowGraph()) } catch (IllegalStateException e) { results.add('refused') }
+            notifyEmail()''')
+        assert controller.given.results == [null, 'refused']
+        assert service.reports.size() == 1
+        nothingLeaked()
+    }
+
+    @Test
+    void 'one build sends at most a hundred reports'() {
+        prepare()
+        controller.run('for (int i = 0; i < 101; i++) { results.add(notifyemail.transport.ControllerTransport.send([:], null).state) }')
+        assert controller.given.results == ['accepted'] * 100 + ['refused']
+        assert service.requests.size() == 100
+        prepare()
+        assert controller.run('return notifyEmail().state') == 'received'
+    }
+
     @Test
     void 'no constructor or method gives access to a secret'() {
         int calls = 0
@@ -425,9 +483,9 @@ class SandboxEscapeTest extends PipelineTest {
         assert calls > 1500
     }
 
-    /** Check that the static methods in an expression exist: to call a missing one would test nothing. */
+    /** Check that the methods of the library in an expression exist: to call a missing one would test nothing. */
     private void requireMethods(String expression) {
-        (expression =~ /(notifyemail\.(?:transport\.)?[A-Z]\w+)\.(\w+)\(/).each { text, type, method ->
+        (expression =~ /(notifyemail\.(?:transport\.)?[A-Z]\w+)(?:\(\))?\.(\w+)\(/).each { text, type, method ->
             assert controller.@libraryLoader.loadClass(type).declaredMethods*.name.contains(method) : text
         }
     }
@@ -452,7 +510,10 @@ class SandboxEscapeTest extends PipelineTest {
         }
         type.declaredMethods.findAll { method -> !method.synthetic && !isGroovys(type, method.name) }.each { method ->
             List<String> receivers = Modifier.isStatic(method.modifiers) ? [type.name] : OBJECTS[type.simpleName]
-            assert receivers : "OBJECTS needs an object to call ${type.simpleName}.${method.name} on"
+            if (isInside(type)) {
+                receivers = receivers ?: [] // no caller can make an object: see below
+            }
+            assert receivers != null : "OBJECTS needs an object to call ${type.simpleName}.${method.name} on"
             receivers.each { receiver ->
                 plan.addAll(combinations(method.parameterTypes).collect { names -> [actions.size(), names] })
                 actions << action("(${receiver}).${method.name}(%s)", method.parameterTypes)
@@ -479,12 +540,18 @@ class SandboxEscapeTest extends PipelineTest {
         List results = controller.given.results
         assert results.size() == plan.size()
         results.each { result ->
+            String action = actions[result[0][0]]
+            assert !(action.contains('new notifyemail.inside.')) || result[1] instanceof IllegalStateException : action
             assert !isSecret(result[1], []) : "${actions[result[0][0]]} with ${result[0][1]} gave ${result[1]}"
         }
         controller.sandbox.pending.removeAll { signature -> signature in REFUSED }
         assert controller.sandbox.pending == []
         nothingLeaked()
         return plan.size()
+    }
+
+    private static boolean isInside(Class type) {
+        return type.name.startsWith('notifyemail.inside.')
     }
 
     private static boolean isGroovys(Class type, String method) {

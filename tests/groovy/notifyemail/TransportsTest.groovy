@@ -1,6 +1,7 @@
 package notifyemail
 
 import groovy.json.JsonOutput
+import groovy.json.JsonSlurper
 import harness.FakeService
 import hudson.AbortException
 import jenkins.model.Jenkins
@@ -31,6 +32,13 @@ class TransportsTest extends PipelineTest {
         }
     }
 
+    /** Return a report without what only a trusted library can see. */
+    private static Map withoutInsideFacts(Map report) {
+        report.remove('complete')
+        report.changes.items.each { change -> change.keySet().removeAll(['files', 'author_email', 'author_may_read']) }
+        return report
+    }
+
     @Test
     void 'each transport sends the same report'() {
         List<Map> reports = []
@@ -40,7 +48,7 @@ class TransportsTest extends PipelineTest {
             assert service.requests[0].method == 'POST'
             assert service.requests[0].type == 'application/json'
             assert service.requests[0].authorization == null
-            reports << service.reports[0]
+            reports << withoutInsideFacts(service.reports[0])
         }
         assert reports.toSet().size() == 1
     }
@@ -104,11 +112,71 @@ class TransportsTest extends PipelineTest {
                     errors: [[pointer: '/mail/to/0', detail: "'x' is no mail address"]])]]
                 Map answer = controller.run(example.pipeline)
                 assert answer.state == 'refused'
+                String cure = status in [400, 422] ? 'Correct the arguments of notifyEmail, or NOTIFY_EMAIL_TO. If the mistake is in ' +
+                    'neither, ask the administrator of the service. ' : ''
                 assert line() == "notifyEmail: ${service.url} refused the report (${status}): The recipients are not valid. " +
-                    "/mail/to/0: 'x' is no mail address."
+                    "/mail/to/0: 'x' is no mail address. ${cure}No mail was sent."
                 assert controller.steps.mails == []
             }
         }
+    }
+
+    @Test
+    void 'what a refusal says twice is written once'() {
+        controller(trusted)
+        service.answers = [[status: 422, body: JsonOutput.toJson(status: 422, detail: "There is no template 'x'; there are: build.",
+            errors: [[pointer: '/mail/template', detail: "there is no template 'x'; there are: build"], [pointer: '/a', detail: 'is b']])]]
+        controller.run("notifyEmail(template: 'x')")
+        assert line().startsWith("notifyEmail: ${service.url} refused the report (422): There is no template 'x'; there are: build. " +
+            '/a: is b. Correct the arguments')
+    }
+
+    @Test
+    void 'a dry run shows where the mail is to be seen, and lets nobody else send it'() {
+        everyTransport { example ->
+            String pipeline = example.pipeline.replace('notifyEmail(', 'notifyEmail(dryRun: true, ').replace(', )', ')')
+            assert controller.run(pipeline).state == 'received'
+            assert service.reports.last().mail.dry_run == true
+            assert line() == "notifyEmail: made a mail about FAILURE${pipeline.contains('shell') ? '' : ' to 1 recipient'}, " +
+                "and sent it to nobody (dryRun): ${service.url}/v1/reports/${FakeService.ID}/preview"
+            service.close()
+            Map answer = controller.run(pipeline)
+            assert answer.state == 'failed'
+            assert answer.error.endsWith('No mail was made: dryRun needs the service.')
+            assert controller.steps.mails == []
+        }
+    }
+
+    private static Map acceptedWithout(List missing) {
+        Map body = new JsonSlurper().parseText(FakeService.ACCEPTED.body) + [missing: missing]
+        return [status: 202, body: JsonOutput.toJson(body)]
+    }
+
+    @Test
+    void 'what the mail goes without is written in the log'() {
+        everyTransport { example ->
+            service.answers = [acceptedWithout([[pointer: '/mail/to/1', detail: 'cy[bot]@x.org is no mail address'],
+                                                [pointer: '/build/url', detail: "only http and\u001b[31m\nhttps links are allowed"]])]
+            assert controller.run(example.pipeline).state == 'received'
+            assert controller.log - ['+ set +x'] == [
+                "notifyEmail: reported FAILURE${example.pipeline.contains('shell') ? '' : ' to 1 recipient'}: " +
+                    "${service.url}/v1/reports/${FakeService.ID}",
+                'notifyEmail: the mail goes without /mail/to/1: cy[bot]@x.org is no mail address; ' +
+                    '/build/url: only http and [31m https links are allowed.',
+            ]
+            assert controller.steps.mails == []
+        }
+    }
+
+    @Test
+    void 'a long or strange list of what the mail goes without is cut'() {
+        controller(trusted)
+        service.answers = [acceptedWithout([[pointer: '/mail/to/0', detail: 'x' * 100]] * 5000), acceptedWithout(['text', 5, null, [1]]),
+                           acceptedWithout(null)]
+        3.times { controller.run('notifyEmail()') }
+        assert controller.log.size() == 4
+        assert controller.log[1].startsWith('notifyEmail: the mail goes without /mail/to/0: xxx')
+        assert controller.log[1].length() < 1100
     }
 
     @Test
@@ -120,7 +188,7 @@ class TransportsTest extends PipelineTest {
             assert answer.state == 'refused'
             assert answer.error == line()
             assert line() == "notifyEmail: ${service.url} takes no more reports from here now (429): " +
-                'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s.'
+                'This token sends at most 100 reports per hour, and they are used up. Try again in 30 s. No mail was sent.'
             assert controller.steps.mails == []
             assert service.requests.size() == 1
         }
@@ -248,6 +316,29 @@ class TransportsTest extends PipelineTest {
     }
 
     @Test
+    void 'the words of names are no recipients of the short mail'() {
+        controller(trusted)
+        service.close()
+        Map<String, List<String>> expected = [
+            'a@x.org\nb@x.org\r\n\tc@x.org  d@x.org\n': ['a@x.org', 'b@x.org', 'c@x.org', 'd@x.org'],
+            'Ada Example <a@x.org>\nBo\t<b@x.org> c@x.org': ['a@x.org', 'b@x.org', 'c@x.org'],
+            'a@x.org Bo Berg<b@x.org>,<c@x.org>': ['a@x.org', 'b@x.org', 'c@x.org'],
+            '=?UTF-8?Q?=C3=96berg=2C_Bo@home?= <b@x.org>': ['b@x.org'],
+            '=?UTF-8?Q?=C3=96berg?= =?UTF-8?Q?_Bo@home?= <b@x.org>': ['b@x.org'],
+            '"Öberg, \\"Bo\\" <no@x.org>;" <b@x.org>, ada@home <a@x.org>': ['b@x.org', 'a@x.org'],
+            '"not closed <a@x.org>, b@x.org': ['a@x.org', 'b@x.org'],
+            'gee, "Gee" <gee>': ['gee@suffix.example.com', 'gee@suffix.example.com'],
+            (('"' + 'x' * 60000 + '" <a@x.org>')): ['a@x.org'],
+            (('"' + '\\"' * 30000 + '" <a@x.org>')): ['a@x.org'],
+        ]
+        expected.each { to, recipients ->
+            controller.given.to = to
+            assert controller.run('return notifyEmail(to: to)').state == 'mailed'
+            assert controller.steps.mails.last().recipients == recipients
+        }
+    }
+
+    @Test
     void 'a controller that restarts after the report sends the same bytes again'() {
         [trusted, sandboxed].each { trust ->
             startService()
@@ -320,8 +411,8 @@ class TransportsTest extends PipelineTest {
 
     @Test
     void 'an abort during the step stays an abort, and Jenkins does not mail'() {
-        [httpRequest: sandboxed, sh: sandboxed, echo: trusted].each { step, trust ->
-            controller(trust)
+        ['httpRequest', 'sh'].each { step ->
+            controller(sandboxed)
             controller.steps.instead[step] = { throw new FlowInterruptedException('Aborted by Ada') }
             String pipeline = step == 'sh' ? "node { notifyEmail(transport: 'shell') }" : 'notifyEmail()'
             assert failure(pipeline) instanceof FlowInterruptedException
@@ -466,7 +557,7 @@ class TransportsTest extends PipelineTest {
         assert line().contains('connection refused at')
         String script = controller.steps.powershell[0]
         assert script.contains("-Uri '${service.url}/v1/reports'")
-        assert script.contains("@'\n{\"schema\":1,")
+        assert script.contains("@'\n{\"schema\":2,")
         assert !script.contains('Authorization')
         // Jenkins does not read what a script writes with [Console].
         assert !script.contains('[Console]')
@@ -531,13 +622,14 @@ class TransportsTest extends PipelineTest {
 
     @Test
     void 'a large report has fewer changes, and their total number'() {
-        controller(trusted)
-        Map item = [commitId: 'f' * 40, msg: '漢' * 5000, timestamp: 1L, affectedPaths: ['路' * 900] * 80, author: [fullName: 'x', id: 'x']]
-        controller.build.@recorded.changeSets = [[items: [item] * 300]]
-        assert controller.run('return notifyEmail()').state == 'received'
-        assert service.requests[0].body.length() < 1024 * 1024
-        assert service.reports[0].changes.total == 300
-        assert service.reports[0].changes.items.size() == 20
+        both {
+            Map item = [id: 'f' * 40, msg: '漢' * 5000, at: 1L, paths: [['路' * 900, 'edit']] * 80, author: 'x', authorId: 'x']
+            controller.build.inside.changes = [item] * 300
+            assert controller.run('return notifyEmail()').state == 'received'
+            assert service.requests[0].body.length() < 1024 * 1024
+            assert service.reports[0].changes.total == 300
+            assert service.reports[0].changes.items.size() == 20
+        }
     }
 
 }
