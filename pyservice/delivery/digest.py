@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from pyservice.analysis.digest import Digest, Member
 from pyservice.config.live import LiveSettings
 from pyservice.events import Events, ReportChanged, ReportEnded
 from pyservice.mail.message import Addressing, compose
@@ -11,7 +12,6 @@ from pyservice.mail.renderer import Renderer
 from pyservice.outbox.groups import DigestGroups
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.states import State
-from pyservice.report.digest import Digest, Member
 
 _log = structlog.get_logger()
 

@@ -17,10 +17,10 @@ from email.policy import Compat32
 from email.utils import format_datetime
 
 from pyservice.addresses import Mailbox
+from pyservice.analysis.digest import Digest
 from pyservice.errors import RenderError
 from pyservice.mail.renderer import Renderer
 from pyservice.policy.recipients import Recipients
-from pyservice.report.digest import Digest
 from pyservice.report.schema import Report
 from pyservice.text import one_line, shorten
 

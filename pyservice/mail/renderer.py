@@ -22,9 +22,9 @@ from jinja2 import (
     TemplateNotFound,
 )
 
+from pyservice.analysis.digest import Digest
 from pyservice.errors import InvalidError, RenderError
 from pyservice.mail.sandbox import Sandbox
-from pyservice.report.digest import Digest
 from pyservice.report.headline import headline
 from pyservice.report.schema import Report
 from pyservice.text import UNPRINTABLE, duration, moment, one_line, shorten

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pyservice.analysis.digest import Member
 from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, history_rows
@@ -21,7 +22,6 @@ from pyservice.outbox.models import QueuedReport, all_addresses
 from pyservice.outbox.states import State
 from pyservice.outbox.tables import UNLOCKED, events, reports
 from pyservice.policy.rate_limits import DigestGroup
-from pyservice.report.digest import Member
 from pyservice.report.schema import Report
 
 NO_GROUP: dict[str, Any] = {"digest_group": None}

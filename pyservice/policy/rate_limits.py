@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyservice.analysis.fingerprint import fingerprint
 from pyservice.policy.recipients import Recipients
-from pyservice.report.fingerprint import fingerprint
 from pyservice.report.schema import Report
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from pyservice.report.digest import Digest, Member
+from pyservice.analysis.digest import Digest, Member
 from pyservice.report.fields import Result
 from pyservice.report.schema import Failure, Report
 from pyservice.samples import load

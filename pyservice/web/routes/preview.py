@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.analysis.digest import Digest
 from pyservice.errors import NotFoundError
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import DIGEST
 from pyservice.policy.recipients import Recipients
-from pyservice.report.digest import Digest
 from pyservice.report.schema import Report
 from pyservice.samples import storms
 from pyservice.web.dependencies import Service, ServiceDep, Viewer, own_report

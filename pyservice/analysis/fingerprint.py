@@ -7,14 +7,17 @@ and its first stack frame.
 
 import re
 
+from pyservice.analysis.first_error import find_first_error
+from pyservice.analysis.reason import log_lines
+from pyservice.report.error_message import message_line, message_lines
 from pyservice.report.schema import Report
+from pyservice.terminal import plain
 
 MAX_LINE = 400
 """Characters of a line that are read."""
 _MAX_LINES = 500
-"""Lines of an error or a log that are read."""
+"""Lines of an error that are read."""
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _VARIABLE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -49,17 +52,25 @@ _FRAMES = (
 )
 _PYTHON_FRAME = re.compile(r'^\s*File ".+", line \d+, in \S+')
 
-_VAGUE = re.compile(r"script returned exit code -?\d+|.* step failed\.?")
-"""Jenkins' messages about a command that failed: the log has the command's own."""
-
-_ERROR_LINES = (
-    re.compile(r"^E {2,}(?P<message>\S.*)"),  # pytest
-    re.compile(r"^\[ERROR\]\s+(?P<message>(?!COMPILATION ERROR)\S.*)"),  # Maven
-    re.compile(r"^npm (?:ERR!|error) (?P<message>(?:code|errno) \S.*)"),
-    re.compile(r"^> (?P<message>(?!Task )\S.*)"),  # Gradle, below "What went wrong:"
-    re.compile(r"^(?P<message>(?:\w+\.)*\w*(?:Error|Exception)\b.*)"),
-    re.compile(r"^(?P<message>(?:FATAL|fatal|ERROR|error|Error)\b.*)"),
+_VAGUE = re.compile(
+    r"script returned exit code -?\d+|.* step failed\.?|Error (?:cloning|fetching) remote repo\b.*"
+    r"|Maximum checkout retry attempts\b.*"
 )
+"""Jenkins' messages about a command that failed: its log has the command's own."""
+
+_HOST = r"(?P<host>[A-Za-z0-9][\w.-]*\w)"
+_NO_SUCH_HOST = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"Could not resolve host: {_HOST}",  # curl, Git
+        rf"getaddrinfo E\w+ {_HOST}",  # Node
+        rf"(?:Unknown host|UnknownHostException:) {_HOST}",  # Java
+        rf"(?:Name or service not known|name resolution)\W+{_HOST}",  # pip
+        rf"(?<![\w.-]){_HOST}: (?:Name or service not known|Temporary failure in name resolution)",
+    )
+)
+_URL_PATH = re.compile(r"(?P<site>https?://[^\s/'\"]+)/[^\s'\"]*")
+_ARTIFACT = re.compile(r"(?P<what>transfer artifact) \S+")
 
 
 def normalised(text: str) -> str:
@@ -67,7 +78,7 @@ def normalised(text: str) -> str:
 
     Numbers, hex numbers, times, durations, UUIDs and folders go. `Foo@1a2b3c` becomes `Foo@<hex>`.
     """
-    text = _ANSI.sub("", text)[:MAX_LINE]
+    text = plain(text)[:MAX_LINE]
     for pattern, name in _VARIABLE:
         text = pattern.sub(name, text)
     return text.strip()
@@ -76,36 +87,22 @@ def normalised(text: str) -> str:
 def fingerprint(report: Report) -> str | None:
     """Return the fingerprint of a report's error, in words for people who debug it.
 
-    If Jenkins knows only that a command failed, the fingerprint has an error line of the log; if
-    the log has none, it has the job's name.
+    If Jenkins knows only that a command failed, the fingerprint has the first error of the failing
+    step's log; if there is none, it has the job's name.
 
     Returns:
         The fingerprint; None: the report has no error.
     """
     if report.error is None:
         return None
-    kind, lines = report.error.type or "", _lines(report.error.message)
-    message = _message_line(lines)
-    parts = [kind.rpartition(".")[2], normalised(message), _frame(lines)]
-    if _VAGUE.fullmatch(message) or not message:
-        parts.append(_error_in_log(report.log) or f"in {report.build.job}")
+    kind, lines = report.error.type or "", message_lines(report.error.message)
+    message = message_line(lines)
+    is_vague = not message or _VAGUE.fullmatch(message[:MAX_LINE]) is not None
+    if is_vague and (first := _first_error(report)):
+        return first
+    job = f"in {report.build.job}" if is_vague else ""
+    parts = (kind.rpartition(".")[2], normalised(message), _frame(lines), job)
     return " | ".join(part for part in parts if part)
-
-
-def first_line(message: str) -> str:
-    """Return the line of an error that says what it is: the last one of a Python traceback."""
-    return _message_line(_lines(message))
-
-
-def _lines(message: str) -> list[str]:
-    lines = [_ANSI.sub("", line).rstrip() for line in message.splitlines()]
-    return [line for line in lines if line.strip()]
-
-
-def _message_line(lines: list[str]) -> str:
-    if not lines:
-        return ""
-    return (lines[-1] if lines[0].startswith("Traceback (most recent") else lines[0]).strip()
 
 
 def _frame(lines: list[str]) -> str:
@@ -119,9 +116,16 @@ def _frame(lines: list[str]) -> str:
     return normalised(frame)
 
 
-def _error_in_log(log: list[str]) -> str:
-    for pattern in _ERROR_LINES:
-        for line in log[-_MAX_LINES:]:
-            if match := pattern.match(_ANSI.sub("", line)[:MAX_LINE]):
-                return normalised(match["message"])
-    return ""
+def _first_error(report: Report) -> str:
+    """Return the first error in the log, without what is only this build's; empty: there is none.
+
+    A host that can't be found is all that counts of such an error, whichever tool asked for it.
+    """
+    error = find_first_error([plain(line) for line in log_lines(report)])
+    if error is None:
+        return ""
+    for pattern in _NO_SUCH_HOST:
+        if found := pattern.search(error.message):
+            return f"no such host: {found['host'].lower()}"
+    message = _URL_PATH.sub(r"\g<site>/", _ARTIFACT.sub(r"\g<what> <name>", error.message))
+    return normalised(message)

@@ -1,19 +1,22 @@
 """digest.py and the template `digest`: many builds in one mail."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
+from pyservice.analysis.digest import Digest, Member
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import HTML_BUDGET, Renderer
 from pyservice.policy.recipients import Recipients
-from pyservice.report.digest import Digest, Member
-from pyservice.report.schema import Failure, Report, Result
+from pyservice.report.fields import Result
+from pyservice.report.schema import Failure, Report
 from pyservice.report.schema import Tests as Counts
 from pyservice.samples import storms
+from tests.builders import parts
 
 BUILT_IN = Renderer()
 PEOPLE = Recipients(to=(Mailbox("Ada", "ada@example.com"),))
@@ -69,13 +72,29 @@ def test_every_job_has_its_turn() -> None:
 
 
 def test_what_a_member_says() -> None:
-    """Its error's line, else how many tests failed."""
+    """Why it failed, without the stage: it is the same for jobs that fail for one reason."""
     tests = Counts(total=9, failed=2)
     report = Report(build=REPORT.build, tests=tests)
     assert Member.from_report("x", report).summary == "2 tests failed"
     error = Failure(message="\nfirst\nsecond")
     assert Member.from_report("x", report.model_copy(update={"error": error})).summary == "first"
     assert Member.from_report("x", Report(build=REPORT.build)).summary == ""
+    log = "+ curl -f https://nexus.example.com/\ncurl: (22) The requested URL returned error: 503"
+    shown = [
+        Member.from_report("x", parts.report(error=parts.step(log=log, place=[place])))
+        for place in ("Build", "Package")
+    ]
+    assert shown[0].summary == "The requested URL returned error: 503"
+    assert shown[0].summary == shown[1].summary
+
+
+def test_a_member_is_short() -> None:
+    """A digest of thousands of builds holds what it shows of each, and no more."""
+    before = parts.history(parts.past(43, "FAILURE"), parts.past(42, "SUCCESS"))
+    build = {"history": before, "culprits": [{"name": "Ada"}], "description": "x"}
+    member = Member.from_report("x", parts.report(build=build))
+    assert (member.build.history, member.build.culprits) == (None, [])
+    assert (member.headline.word, member.headline.detail) == ("Still failing", "")
 
 
 def test_all_of_a_digest() -> None:
@@ -119,7 +138,7 @@ def test_without_links() -> None:
     """A controller without a URL sends no dead links."""
     one = member("a", 1)
     build = one.build.model_copy(update={"url": None})
-    body = BUILT_IN.render_safely(Digest((Member("x", build, ""), Member("y", build, ""))))
+    body = BUILT_IN.render_safely(Digest((replace(one, build=build),) * 2))
     assert "href" not in body.html
 
 

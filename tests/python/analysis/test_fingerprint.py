@@ -1,12 +1,16 @@
 """fingerprint.py: what is the same of an error each time, and what isn't."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyservice import samples
-from pyservice.report.fingerprint import fingerprint, first_line, normalised
+from pyservice.analysis.fingerprint import fingerprint, normalised
+from pyservice.report.facts import Step
 from pyservice.report.schema import Failure, Report
+from tests.python.analysis.logs import NAMES, read
 
 REPORT = samples.load("2-failure")
 
@@ -160,18 +164,76 @@ def test_without_an_error() -> None:
     assert fingerprint(Report(build=REPORT.build)) is None
 
 
+def in_step(log: str, *, job: str = "shop/checkout", message: str = EXIT) -> Report:
+    """A build whose failing step has a log of its own."""
+    build = REPORT.build.model_copy(update={"job": job})
+    step = Step(function="sh", log=log)
+    return Report(build=build, error=Failure(message=message, step=step), log=["ERROR: x"])
+
+
+def test_the_failing_steps_own_log() -> None:
+    """It counts, and not what other steps print beside it."""
+    assert fingerprint(in_step("+ make\nmain.c:2:1: error: no\n")) == "main.c:<n>: error: no"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_recorded_log(name: str) -> None:
+    """The same log of another workspace has the same fingerprint."""
+    log = "\n".join(read(name))
+    moved = log.replace("/home/ci/workspace/", "/var/lib/agent-7/w/x@2/")
+    one, two = (fingerprint(in_step(text)) for text in (log, moved))
+    assert one == two
+
+
+UNREACHABLE = (
+    "npm-unknown-host",
+    "maven-unknown-host",
+    "gradle-unknown-host",
+    "pip-unknown-host",
+    "git-unknown-host",
+    "shell-unknown-host",
+)
+
+
+def test_a_registry_that_is_gone() -> None:
+    """200 builds of many tools and packages that miss one host have one fingerprint."""
+    logs = [
+        re.sub(r"\b\w+\.invalid\b", "nexus.example.com", "\n".join(read(name)))
+        for name in UNREACHABLE
+    ]
+    found = set()
+    for number in range(200):
+        log = logs[number % len(logs)].replace("typescript", f"package-{'ab'[number % 2]}")
+        vague = "Error cloning remote repo 'origin'" if "git clone" in log else EXIT
+        found.add(fingerprint(in_step(log, job=f"team/job-{number}", message=vague)))
+    assert found == {"no such host: nexus.example.com"}
+
+
+def test_other_hosts() -> None:
+    """Two hosts are two causes."""
+    log = "\n".join(read("npm-unknown-host"))
+    one, two = (fingerprint(in_step(text)) for text in (log, log.replace("packages.", "other.")))
+    assert one != two
+
+
 @pytest.mark.parametrize(
-    ("message", "line"),
+    ("one", "two"),
     [
-        ("\n  first  \nsecond", "first"),
-        ("Traceback (most recent call last):\n  File …\nKeyError: 1\n", "KeyError: 1"),
-        ("", ""),
-        (" \n\t", ""),
+        (
+            "npm error code E503\nnpm error 503 Service Unavailable - GET https://npm.example.com/a",
+            "npm error code E503\nnpm error 503 Service Unavailable - GET https://npm.example.com/b/c",
+        ),
+        (
+            "[ERROR] Failed to execute goal on project a: Could not resolve dependencies for "
+            "project x:a:jar:1: Could not transfer artifact g:a:pom:1 from/to n (https://n/): 503",
+            "[ERROR] Failed to execute goal on project b: Could not resolve dependencies for "
+            "project x:b:jar:1: Could not transfer artifact g:b:pom:2 from/to n (https://n/): 503",
+        ),
     ],
 )
-def test_the_first_line(message: str, line: str) -> None:
-    """The one that says what it is."""
-    assert first_line(message) == line
+def test_another_package_of_one_registry(one: str, two: str) -> None:
+    """A registry that answers nobody is one cause, whatever is asked of it."""
+    assert fingerprint(in_step(one)) == fingerprint(in_step(two))
 
 
 @given(st.text())

@@ -2,18 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from pyservice.analysis.reason import find_reason, log_lines
+from pyservice.analysis.strip import job_url
+from pyservice.report.audience import PIPELINE, named_by
+from pyservice.report.breakage import FAILING
 from pyservice.report.fields import Result
-from pyservice.report.fingerprint import first_line
 from pyservice.report.headline import Headline, headline
+from pyservice.report.readable import job_name, readable
 from pyservice.report.schema import Build, Report
+from pyservice.terminal import plain
 
 MAX_SUMMARY = 300
 """Characters of an error's line that a digest shows."""
 _WORST: tuple[Result, ...] = ("FAILURE", "UNSTABLE", "ABORTED", "NOT_BUILT", "SUCCESS")
-_FAILING = frozenset({"FAILURE", "UNSTABLE"})
+_LONG_LISTS = ("causes", "checkouts", "culprits", "upstream_culprits", "parameters")
 
 
 @dataclass(frozen=True)
@@ -23,23 +28,28 @@ class Member:
     id: str
     """The report's ID."""
     build: Build
-    """The build, without its description and causes."""
+    """The build, without its description, history and long lists."""
+    headline: Headline
+    """The build's result in a reader's words, without a detail that only this build has."""
     summary: str
-    """The line of its error, or how many tests failed; empty: neither."""
+    """Why it failed, in one sentence without the stage; empty: it did not, or that is not known."""
+    named_by: frozenset[str] = frozenset({PIPELINE})
+    """Who names the mail's recipients, as `audience.named_by` says."""
 
     @classmethod
     def from_report(cls, report_id: str, report: Report) -> "Member":
         """Return what a digest shows of a report."""
-        summary = first_line(report.error.message)[:MAX_SUMMARY] if report.error else ""
-        if report.error is None and report.tests and report.tests.failed:
-            summary = f"{report.tests.failed} test{'s' * (report.tests.failed > 1)} failed"
-        build = report.build.model_copy(update={"description": None, "causes": []})
-        return cls(report_id, build, summary)
-
-    @property
-    def headline(self) -> Headline:
-        """Return the build's result in a reader's words."""
-        return headline(self.build)
+        shown = readable(report)
+        reason = find_reason(shown, [plain(line) for line in log_lines(report)])
+        update: dict[str, object] = {name: [] for name in _LONG_LISTS}
+        update |= {"history": None, "description": None, "job": plain(report.build.job)}
+        return cls(
+            report_id,
+            shown.build.model_copy(update=update),
+            replace(headline(shown.build, shown.error), detail=""),
+            reason.message[:MAX_SUMMARY],
+            named_by(report.mail),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Job:
     """The builds of one job."""
 
     name: str
+    """The full name, as people write it."""
     title: str
     """The name that Jenkins shows."""
     url: str | None
@@ -111,6 +122,11 @@ class Digest:
         return names.pop() if len(names) == 1 else None
 
     @property
+    def named_by(self) -> frozenset[str]:
+        """Return who names the recipients of its builds."""
+        return frozenset().union(*(member.named_by for member in self.members))
+
+    @property
     def since(self) -> int:
         """Return when the first build began, in milliseconds since 1970."""
         return min(member.build.started_at for member in self.members)
@@ -135,9 +151,9 @@ class Digest:
         shown = _shares([len(members) for _, members in ranked], rows)
         return tuple(
             Job(
-                name=name,
+                name=job_name(name),
                 title=_title(members[0].build),
-                url=_job_url(members[0].build),
+                url=job_url(members[0].build),
                 total=len(members),
                 failing=_failing(members),
                 runs=_runs(members[:count]),
@@ -148,7 +164,7 @@ class Digest:
 
 
 def _failing(members: Iterable[Member]) -> int:
-    return sum(member.build.result in _FAILING for member in members)
+    return sum(member.build.result in FAILING for member in members)
 
 
 def _shares(wanted: list[int], rows: int) -> list[int]:
@@ -175,12 +191,4 @@ def _runs(members: list[Member]) -> tuple[Run, ...]:
 def _title(build: Build) -> str:
     """Return the job's title: the build's full name without its own name."""
     full, own = build.full_display_name or "", build.display_name or f"#{build.number}"
-    return full.removesuffix(f" {own}") if full.endswith(f" {own}") else build.job
-
-
-def _job_url(build: Build) -> str | None:
-    """Return the job's page: the build's without its number."""
-    if build.url is None:
-        return None
-    job, _, number = build.url.rstrip("/").rpartition("/")
-    return f"{job}/" if number == str(build.number) else None
+    return full.removesuffix(f" {own}") if full.endswith(f" {own}") else job_name(build.job)
