@@ -9,6 +9,8 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from pyservice.dialogue import DialogueLine, Recorder
+
 OUTCOMES = ("accepted", "partly", "deferred", "refused", "uncertain")
 """Kinds of an `Outcome`."""
 
@@ -45,6 +47,8 @@ class Outcome:
     """The decisive reply, for a person: `250 2.0.0 Ok: queued as 4XyZ`."""
     is_unconfirmed: bool = False
     """The connection was lost after the final dot: Postfix may have the mail all the same."""
+    dialogue: tuple[DialogueLine, ...] = field(default=(), compare=False)
+    """What was said, without the mail itself."""
 
     @property
     def kind(self) -> str:
@@ -85,6 +89,7 @@ class Connection:
         """
         self._host, self._port, self._timeouts = host, port, timeouts
         self._smtp: smtplib.SMTP | None = None
+        self._dialogue = Recorder()
         self._greeting = ""
         self._is_sending = False
         self._has_hung_up = False
@@ -97,19 +102,29 @@ class Connection:
             recipients: ASCII addresses, at least one.
             mail: the whole message with CRLF line ends, not yet dot-stuffed.
         """
-        was_open = self._smtp is not None
+        self._dialogue.begin()
+        outcome = self._send(sender, recipients, mail)
+        return replace(outcome, dialogue=self._dialogue.lines)
+
+    def _send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+        is_kept = self._smtp is not None
+        if is_kept:
+            self._dialogue.note("an open connection is used")
         try:
             try:
-                return self._converse(sender, recipients, mail)
+                return self._converse(sender, recipients, mail, is_kept=is_kept)
             except _DisconnectedError:
-                if not was_open or self._has_hung_up:
+                if not is_kept or self._has_hung_up:
                     raise
-                # Postfix ends idle connections. Nothing of the mail was sent, so connect again.
+                # Postfix ends connections, with or without a 421, when they are idle or at its
+                # limits. Nothing of the mail was sent, so connect again.
                 self.close()
-                return self._converse(sender, recipients, mail)
+                self._dialogue.note("Postfix has ended this connection: here is a new one")
+                return self._converse(sender, recipients, mail, is_kept=False)
         except _DisconnectedError as error:
             self.close()
             reply = str(error)
+            self._dialogue.note(reply)
             return Outcome(deferred=dict.fromkeys(recipients, reply), reply=reply)
 
     def greeting(self) -> str:
@@ -157,7 +172,7 @@ class Connection:
             return self._smtp
         where = f"{self._host}:{self._port}"
         timeout = min(self._timeouts.connect, self._timeouts.reply)
-        smtp = smtplib.SMTP(timeout=timeout, local_hostname=_hostname())
+        smtp = _Smtp(self._dialogue, timeout=timeout, local_hostname=_hostname())
         self._smtp = smtp
         try:
             code, text = smtp.connect(self._host, self._port)
@@ -178,15 +193,25 @@ class Connection:
             raise _DisconnectedError(f"{where} answers EHLO with {_format_reply(code, text)!r}")
         return smtp
 
-    def _converse(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
+    def _converse(
+        self, sender: str, recipients: tuple[str, ...], mail: bytes, *, is_kept: bool
+    ) -> Outcome:
+        """Hand one mail over; a 421 on a kept connection is an end of this connection alone."""
         smtp = self._connect()
+
+        def check_open(code: int, text: bytes) -> None:
+            if code == 421 and is_kept:
+                raise _DisconnectedError(_format_reply(code, text))
+
         try:
             code, text = smtp.mail(sender, [f"SIZE={len(mail)}"] if smtp.has_extn("SIZE") else [])
+            check_open(code, text)
             if code != 250:
                 return self._same_for_all(recipients, code, text)
             accepted, deferred, refused = [], {}, {}
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
+                check_open(code, text)
                 if code in {250, 251}:
                     accepted.append(recipient)
                 elif 500 <= code < 600:
@@ -197,6 +222,7 @@ class Connection:
                 self._reset(code)
                 return Outcome(deferred=deferred, refused=refused, reply=_format_reply(code, text))
             code, text = smtp.docmd("DATA")
+            check_open(code, text)
             if code != 354:
                 outcome = self._same_for_all(tuple(accepted), code, text)
                 return _merged(outcome, deferred, refused)
@@ -215,6 +241,7 @@ class Connection:
                 smtp.send(b"\r\n")
             has_sent_dot = True
             smtp.send(b".\r\n")
+            self._dialogue.say("service", f"(the mail: {len(mail)} bytes) .")
             _set_timeout(smtp, self._timeouts.final_dot)
             code, text = smtp.getreply()
             _set_timeout(smtp, self._timeouts.reply)
@@ -222,6 +249,7 @@ class Connection:
             self.close()
             when = "after the final dot" if has_sent_dot else "during DATA"
             reply = f"{self._host}:{self._port}: {_describe(error)} {when}"
+            self._dialogue.note(reply)
             return Outcome(
                 deferred=dict.fromkeys(recipients, reply), reply=reply, is_unconfirmed=has_sent_dot
             )
@@ -250,9 +278,30 @@ class Connection:
             self.close()
             return
         try:
-            self._smtp.rset()
+            is_ready = self._smtp.rset()[0] == 250
         except (OSError, smtplib.SMTPException):
+            is_ready = False
+        if not is_ready:
             self.close()
+
+
+class _Smtp(smtplib.SMTP):
+    """A connection whose dialogue is kept."""
+
+    def __init__(self, dialogue: Recorder, *, timeout: float, local_hostname: str) -> None:
+        self._dialogue = dialogue
+        super().__init__(timeout=timeout, local_hostname=local_hostname)
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Send a command; one that can't be sent, since there is no connection, was not said."""
+        super().putcmd(cmd, args)
+        self._dialogue.say("service", f"{cmd.upper()} {args}".rstrip())
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the reply."""
+        code, text = super().getreply()
+        self._dialogue.say("Postfix", _format_reply(code, text))
+        return code, text
 
 
 def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:

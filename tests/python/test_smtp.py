@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
+import socketserver
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from pyservice.dialogue import MAX_LINES
 from pyservice.smtp import Connection, Outcome, Timeouts
-from tests.python.conftest import PostfixStandIn, free_port
+from tests.builders.ports import free_port
+from tests.python.conftest import PostfixStandIn
 
 MAIL = b"Subject: x\r\n\r\n.dot\r\n..two\r\nend\r\n"
 Scripted = Callable[[Callable[[socket.socket], None]], int]
@@ -54,6 +58,82 @@ def test_a_connection_that_was_ended_is_made_again(postfix: PostfixStandIn) -> N
     assert connection.send("j@x.org", ("a@x.org",), MAIL).accepted
     connection.close()
     assert (len(postfix.mails), postfix.sessions) == (2, 2)
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "RSET"])
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_a_kept_connection_that_is_closed_with_421(command: str, hangs_up: bool) -> None:
+    """The server closes it at the next mail: that mail is sent at once over a new connection."""
+    begun: list[list[str]] = []
+    with closing_with_421(begun, command, after=1, hangs_up=hangs_up) as port:
+        connection = Connection("127.0.0.1", port)
+        first = connection.send(
+            "j@x.org", ("no@x.org",) if command == "RSET" else ("a@x.org",), MAIL
+        )
+        assert first.kind == ("refused" if command == "RSET" else "accepted")
+        assert connection.send("j@x.org", ("a@x.org", "b@x.org"), MAIL).kind == "accepted"
+        connection.close()
+    assert len(begun) == 2
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+def test_a_new_connection_that_is_closed_with_421(command: str) -> None:
+    """The mail is deferred: Postfix is in trouble, and must not be tried again at once."""
+    begun: list[list[str]] = []
+    with closing_with_421(begun, command, after=0) as port:
+        assert send(port).deferred == {"a@x.org": "421 4.3.2 closing"}
+    assert len(begun) == 1
+
+
+@contextmanager
+def closing_with_421(
+    begun: list[list[str]], command: str, *, after: int, hangs_up: bool = True
+) -> Iterator[int]:
+    """A server that answers 421 to one command of its first connection.
+
+    Args:
+        begun: gets the commands of each connection.
+        command: MAIL, RCPT, DATA, or RSET.
+        after: how many mails it takes before (RSET: none).
+        hangs_up: whether it closes the connection then.
+    """
+    replies = {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
+
+    class Conversation(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            seen: list[str] = []
+            begun.append(seen)
+            is_first = len(begun) == 1
+            self.wfile.write(b"220 x ESMTP\r\n")
+            for line in self.rfile:
+                seen.append(line[:4].decode().upper())
+                if (
+                    is_first
+                    and seen[-1] == command
+                    and seen.count(command) > after * (command != "RSET")
+                ):
+                    self.wfile.write(b"421 4.3.2 closing\r\n")
+                    if hangs_up:
+                        return
+                    is_first = False
+                elif line.startswith(b"rcpt TO:<no@"):
+                    self.wfile.write(b"550 5.1.1 no\r\n")
+                else:
+                    self.wfile.write(replies.get(seen[-1], b"250 ok\r\n"))
+                    while seen[-1] == "DATA" and self.rfile.readline() != b".\r\n":
+                        pass
+                    if seen[-1] == "DATA":
+                        self.wfile.write(b"250 ok: queued as 4Q1\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        server.daemon_threads = True
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_refused_connection() -> None:
@@ -163,13 +243,17 @@ def test_an_endless_greeting(scripted: Scripted) -> None:
 
 def test_too_slow(scripted: Scripted) -> None:
     """A server that doesn't reply costs no more than the time-out."""
+    is_over = threading.Event()
+
+    def be_silent(_: socket.socket) -> None:
+        is_over.wait(60)
+
     begun = time.monotonic()
-    connection = Connection(
-        "127.0.0.1", scripted(lambda peer: time.sleep(4)), timeouts=Timeouts(reply=0.2)
-    )
+    connection = Connection("127.0.0.1", scripted(be_silent), timeouts=Timeouts(reply=0.2))
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
     assert "timed out" in outcome.reply
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
+    is_over.set()
 
 
 def test_a_refusal_before_hanging_up_is_a_refusal(scripted: Scripted) -> None:
@@ -232,3 +316,52 @@ def test_greeting(postfix: PostfixStandIn) -> None:
     assert Connection("127.0.0.1", postfix.port).greeting().startswith("220 ")
     with pytest.raises(ConnectionError, match="connection refused"):
         Connection("127.0.0.1", free_port()).greeting()
+
+
+def said(outcome: Outcome, who: str) -> list[str]:
+    return [line.text for line in outcome.dialogue if line.who == who]
+
+
+def test_the_dialogue_is_kept(postfix: PostfixStandIn) -> None:
+    """Commands and replies in their order, of this attempt alone, and never the mail's bytes."""
+    postfix.rcpt["b@x.org"] = "550 5.1.1 unknown"
+    connection = Connection("127.0.0.1", postfix.port)
+    first = connection.send("j@x.org", ("a@x.org", "b@x.org"), MAIL)
+    second = connection.send("j@x.org", ("c@x.org",), MAIL)
+    connection.close()
+    assert said(first, "service")[1:] == [
+        f"MAIL FROM:<j@x.org> SIZE={len(MAIL)}",
+        "RCPT TO:<a@x.org>",
+        "RCPT TO:<b@x.org>",
+        "DATA",
+        f"(the mail: {len(MAIL)} bytes) .",
+    ]
+    assert said(first, "service")[0].startswith("EHLO ")
+    assert said(first, "Postfix")[0].startswith("220 ")
+    assert said(first, "Postfix")[-1] == first.reply
+    assert "550 5.1.1 unknown" in said(first, "Postfix")
+    assert said(second, "") == ["an open connection is used"]
+    assert "RCPT TO:<c@x.org>" in said(second, "service")
+    assert not any("a@x.org" in line.text or "two" in line.text for line in second.dialogue)
+    seconds = [line.seconds for line in first.dialogue]
+    assert seconds == sorted(seconds)
+
+
+def test_the_dialogue_says_what_happened() -> None:
+    """A connection that can't be made is a line of its own, and nobody says anything."""
+    port = free_port()
+    outcome = send(port)
+    assert said(outcome, "service") == said(outcome, "Postfix") == []
+    assert said(outcome, "") == [outcome.reply] == [f"127.0.0.1:{port}: connection refused"]
+
+
+def test_a_long_dialogue_is_cut(postfix: PostfixStandIn) -> None:
+    """Hundreds of recipients: the first lines and the last ones are kept."""
+    recipients = [f"r{number}@x.org" for number in range(300)]
+    outcome = send(postfix.port, *recipients)
+    assert len(outcome.dialogue) == MAX_LINES + 1
+    assert outcome.dialogue[-1].text == outcome.reply
+    [gap] = said(outcome, "")
+    assert gap.endswith(" lines are left out)")
+    lines = 1 + 2 * len(["EHLO", "MAIL", *recipients, "DATA", "."])
+    assert gap == f"({lines - MAX_LINES} lines are left out)"
