@@ -13,11 +13,12 @@ import sqlalchemy as sa
 import structlog
 
 from pyservice.config.live import LiveSettings
-from pyservice.config.settings import Settings, read_secret
-from pyservice.description.text import line, page, renewed
+from pyservice.config.settings import Settings
+from pyservice.config.token_files import read_api_token
+from pyservice.description.text import line, renewed
 from pyservice.errors import ConfigurationError, SetupError
 from pyservice.events import Event, ReportChanged
-from pyservice.jenkins.build_page import BuildPage
+from pyservice.jenkins.build_page import BuildPage, page
 from pyservice.jenkins.errors import UnreachableError
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
@@ -51,7 +52,7 @@ def check(settings: Settings) -> None:
         ConfigurationError: the token's file can't be used; says why.
     """
     if settings.build_description and settings.jenkins_token_file:
-        read_secret(settings.jenkins_token_file)
+        read_api_token(settings.jenkins_token_file)
 
 
 class DescriptionUpdater:
@@ -119,8 +120,10 @@ class DescriptionUpdater:
                 self._update(report_id)
             except UnreachableError as error:
                 self._postpone(report_id, attempts, str(error))
-            except (ConfigurationError, SetupError, sa.exc.SQLAlchemyError) as error:
-                _log.warning("description.failed", id=report_id, reason=cause(error))
+            except sa.exc.SQLAlchemyError as error:
+                self._postpone(report_id, attempts, cause(error))
+            except (ConfigurationError, SetupError) as error:
+                _log.warning("description.failed", id=report_id, reason=str(error))
             except Exception:
                 _log.exception("description.failed", id=report_id)
 
@@ -166,11 +169,11 @@ class DescriptionUpdater:
             return
         report = QueuedReport.from_row(row)
         text = line(report, self._receipts.receipts(report))
-        if text is None:
+        if text is None or report.report.mail.is_preview:
             return
         url = page(report.report.build, settings.jenkins_url)
         if url is None:
-            reason = "build.url is not that build's address below JENKINS_URL"
+            reason = "build.url is not that build's address below NOTIFY_EMAIL_JENKINS_URL"
             _log.info(
                 "description.foreign", id=report.id, url=report.report.build.url, reason=reason
             )

@@ -1,74 +1,104 @@
 """Makes a `Report` of Jenkins' REST answers about a build: pure functions.
 
-A Pipeline in the sandbox can't read test results, stages or its own log; Jenkins' REST can. The
-inputs are the parsed answers of `api/json`, `testReport/api/json` and `wfapi/describe`, and the
-text of `consoleText`.
+A Pipeline in the sandbox can't read test results, stages or its own log; Jenkins' REST can. An
+answer may have any form: what has another form than Jenkins' is missing in the report.
 """
 
-import re
-from collections.abc import Iterator
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Callable
+from typing import TypeVar, get_args
+from urllib.parse import unquote, urlsplit
 
+from pyservice.jenkins.answers import ODD, WRONG, Answers, Json, actions, text
+from pyservice.jenkins.build_tests import tests_of
+from pyservice.jenkins.pipeline import Pipeline
+from pyservice.report.facts import (
+    Artifact,
+    Artifacts,
+    Branch,
+    ChangedFile,
+    Checkout,
+    History,
+    Interruption,
+    Missing,
+    PastBuild,
+    Person,
+    Upstream,
+)
+from pyservice.report.fields import Result
 from pyservice.report.schema import (
     Build,
     Cause,
     Change,
     Changes,
-    FailedTest,
     Failure,
     Report,
-    Stage,
-    Tests,
 )
+from pyservice.urls import without_user
 
-Json = dict[str, Any]
+_T = TypeVar("_T")
 
-LOG_LINES = 30
+MAX_CHANGES = 200
+MAX_FILES = 100
+"""Of one change."""
+MAX_PEOPLE = 200
+MAX_ARTIFACTS = 100
+MAX_HISTORY = 30
+"""Builds before this one."""
+MAX_TEXT = 4096
 
-_STATUS_OF_WFAPI = {"FAILED": "FAILURE", "NOT_EXECUTED": "NOT_BUILT"}
-_ENDED_BADLY = {"FAILURE", "ABORTED", "NOT_BUILT"}
-
-_FOLDERS_AND_JOB = re.compile(r"/job/([^/]+)")
-_TIMESTAMP = re.compile(r"^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] ?")
-_STAGE_BEGINS = re.compile(r"^\[Pipeline\] \{ \((?:Branch: )?(?P<name>.*)\)$")
-_STAGE_SKIPPED = re.compile(r'^Stage "(?P<name>.*)" skipped due to ')
-_INTERRUPTION = re.compile(r"^(?:Aborted by (?!unknown$)|Superseded by ).+")
-_ECHO_OF_A_COMMAND = re.compile(r"^\+ echo ")
-_SECRET = re.compile(
-    r"(?i)\b([\w.-]*(?:passw(?:or)?d|secret|token|api[_-]?key)[\w.-]*\s*[=:]\s*)\S+"
-)
+_RESULTS = get_args(Result)
+_ORIGIN = "refs/remotes/origin/"
 
 
-def report(build: Json, tests: Json | None, stages: Json | None, console: str) -> Report:
-    """Return the report of a build.
+def report(answers: Answers) -> Report:
+    """Return the report of a build, with all that the answers have.
 
-    Args:
-        build: the answer of `api/json`.
-        tests: of `testReport/api/json`; None: 404.
-        stages: of `wfapi/describe`; None: 404.
-        console: of `consoleText`.
+    Raises:
+        ValueError: what should be a build is none.
     """
-    lines = [_TIMESTAMP.sub("", line) for line in console.splitlines()]
-    describe = stages or {"stages": []}
-    ended = _stages(describe, lines)
-    failure = _failure(describe, ended, lines)
+    missing = [*answers.missing, *answers.files.missing]
+
+    def part(name: str, make: Callable[[], _T]) -> _T | None:
+        try:
+            return make()
+        except WRONG:
+            missing.append(Missing(part=name, reason=ODD))
+            return None
+
+    raw = answers.build
+    try:
+        build = _build(raw)
+    except WRONG as error:
+        raise ValueError(ODD) from error
+    pipeline = Pipeline(answers.stages, answers.console, build.result)
+    failure = part("error", lambda: pipeline.failure(answers.steps, answers.log))
+    details = {
+        "checkouts": part("checkouts", lambda: _checkouts(raw)) or [],
+        "requestor": part("requestor", lambda: _requestor(raw)),
+        "culprits": part("culprits", lambda: _culprits(raw)) or [],
+        "upstream": part("upstream", lambda: _upstream(raw)),
+        "parameters": part("parameters", lambda: _parameters(raw)) or [],
+        "history": part("history", lambda: _history(raw, answers.job)),
+        "branch": part("branch", lambda: _branch(build.job, answers.job)),
+        "interruption": part("interruption", lambda: _interruption(raw, pipeline, failure)),
+    }
     return Report(
-        build=_build(build),
-        changes=_changes(build),
+        build=build.model_copy(update=details),
+        changes=part("changes", lambda: _changes(raw)) or Changes(total=0),
         error=failure,
-        tests=_tests(tests) if tests else None,
-        stages=ended,
-        log=_log(lines, failure.stage) if failure else [],
+        tests=part("tests", lambda: tests_of(raw, answers.tests)),
+        stages=part("stages", pipeline.stages) or [],
+        artifacts=part("artifacts", lambda: _artifacts(raw)),
+        log=part("log", lambda: pipeline.log(failure)) or [],
+        missing=missing,
+        attachments=answers.files.attachments,
+        not_attached=answers.files.not_attached,
     )
 
 
 def _build(build: Json) -> Build:
-    causes = [cause for action in build["actions"] for cause in action.get("causes", [])]
-    # InterruptedBuildAction has causes too: of the build's end, without a text.
-    texts = [cause for cause in causes if "shortDescription" in cause]
     return Build(
-        job="/".join(map(unquote, _FOLDERS_AND_JOB.findall(build["url"]))),
+        job=_job(build["url"]),
         number=build["number"],
         result=build["result"] or "SUCCESS",  # null: still running, and nothing failed so far
         started_at=build["timestamp"],
@@ -78,91 +108,160 @@ def _build(build: Json) -> Build:
         url=build["url"],
         previous_result=(build.get("previousBuild") or {}).get("result"),
         description=build["description"],
-        causes=[Cause(type=cause["_class"], text=cause["shortDescription"]) for cause in texts],
+        causes=[
+            Cause(type=cause["_class"], text=text(cause["shortDescription"], MAX_TEXT))
+            for cause in _causes(build)
+        ],
     )
+
+
+def _job(url: str) -> str:
+    """Return the full name of a build's job: its address has each part of it after a `job`."""
+    parts = urlsplit(url).path.rstrip("/").split("/")
+    first = parts.index("job")
+    return "/".join(map(unquote, parts[first + 1 : -1 : 2]))
+
+
+def _causes(build: Json) -> list[Json]:
+    causes = [cause for action in actions(build) for cause in action.get("causes", [])]
+    # InterruptedBuildAction has causes, too: of the build's end, without a text.
+    return [cause for cause in causes if "shortDescription" in cause][:100]
+
+
+def _requestor(build: Json) -> Person | None:
+    for cause in _causes(build):
+        if cause["_class"] == "hudson.model.Cause$UserIdCause" and cause["userId"]:
+            return Person(id=text(cause["userId"]), name=text(cause["userName"]))
+    return None
+
+
+def _upstream(build: Json) -> Upstream | None:
+    for cause in _causes(build):
+        if cause["_class"].endswith("UpstreamCause"):
+            return Upstream(job=cause["upstreamProject"], number=cause["upstreamBuild"])
+    return None
+
+
+def _parameters(build: Json) -> list[str]:
+    lists = [action["parameters"] for action in actions(build) if "parameters" in action]
+    return [text(one["name"]) for parameters in lists for one in parameters][:100]
+
+
+def _checkouts(build: Json) -> list[Checkout]:
+    """Return what Git checked out.
+
+    Jenkins does not say which checkouts are those of Pipeline libraries. So in a build with
+    libraries only a checkout counts whose revision is one of the build's changes.
+    """
+    checkouts, all_actions = [], actions(build)
+    has_libraries = any(action.get("libraries") for action in all_actions)
+    changes = {item["commitId"] for one in build.get("changeSets", []) for item in one["items"]}
+    for action in all_actions:
+        if action.get("_class") == "hudson.plugins.git.util.BuildData":
+            revision = action["lastBuiltRevision"] or {}
+            if has_libraries and revision.get("SHA1") not in changes:
+                continue
+            branches = [branch["name"] for branch in revision.get("branch", []) if branch]
+            checkouts.append(
+                Checkout(
+                    url=text(without_user(action["remoteUrls"][0])),
+                    revision=text(revision.get("SHA1")),
+                    branch=text(branches[0]).removeprefix(_ORIGIN) if branches else "",
+                )
+            )
+    return checkouts[:20]
+
+
+def _culprits(build: Json) -> list[Person]:
+    return [
+        Person(
+            id=text(one.get("id")),
+            name=text(one["fullName"]),
+            email=next(
+                (text(entry["address"]) for entry in one.get("property", []) if "address" in entry),
+                "",
+            ),
+        )
+        for one in build.get("culprits", [])[:MAX_PEOPLE]
+    ]
 
 
 def _changes(build: Json) -> Changes:
     items = [item for changes in build.get("changeSets", []) for item in changes["items"]]
-    return Changes(
-        total=len(items),
-        items=[
-            Change(
-                id=item["commitId"],
-                message=item["msg"],
-                author=item["author"]["fullName"],
-                author_id=item["author"].get("id"),
-                at=item["timestamp"],
-                paths=item["affectedPaths"],
-            )
-            for item in items
-        ],
-    )
+    return Changes(total=len(items), items=[_change(item) for item in items[:MAX_CHANGES]])
 
 
-def _tests(tests: Json) -> Tests:
-    cases = [case for suite in tests["suites"] for case in suite["cases"]]
-    failing = [case for case in cases if case["status"] in {"FAILED", "REGRESSION"}]
-    return Tests(
-        total=tests["passCount"] + tests["failCount"] + tests["skipCount"],
-        failed=tests["failCount"],
-        skipped=tests["skipCount"],
-        failures=[
-            FailedTest(
-                name=case["name"],
-                class_name=case["className"],
-                message=case["errorDetails"],
-                stack_trace=case["errorStackTrace"],
-                age=case["age"],
-            )
-            for case in failing
-        ],
-    )
-
-
-def _stages(describe: Json, lines: list[str]) -> list[Stage]:
-    """Return the stages; wfapi calls one that was skipped after a failure FAILED, the log knows."""
-    skipped = {match["name"] for line in lines if (match := _STAGE_SKIPPED.match(line))}
-    return [
-        Stage(
-            name=stage["name"],
-            status="NOT_BUILT" if stage["name"] in skipped else _status(stage["status"]),
-            duration_ms=stage["durationMillis"],
-        )
-        for stage in describe["stages"]
+def _change(item: Json) -> Change:
+    files = [
+        ChangedFile(path=text(one["file"]), edit=one["editType"])
+        for one in item.get("paths", [])[:MAX_FILES]
     ]
+    author = item["author"]
+    _, is_user, user = (author.get("absoluteUrl") or "").rpartition("/user/")
+    return Change(
+        id=text(item["commitId"]),
+        message=text(item["msg"], MAX_TEXT),
+        author=text(author["fullName"]),
+        author_id=text(author.get("id") or (is_user and unquote(user))) or None,
+        at=item["timestamp"],
+        author_email=text(item.get("authorEmail")),
+        paths=[text(path) for path in item["affectedPaths"][:MAX_FILES]],
+        files=files,
+    )
 
 
-def _status(wfapi: str) -> Any:
-    status = _STATUS_OF_WFAPI.get(wfapi, wfapi)
-    return "PAUSED" if status == "PAUSED_PENDING_INPUT" else status
+def artifact_paths(build: Json) -> list[str]:
+    """Return the paths of a build's artifacts."""
+    return [one["relativePath"] for one in build.get("artifacts", [])]
 
 
-def _failure(describe: Json, stages: list[Stage], lines: list[str]) -> Failure | None:
-    """Return the first stage's failure; the log knows who or what interrupted it."""
-    interruption = next((line for line in lines if _INTERRUPTION.match(line)), None)
-    for raw, stage in zip(describe["stages"], stages, strict=True):
-        error = raw.get("error") or {}
-        message = interruption or error.get("message")
-        if stage.status in _ENDED_BADLY and message:
-            return Failure(message=_masked(message), type=error.get("type"), stage=stage.name)
+def _artifacts(build: Json) -> Artifacts | None:
+    paths = artifact_paths(build)
+    items = [Artifact(path=text(path)) for path in paths[:MAX_ARTIFACTS]]
+    return Artifacts(total=len(paths), items=items) if paths else None
+
+
+def _history(build: Json, job: Json | None) -> History | None:
+    if job is None:
+        return None
+    estimated = build.get("estimatedDuration")
+    past = [_past(one) for one in job["builds"] if one["number"] < build["number"]]
+    success = job.get("lastSuccessfulBuild") or {}
+    last = next((one for one in past if one.result == "SUCCESS"), None)
+    if last is None and "timestamp" in success and success["number"] < build["number"]:
+        last = _past(success)
+    return History(
+        builds=past[:MAX_HISTORY],
+        last_success=last,
+        estimated_ms=estimated if isinstance(estimated, int) and estimated > 0 else None,
+    )
+
+
+def _past(build: Json) -> PastBuild:
+    return PastBuild(
+        number=build["number"],
+        result=build["result"] if build["result"] in _RESULTS else None,
+        started_at=build["timestamp"],
+        duration_ms=build["duration"],
+    )
+
+
+def _branch(job: str, answer: Json | None) -> Branch | None:
+    """Return the branch of a multibranch job, whose name is the branch's, percent-encoded."""
+    properties = (answer or {}).get("property", [])
+    if any(str(one.get("_class", "")).endswith(".BranchJobProperty") for one in properties):
+        return Branch(name=text(unquote(job.rpartition("/")[2])))
     return None
 
 
-def _log(lines: list[str], stage: str | None) -> list[str]:
-    """Return the last lines of the failed stage, without the Pipeline's own and without secrets."""
-    kept = [line for line in _stage_lines(lines, stage) if not _ECHO_OF_A_COMMAND.match(line)]
-    return [_masked(line) for line in kept[-LOG_LINES:]]
-
-
-def _stage_lines(lines: list[str], stage: str | None) -> Iterator[str]:
-    inside = False
-    for line in lines:
-        if match := _STAGE_BEGINS.match(line):
-            inside = match["name"] == stage
-        elif inside and not line.startswith("[Pipeline]"):
-            yield line
-
-
-def _masked(line: str) -> str:
-    return _SECRET.sub(r"\1****", line)
+def _interruption(build: Json, pipeline: Pipeline, failure: Failure | None) -> Interruption | None:
+    for action in actions(build):
+        if action.get("_class") == "jenkins.model.InterruptedBuildAction":
+            [cause, *_] = action["causes"]
+            by = pipeline.stopped_by()
+            return Interruption(
+                type=text(cause["_class"]),
+                text=text(failure and failure.message, MAX_TEXT),
+                user=Person(name=text(by)) if by else None,
+            )
+    return None

@@ -1,22 +1,38 @@
 """The only HTTP client of Jenkins: python-jenkins, with limits and with errors in plain words."""
 
 import time
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 import jenkins
 import requests
 from requests.exceptions import ChunkedEncodingError, ProxyError, SSLError
+from urllib3.exceptions import HTTPError
 
 from pyservice.errors import SetupError
+from pyservice.jenkins.adapter import PatientAdapter
 from pyservice.jenkins.errors import (
     MissingPageError,
     RedirectError,
+    TooLargeError,
     UnknownHostError,
     UnreachableError,
 )
+from pyservice.urls import speaks_no_tls
 
 _CHUNK_BYTES = 16 * 1024
 _UNKNOWN_HOST = ("NameResolution", "getaddrinfo", "Name or service")
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """The limits of one answer."""
+
+    max_bytes: int
+    deadline: float
+    """When it must have been read, on the monotonic clock."""
+    keep: int | None = None
+    """How many of its last bytes are returned; None: all of it."""
 
 
 class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
@@ -50,6 +66,8 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
         """
         self.url = url.rstrip("/")
         super().__init__(self.url, user, token, timeout=timeouts)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, PatientAdapter())
         self._user, self._permissions, self._max_bytes = user, permissions, max_bytes
 
     def send(
@@ -69,6 +87,16 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
         request = requests.Request(method, self.url + path, data=form)
         answer: requests.Response = self.jenkins_request(request, add_crumb=crumb)
         return answer
+
+    def read(self, path: str, limits: ReadLimits) -> bytes:
+        """Return what is at a path below Jenkins' root, which begins with a slash.
+
+        Raises:
+            SetupError: as for `send`.
+        """
+        self._maybe_add_auth()
+        request = requests.Request("GET", self.url + path)
+        return self._request(request, limits=limits).content
 
     def run_script(self, script: str, node: str | None = None) -> str:
         """Run Groovy in the controller, and return what it prints.
@@ -90,36 +118,54 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
         except MissingPageError:
             self.crumb = False
 
-    def _request(self, req: requests.Request, stream: bool | None = None) -> requests.Response:
+    def _request(
+        self,
+        req: requests.Request,
+        stream: bool | None = None,
+        limits: ReadLimits | None = None,
+    ) -> requests.Response:
+        now = time.monotonic()
+        limits = limits or ReadLimits(self._max_bytes, now + sum(self.timeout))
+        timeouts = tuple(min(seconds, limits.deadline - now) for seconds in self.timeout)
+        if min(timeouts) <= 0:
+            raise self._unreachable(requests.Timeout())
         prepared = self._session.prepare_request(req)
         settings = self._session.merge_environment_settings(
             prepared.url, {}, True, self._session.verify, None
         )
-        settings |= {"timeout": self.timeout, "allow_redirects": False}
+        settings |= {"timeout": timeouts, "allow_redirects": False}
         answer: requests.Response
         try:
             with self._session.send(prepared, **settings) as answer:
-                answer._content = self._read(answer)
+                answer._content = self._read_body(answer, limits)
+        except HTTPError as error:
+            raise self._unreachable(ChunkedEncodingError(error)) from None  # as requests calls it
         except requests.RequestException as error:
             raise self._unreachable(error) from None
         if answer.is_redirect or not answer.ok:
             raise self._refusal(answer)
         return answer
 
-    def _read(self, answer: requests.Response) -> bytes:
-        body, deadline = b"", time.monotonic() + sum(self.timeout)
-        for chunk in answer.iter_content(_CHUNK_BYTES):
+    def _read_body(self, answer: requests.Response, limits: ReadLimits) -> bytes:
+        body, size, keep = bytearray(), 0, limits.keep or limits.max_bytes
+        # `read1` returns what has come so far. All else waits for a whole chunk.
+        while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
             body += chunk
-            if len(body) > self._max_bytes:
-                size = f"{self._max_bytes / 1024**2:g} MiB"
-                raise SetupError(f"Jenkins answers more than {size} at {answer.url}.")
-            if time.monotonic() > deadline:
+            size += len(chunk)
+            if len(body) > 2 * keep:
+                del body[:-keep]
+            if size > limits.max_bytes:
+                most = f"{limits.max_bytes / 1024**2:g} MiB"
+                raise TooLargeError(f"Jenkins answers more than {most} at {answer.url}.")
+            if time.monotonic() > limits.deadline:
                 raise requests.Timeout
-        return body
+        return bytes(body[-keep:])
 
     def _unreachable(self, error: requests.RequestException) -> SetupError:
         """Return what a failed connection means, with its cure."""
         host = urlsplit(self.url).hostname
+        if isinstance(error, SSLError) and speaks_no_tls(error):
+            return SetupError(f"{self.url} speaks no TLS: its address begins with http://.")
         if isinstance(error, SSLError):
             return SetupError(
                 f"The certificate of {self.url} can't be verified: set REQUESTS_CA_BUNDLE to the "
@@ -151,7 +197,7 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
             location = answer.headers["Location"]
             return RedirectError(
                 f"{self.url} leads to {location.removesuffix(path)[:200]}, which is not followed: "
-                "set JENKINS_URL to the address that Jenkins itself answers at.",
+                "set NOTIFY_EMAIL_JENKINS_URL to the address that Jenkins itself answers at.",
                 location,
             )
         if status == 401:
@@ -175,8 +221,9 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
     def _forbidden(self, answer: requests.Response) -> SetupError:
         if self._user is None:
             return SetupError(
-                f"Jenkins at {self.url} wants to know the user: give JENKINS_USER, and an API "
-                "token by JENKINS_TOKEN_FILE or NOTIFY_EMAIL_JENKINS_TOKEN."
+                f"Jenkins at {self.url} wants to know the user: give "
+                "NOTIFY_EMAIL_JENKINS_USER, and an API token by "
+                "NOTIFY_EMAIL_JENKINS_TOKEN_FILE or NOTIFY_EMAIL_JENKINS_TOKEN."
             )
         if b"crumb" in answer.content:
             return SetupError(

@@ -4,6 +4,7 @@ SetupError
 ├── UnreachableError             Jenkins does not answer, or not yet: it may do so later
 │   └── UnknownHostError  no name server knows Jenkins' host: the URL is wrong, or DNS is away
 ├── RedirectError         Jenkins leads to another address, to which no token is sent
+├── TooLargeError         Jenkins' answer is larger than what is read
 └── MissingPageError      Jenkins has no such page, or does not show it to this user
 """
 
@@ -29,6 +30,10 @@ class RedirectError(SetupError):
     def __init__(self, message: str, location: str) -> None:
         super().__init__(message)
         self.location = location
+
+
+class TooLargeError(SetupError):
+    """Jenkins' answer is larger than what is read."""
 
 
 class MissingPageError(SetupError):

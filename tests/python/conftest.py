@@ -28,6 +28,8 @@ from pyservice.config.settings import PREFIX, Settings
 from pyservice.web.app import create_app
 from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
+from tests.builders.ports import free_port
+from tests.controller.recorded import RecordedJenkins
 from tests.controller.standin import StandIn
 
 Json = dict[str, Any]
@@ -211,6 +213,15 @@ class PostfixStandIn:
 
 
 @pytest.fixture
+def jenkins(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedJenkins]:
+    """A controller that answers what was recorded, and that is reached without a proxy."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    made = RecordedJenkins()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def postfix() -> Iterator[PostfixStandIn]:
     """A Postfix that takes every mail; tests change it."""
     stand_in = PostfixStandIn(port=free_port())
@@ -306,13 +317,6 @@ def wait_for(
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
     """A function that starts a server for one connection and a conversation; gives its port."""
@@ -346,10 +350,20 @@ def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
 
 
 @contextmanager
-def listening(settings: Settings) -> Iterator[tuple[str, int]]:
-    """A service on a socket of loopback, as in life: its address and port."""
+def listening(
+    settings: Settings, limits: Limits = Limits(), *, grace: int | None = None
+) -> Iterator[tuple[str, int]]:
+    """A service on a socket of loopback, as in life: its address and port. It ends within 20 s.
+
+    Args:
+        settings: its settings.
+        limits: of all its parts.
+        grace: seconds in which answers under way may end when it stops; None: as in life.
+    """
     [listener] = bind(("127.0.0.1",), 0)
-    running = server(create_app(settings))
+    running = server(create_app(settings, limits))
+    if grace is not None:
+        running.config.timeout_graceful_shutdown = grace
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -5,13 +5,6 @@ import pytest
 from pyservice import samples
 
 
-def test_all_nine_are_there() -> None:
-    """The package carries every recorded build."""
-    assert len(samples.names()) == 9
-    with pytest.raises(KeyError):
-        samples.load("10-none")
-
-
 def test_a_failing_build() -> None:
     """The report has the failing stage, its log, the failing tests and the changes."""
     report = samples.load("2-failure")
