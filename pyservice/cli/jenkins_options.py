@@ -1,15 +1,18 @@
 """What the `jenkins` commands share: their options, and what the options ask for."""
 
 import os
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pyservice.cli import show
 from pyservice.cli.service import Config
-from pyservice.config.settings import PREFIX, Settings, read_secret
+from pyservice.config.settings import Settings
+from pyservice.config.sources import PREFIX
+from pyservice.config.token_files import check_api_token, read_api_token, read_service_token
 from pyservice.errors import ConfigurationError
 
 # Late elsewhere, since python-jenkins takes a tenth of a second: `--help` does without.
@@ -39,16 +42,24 @@ class ConnectionOptions:
     jenkins_token_file: Annotated[
         Path | None, typer.Option(help=f"A file with the API token; or {TOKEN}.")
     ] = None
-    wait: Annotated[float, typer.Option(min=0, help="Seconds until Jenkins is to be up.")] = WAIT
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help=f"Seconds until Jenkins is to be up.  [default: {WAIT:g}, doctor: 10]"
+        ),
+    ] = None
 
-    def connect(self) -> "Controller":
+    def connect(self, wait: float = WAIT) -> "Controller":
         """Return a controller that is up.
+
+        Args:
+            wait: seconds until it is to be up, unless somebody gave others.
 
         Raises:
             ConfigurationError: a setting is missing or wrong.
             SetupError: the controller can't be used; says why.
         """
-        if type(self.wait) not in {int, float}:
+        if type(self.wait) not in {int, float, NoneType} or (self.wait or 0) < 0:
             raise ConfigurationError(f"`wait` must be a number of seconds, not {self.wait!r}.")
         settings = Settings.load(
             self.config,
@@ -57,24 +68,30 @@ class ConnectionOptions:
             jenkins_token_file=self.jenkins_token_file,
         )
         if settings.jenkins_url is None:
-            raise ConfigurationError("Which Jenkins? Give --jenkins-url, or set JENKINS_URL.")
+            raise ConfigurationError(
+                "Which Jenkins? Give --jenkins-url, or set NOTIFY_EMAIL_JENKINS_URL."
+            )
         token = self._token(settings)
         if (settings.jenkins_user is None) != (not token):
             raise ConfigurationError(
-                f"JENKINS_USER and its API token go together: JENKINS_TOKEN_FILE or {TOKEN}."
+                "NOTIFY_EMAIL_JENKINS_USER and its API token go together. Set both, the token by "
+                f"NOTIFY_EMAIL_JENKINS_TOKEN_FILE or {TOKEN}, or none."
             )
         from pyservice.setup.jenkins.connection import Controller  # noqa: PLC0415
 
         controller = Controller(settings.jenkins_url, settings.jenkins_user, token or None)
-        controller.wait(self.wait, lambda message: print(message, file=sys.stderr, flush=True))
+        controller.wait(
+            wait if self.wait is None else self.wait,
+            show.say,
+        )
         return controller
 
     def _token(self, settings: Settings) -> str | None:
         # A file that is named for this controller goes before a variable that is there for all.
-        token = None if self.jenkins_token_file is not None else os.environ.get(TOKEN)
-        if not token and settings.jenkins_token_file:
-            token = read_secret(settings.jenkins_token_file)
-        return token
+        if self.jenkins_token_file is None and (token := os.environ.get(TOKEN)):
+            return check_api_token(token, TOKEN)
+        file = settings.jenkins_token_file
+        return read_api_token(file) if file else None
 
 
 @dataclass(frozen=True)
@@ -152,7 +169,7 @@ def desired_jenkins(values: dict[str, Any]) -> "DesiredJenkins":
             raise ConfigurationError(f"`{name}` can't be {value!r}: see `jenkins plan --help`.")
     desired = dict(values)
     if (file := desired.pop("service_token_file", None)) is not None:
-        desired["token"] = read_secret(Path(file))
+        desired["token"] = read_service_token(Path(file))
     if "library" in desired:
         desired["library"] = Library.parse(desired["library"])
     return DesiredJenkins(**desired)

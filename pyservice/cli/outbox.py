@@ -16,7 +16,8 @@ import typer
 
 from pyservice.cli import show
 from pyservice.cli.service import Config
-from pyservice.config.settings import PREFIX, Settings
+from pyservice.config.settings import Settings
+from pyservice.config.sources import PREFIX
 from pyservice.errors import ConfigurationError, RequestError, SetupError, os_reason
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS

@@ -17,7 +17,8 @@ import typer
 from pyservice import __version__, logs
 from pyservice.cli import show
 from pyservice.cli.options import expand_options
-from pyservice.config.settings import FILE, PREFIX, Settings
+from pyservice.config.settings import Settings
+from pyservice.config.sources import FILE, PREFIX
 from pyservice.errors import ConfigurationError
 from pyservice.setup.node.detect import Bridge, detect_node
 

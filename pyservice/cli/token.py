@@ -12,7 +12,8 @@ from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.cli import show
 from pyservice.cli.service import Config
-from pyservice.config.settings import PREFIX, Settings
+from pyservice.config.settings import Settings
+from pyservice.config.sources import PREFIX
 from pyservice.errors import ConfigurationError
 
 token_app = typer.Typer(help="Make, list and remove tokens.", no_args_is_help=True)

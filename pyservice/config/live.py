@@ -15,6 +15,8 @@ class LiveSettings:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.is_reload_successful = True
+        """Whether the last reload was; if it was not, the old settings are still in force."""
 
     @property
     def settings(self) -> Settings:

@@ -1,12 +1,9 @@
-"""The service's settings: one frozen object, validated at start and passed in.
-
-A flag beats the environment (`NOTIFY_EMAIL_…`), which beats the file (`/etc/notify-email.toml`).
-"""
+"""The service's settings: one frozen object, validated at start and passed in."""
 
 import os
 import re
 import socket
-import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -21,7 +18,8 @@ from pydantic import (
     field_validator,
 )
 
-from pyservice.addresses import Mailbox, mailboxes
+from pyservice.addresses import Mailbox, mailbox, mailboxes
+from pyservice.config.sources import PREFIX, Sources, find
 from pyservice.config.types import (
     Address,
     Addresses,
@@ -30,14 +28,15 @@ from pyservice.config.types import (
     Networks,
     Patterns,
     Port,
+    Rate,
     Rates,
+    SecretPatterns,
     check_ip_address,
     check_jenkins_url,
 )
 from pyservice.errors import ConfigurationError, os_reason
+from pyservice.urls import is_web_address
 
-PREFIX = "NOTIFY_EMAIL_"
-FILE = Path("/etc/notify-email.toml")
 PORT = 8525
 
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
@@ -62,9 +61,10 @@ def state_directory() -> Path:
     return Path(base) / "notify-email"
 
 
-def _default_sender() -> str:
-    host = socket.gethostname()
-    return f"jenkins@{host if '.' in host else socket.getfqdn()}"
+@lru_cache(maxsize=1)
+def _sender_at(host: str) -> str:
+    """Return the sender on this machine; DNS may be slow, or down, if its name has no domain."""
+    return f"jenkins@{host if '.' in host else socket.getfqdn(host)}"
 
 
 class Settings(BaseModel):
@@ -90,6 +90,8 @@ class Settings(BaseModel):
     """Bytes of these reports and their mails, such as `512MiB`."""
     retention_days: Live[int] = Field(90, ge=0, le=36_500)
     """Days for which a report is kept after it ended; 0: for ever."""
+    retention_bytes: Live[ByteSize] = Field(ByteSize(10 * 1024**3), ge=0)
+    """Bytes of reports that have ended, and their mails, that are kept; 0: any."""
     rate_limits: Live[Rates] = ()
     """Mails that are sent one by one, such as `job=10/hour`; more of them become digests."""
     digest_after: Live[int] = Field(300, ge=1, le=900)
@@ -101,6 +103,8 @@ class Settings(BaseModel):
     """The file with the tokens; without it only this machine may send."""
     trusted_networks: Networks = ()
     """Networks whose callers may send without a token, and do nothing else."""
+    trusted_rate: Rate = Field("5000/hour", validate_default=False)  # that would import `limits`
+    """New reports that each address of such a network may send without a token."""
     tls_cert: Path | None = None
     """The service's certificate and those that signed it, in PEM; without it there is no HTTPS."""
     tls_key: Path | None = None
@@ -109,8 +113,10 @@ class Settings(BaseModel):
     """The service's address for readers; without it mails have no links to it."""
     default_to: Live[str | None] = None
     """Recipients of a report that names none, separated by commas."""
-    sender: Live[str] = Field(default_factory=_default_sender)
-    """From and envelope sender of every mail."""
+    sender: Live[str | None] = None
+    """From and envelope sender of every mail; without it jenkins@ this machine's name."""
+    from_addresses: Live[str | None] = None
+    """Addresses that a report may name as From, separated by commas; without them none."""
     allowed_domains: Live[Domains] = ()
     """Domains that may get mail, with their subdomains; without them all."""
     denied_recipients: Live[Patterns] = (
@@ -120,12 +126,20 @@ class Settings(BaseModel):
     """Addresses that are left out: whole ones, `noreply@`, `@example.com`."""
     max_recipients: Live[int] = Field(100, ge=1, le=1000)
     """Recipients of a report, at most; Postfix' own smtpd_recipient_limit is 1000."""
+    max_attachment_bytes: Live[ByteSize] = Field(ByteSize(3 * 1024**2), ge=0, le=3 * 1024**2)
+    """Bytes of all files that go with one mail; 0: none do."""
     reroute_to: Live[Address | None] = None
     """In an emergency: the address that gets all mail instead of its recipients."""
     dry_run: Live[bool] = False
     """Whether mails are made and kept, and not sent."""
+    secret_patterns: Live[SecretPatterns] = ()
+    """More patterns of secrets that are masked in reports, in RE2's syntax."""
+    thread_subject: Live[Literal["state", "stable"]] = "state"
+    """Whether a mail's subject begins with its build's state, or is that of its whole thread."""
     templates_dir: Live[Path | None] = None
     """The administrator's own templates, a folder each."""
+    samples_dir: Live[Path | None] = None
+    """Where callers' own samples are kept; without it beside the outbox."""
     jenkins_url: Live[str | None] = None
     """The controller that `notify-email jenkins` sets up."""
     jenkins_user: Live[str | None] = None
@@ -152,9 +166,15 @@ class Settings(BaseModel):
         if value is None:
             return None
         if value.startswith("postgresql+psycopg://"):
-            if not urlsplit(value).path.strip("/"):
+            try:
+                parts = urlsplit(value)
+                is_usable = bool(parts.path.strip("/")) and parts.port != 0
+            except ValueError:  # such as a port that is no number
+                is_usable = False
+            if not is_usable:
                 raise ValueError(
-                    "it names no database; write postgresql+psycopg://USER@HOST/DATABASE"
+                    "it names no database; write postgresql+psycopg://USER@HOST/DATABASE, "
+                    "or HOST:PORT"
                 )
             return value
         path = value.removeprefix("sqlite:///")
@@ -187,16 +207,14 @@ class Settings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
-        if value is not None and (
-            urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname
-        ):
+        if value is not None and not is_web_address(value):
             raise ValueError("it is no http or https address, such as https://mail.example.com")
         return value and value.rstrip("/")
 
     @field_validator("jenkins_url")
     @classmethod
     def _check_jenkins_url(cls, value: str | None) -> str | None:
-        if value is not None and "@" in urlsplit(value).netloc:
+        if value is not None and is_web_address(value) and "@" in urlsplit(value).netloc:
             raise ValueError(
                 f"it has a user; set {PREFIX}JENKINS_USER and {PREFIX}JENKINS_TOKEN_FILE instead"
             )
@@ -211,11 +229,14 @@ class Settings(BaseModel):
             raise ValueError(f"the service can't reach Jenkins; set {names}, too")
         return value
 
-    @field_validator("sender", "default_to")
+    @field_validator("sender", "default_to", "from_addresses")
     @classmethod
-    def _check_mailboxes(cls, value: str | None) -> str | None:
-        if value is not None and not list(mailboxes(value)):
+    def _check_mailboxes(cls, value: str | None, others: ValidationInfo) -> str | None:
+        count = 1 if value is None else len(list(mailboxes(value)))
+        if not count:
             raise ValueError("it names no address; write one such as ada@example.com")
+        if count > 1 and others.field_name == "sender":
+            raise ValueError(f"it names {count} addresses; write one")
         return value
 
     @field_validator("templates_dir")
@@ -230,8 +251,20 @@ class Settings(BaseModel):
 
     @property
     def sender_mailbox(self) -> Mailbox:
-        """The sender's name and address."""
-        return next(mailboxes(self.sender))
+        """The sender's name and address.
+
+        Raises:
+            ConfigurationError: none is set, and this machine's name makes no address.
+        """
+        if self.sender is not None:
+            return next(mailboxes(self.sender))
+        try:
+            return mailbox(_sender_at(socket.gethostname()))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"This machine's name makes no sender of mails: {str(error).rstrip('.')}. "
+                f"Set {PREFIX}SENDER, such as jenkins@example.com."
+            ) from None
 
     @property
     def outbox_url(self) -> str:
@@ -251,61 +284,18 @@ class Settings(BaseModel):
             flags: values by their settings' names; None and an empty variable count as not set.
 
         Raises:
-            ConfigurationError: names the setting, where it comes from and what is wrong.
+            ConfigurationError: names each wrong setting, where it comes from and what is wrong.
         """
-        from_flags = {name: value for name, value in flags.items() if value is not None}
-        from_environment = {
-            name: value
-            for name in cls.model_fields
-            if (value := os.environ.get(f"{PREFIX}{name.upper()}"))
-        }
-        file = config or FILE
-        from_file = _read(file, required=config is not None)
+        return cls.load_with_sources(config, **flags)[0]
+
+    @classmethod
+    def load_with_sources(cls, config: Path | None = None, **flags: Any) -> tuple[Self, Sources]:
+        """Read the settings as `load` does, and return where each comes from, too."""
+        sources = find(cls.model_fields, config, flags)
         try:
-            return cls.model_validate(from_file | from_environment | from_flags)
+            settings = cls.model_validate(sources.values)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0])
-            if name in from_flags:
-                source = f"--{name.replace('_', '-')}"
-            elif name in from_environment:
-                source = f"{PREFIX}{name.upper()}"
-            else:
-                source = str(file) if name in from_file else "default"
-            message = first["msg"].removeprefix("Value error, ")
-            raise ConfigurationError(f"Setting `{name}` (from {source}): {message}.") from None
-
-
-def read_secret(file: Path) -> str:
-    """Return the token that a file holds.
-
-    Raises:
-        ConfigurationError: the file can't be read, or holds something else.
-    """
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        reason = os_reason(error) if isinstance(error, OSError) else "it is no text"
-        raise ConfigurationError(f"{file} can't be read: {reason}.") from None
-    if not text or len(text.split()) != 1:
-        raise ConfigurationError(f"{file} holds no token. Write one into it, and nothing else.")
-    return text
-
-
-def _read(file: Path, *, required: bool) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if required:
-            raise ConfigurationError(
-                f"There is no settings file {file}. Write it, or name another with --config."
-            ) from None
-        return {}
-    except OSError as error:
-        raise ConfigurationError(
-            f"The settings file {file} can't be read: {os_reason(error)}."
-        ) from None
-    except ValueError as error:
-        raise ConfigurationError(
-            f"The settings file {file} can't be read as TOML: {error}."
-        ) from None
+            raise sources.complain(error.errors()) from None
+        if sources.unknown:
+            raise sources.complain([])
+        return settings, sources

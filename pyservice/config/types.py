@@ -3,13 +3,15 @@
 A value that is wrong is a ValueError whose text names what is expected.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from pyservice.addresses import domain, mailboxes, pattern
+from pyservice.patterns import compile_pattern
+from pyservice.urls import is_web_address
 
 MIN_PREFIX_LENGTH = 8
 """Bits of a trusted network's prefix, at least."""
@@ -32,6 +34,13 @@ def _split(value: object) -> object:
     return value
 
 
+def _split_lines(value: object) -> object:
+    """Return the lines of a text: what stands on them may have commas."""
+    if isinstance(value, str):
+        return [line.strip() for line in value.splitlines() if line.strip()]
+    return value
+
+
 def check_ip_address(value: str) -> str:
     """Return an IP address as it is written.
 
@@ -51,8 +60,7 @@ def check_jenkins_url(value: str) -> str:
     Raises:
         ValueError: it is no URL, or has a user, a query or a fragment.
     """
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    if not is_web_address(value) or "@" in (parts := urlsplit(value)).netloc:
         raise ValueError("it is not Jenkins' address, such as https://ci.example.com")
     if parts.query or parts.fragment:
         raise ValueError("it is more than Jenkins' address; leave out what begins at ? or #")
@@ -61,9 +69,11 @@ def check_jenkins_url(value: str) -> str:
 
 def _check_network(value: str) -> IPv4Network | IPv6Network:
     try:
-        network = ip_network(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no network, such as 172.17.0.0/16: {error}") from None
+        network = ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(f"{value!r} is no network, such as 172.17.0.0/16") from None
+    if ip_interface(value).ip != network.network_address:
+        raise ValueError(f"{value} has host bits set; write {network}")
     if network.prefixlen < MIN_PREFIX_LENGTH:
         raise ValueError(
             f"{value} lets nearly everybody send; name networks of /{MIN_PREFIX_LENGTH} or smaller"
@@ -95,6 +105,18 @@ def _check_rate_limit(value: str) -> str:
     return f"{scope}={_check_rate(rate)}"
 
 
+def _check_secret_pattern(value: str) -> str:
+    try:
+        regexp = compile_pattern(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no pattern of RE2: {error}") from None
+    if regexp.groups > 1:
+        raise ValueError(f"{value!r} has several groups; write (?:…) for all but the secret's")
+    if regexp.search(""):
+        raise ValueError(f"{value!r} matches an empty text, so it would match everywhere")
+    return value
+
+
 def _check_address(value: str) -> str:
     boxes = list(mailboxes(value))
     if len(boxes) != 1:
@@ -115,5 +137,8 @@ Patterns = Annotated[tuple[Annotated[str, AfterValidator(pattern)], ...], Before
 Rate = Annotated[str, AfterValidator(_check_rate)]
 Rates = Annotated[
     tuple[Annotated[str, AfterValidator(_check_rate_limit)], ...], BeforeValidator(_split)
+]
+SecretPatterns = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_secret_pattern)], ...], BeforeValidator(_split_lines)
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -24,7 +24,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.testclient import TestClient
 
 from pyservice import samples
-from pyservice.config.settings import PREFIX, Settings
+from pyservice.config.settings import Settings
+from pyservice.config.sources import PREFIX
 from pyservice.web.app import create_app
 from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
@@ -52,7 +53,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep this machine's settings from the tests."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("pyservice.config.settings.FILE", tmp_path / "absent.toml")
+    monkeypatch.setattr("pyservice.config.sources.FILE", tmp_path / "absent.toml")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
 
 

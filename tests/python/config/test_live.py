@@ -13,7 +13,8 @@ from aiosmtpd.smtp import SMTP
 from pyservice.config.live import LiveSettings, is_live
 from pyservice.config.settings import Settings
 from tests.builders.command import http, is_up, serving
-from tests.python.conftest import Json, PostfixStandIn, free_port, wait_for
+from tests.builders.ports import free_port
+from tests.python.conftest import Json, PostfixStandIn, wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -89,10 +90,13 @@ def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         wait_for(lambda: "Setting `default_to` can't be used" in service.log.read_text())
         assert len(service.events("settings.reload_failed")) == 3
         assert service.post(report, 2).status_code == 403
+        figure = "notify_email_settings_last_reload_successful"
+        assert f"{figure} 0.0" in http().get(f"{service.base}/metrics", timeout=30).text
 
         service.write()
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: service.post(report, 3).status_code == 202)
+        assert f"{figure} 1.0" in http().get(f"{service.base}/metrics", timeout=30).text
 
         service.write(rate_limits=["all=1/day"])
         process.send_signal(signal.SIGHUP)
