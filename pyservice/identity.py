@@ -1,4 +1,6 @@
-"""The Message-IDs of the service's mails."""
+"""The Message-IDs of the service's mails, and their threads."""
+
+from dataclasses import dataclass
 
 OWN_ID_PREFIX = "notify-email."
 """How our Message-IDs begin, by which Postfix' log is searched."""
@@ -14,3 +16,13 @@ def report_id_of(value: str) -> str | None:
     if not value.startswith(f"<{OWN_ID_PREFIX}"):
         return None
     return value.removeprefix(f"<{OWN_ID_PREFIX}").partition("@")[0]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """The mails about one breakage of a job."""
+
+    message_id: str
+    """Of the mail that began it."""
+    number: int
+    """Of the build that this mail is about."""

@@ -1,15 +1,8 @@
 """Texts for people: cleaned, shortened, and times in words."""
 
-import re
 from datetime import UTC, datetime
 
 from pyservice.terminal import plain
-
-# All of C0 and C1 except tab and line feed; bidi controls, which reorder a text; and halves of
-# surrogate pairs. An ANSI colour is one match.
-UNPRINTABLE = re.compile(
-    r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 def one_line(text: str) -> str:

@@ -67,7 +67,7 @@ class DeliveryWorker:
         limits: DeliveryLimits = DeliveryLimits(),
     ) -> None:
         self._outbox, self._live, self._events, self._limits = outbox, live, events, limits
-        self._composer = Composer(renderer, live, limits.composer)
+        self._composer = Composer(renderer, limits.composer)
         self._digests = DigestMaker(outbox.groups, renderer, live, events)
         self._backlog = Backlog(outbox, claims=limits.connections, idle=limits.idle)
         settings = live.settings

@@ -6,21 +6,19 @@ process than without it. It starts when mails wait to be made, and ends when non
 while. If it fails, the mail is made in this process: no delivery depends on it.
 """
 
-import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import structlog
 
-from pyservice.config.live import LiveSettings
+from pyservice.errors import RenderError
+from pyservice.mail import child
 from pyservice.mail.message import Addressing, compose
-from pyservice.mail.renderer import Renderer
+from pyservice.mail.renderer import BUILT_IN, Renderer
 from pyservice.report.schema import Report
 
 _log = structlog.get_logger()
@@ -33,42 +31,49 @@ class ComposerLimits:
     idle: float = 60.0
     """How long no mail has waited before the process is ended."""
     mail: float = 30.0
-    """How long it may take for one mail; an administrator's template times out before."""
+    """How long it may take for one mail."""
 
 
 class Composer:
     """Makes mails. Thread-safe; `close` it."""
 
-    def __init__(
-        self, renderer: Renderer, live: LiveSettings, limits: ComposerLimits = ComposerLimits()
-    ) -> None:
+    def __init__(self, renderer: Renderer, limits: ComposerLimits = ComposerLimits()) -> None:
         """Start no process yet.
 
         Args:
             renderer: makes the bodies, here.
-            live: the settings, for the folder of templates.
             limits: of the second process.
         """
-        self._renderer, self._live, self._limits = renderer, live, limits
+        self._renderer, self._limits = renderer, limits
         self._turn = threading.Lock()
         self._state = threading.Lock()
         self._crowded = float("-inf")
         """The time at which mails waited last, on the monotonic clock."""
         self._second: _Process | None = None
 
-    def compose(self, report: Report, addressing: Addressing, *, others_wait: bool) -> bytes:
+    def compose(
+        self,
+        report: Report,
+        addressing: Addressing,
+        *,
+        others_wait: bool,
+        on_fault: Callable[[RenderError], object] | None = None,
+    ) -> bytes:
         """Return the bytes of a report's mail, as `message.compose` does, with the same errors.
 
         Args:
             report: what the mail is about.
             addressing: the mail's addresses and identity.
             others_wait: whether more mails wait to be made.
+            on_fault: gets what is wrong, if the built-in template had to replace another one.
         """
-        second = self._process(others_wait)
+        second, template = self._process(others_wait), report.mail.template
+        if template != BUILT_IN or self._renderer.is_own(template):
+            # It has a process of its own, and may take its time: nobody waits for it here.
+            return compose(report, addressing, self._renderer, on_fault)
         if second is not None and second.is_ready():
-            folder = self._live.settings.templates_dir
             try:
-                mail = second.compose(report, addressing, folder)
+                mail = second.compose(report, addressing)
             except (OSError, EOFError) as error:
                 self._end(second)
                 _log.warning("composer.lost", reason=str(error) or "the process has ended")
@@ -118,17 +123,13 @@ class _Process:
     @classmethod
     def start(cls, timeout: float) -> "_Process | None":
         """Start a process, which is ready some time later; None: the system refused to start it."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
-            try:
-                process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - ours
-            except OSError as error:
-                ours.close()
-                _log.warning("composer.start_failed", reason=str(error))
-                return None
+        try:
+            process, connection = child.start(__name__)
+        except OSError as error:
+            _log.warning("composer.start_failed", reason=str(error))
+            return None
         _log.info("composer.started", pid=process.pid)
-        return cls(process, Connection(ours.detach()), timeout)
+        return cls(process, connection, timeout)
 
     def is_ready(self) -> bool:
         """Return whether the process can make mails, or has ended: then `compose` raises."""
@@ -140,7 +141,7 @@ class _Process:
                 return True
             return self._is_ready
 
-    def compose(self, report: Report, addressing: Addressing, folder: Path | None) -> bytes:
+    def compose(self, report: Report, addressing: Addressing) -> bytes:
         """Return the mail's bytes; empty: the process could not make it.
 
         Raises:
@@ -148,7 +149,7 @@ class _Process:
             EOFError: the process has ended.
         """
         with self._lock:
-            self._connection.send((report.model_dump_json(), addressing, folder))
+            self._connection.send((report.model_dump_json(), addressing))
             if not self._connection.poll(self._timeout):
                 raise TimeoutError(f"no mail within {self._timeout:.0f} s")
             return self._connection.recv_bytes()
@@ -163,19 +164,14 @@ class _Process:
 
 def _serve(connection: Connection) -> None:
     """Make mails in the second process, until the first one ends."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the first process handles them
-    renderer, used = Renderer(), None
+    renderer = Renderer()
     connection.send(True)
     while True:
         try:
-            text, addressing, folder = connection.recv()
+            text, addressing = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            if folder != used:
-                renderer.use(folder)
-                used = folder
             mail = compose(Report.parse(text.encode()), addressing, renderer)
         except Exception:  # the first process tries again, and logs the same error
             mail = b""
@@ -183,4 +179,4 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])))
+    _serve(child.connection_to_parent())

@@ -8,7 +8,7 @@ and the headers of the finished bytes are checked: none may reach Postfix that w
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -19,12 +19,19 @@ from email.utils import format_datetime
 from pyservice.addresses import Mailbox
 from pyservice.analysis.digest import Digest
 from pyservice.errors import RenderError
+from pyservice.identity import Thread
+from pyservice.mail.attachments import attachment_parts
+from pyservice.mail.inline_images import image_parts
 from pyservice.mail.renderer import Renderer
+from pyservice.mail.rendering import Body
 from pyservice.policy.recipients import Recipients
+from pyservice.report.readable import job_name
 from pyservice.report.schema import Report
 from pyservice.text import one_line, shorten
 
 MAX_SUBJECT = 250
+PREVIEW = "[Preview] "
+"""How the subject of a mail begins that a person sends from a preview."""
 MAX_NAME = 100
 """Characters of a person's name: Postfix cuts headers off at 100 KB (header_size_limit)."""
 MAX_HEADER_LINE = 998
@@ -47,38 +54,57 @@ class Addressing:
     """What a mail's headers need, apart from the report."""
 
     sender: Mailbox
-    """From and envelope sender: always the service's."""
+    """The service's, which the mail's List-Id has."""
     recipients: Recipients
     message_id: str
     """With its angle brackets."""
     date: datetime
     """Aware."""
+    thread: Thread | None = None
+    """The mails that it belongs to; None: it stands alone."""
+    has_stable_subject: bool = False
+    """Whether all mails of a thread have one subject, unless a Pipeline names another."""
+    author: Mailbox | None = None
+    """From; None: the sender."""
 
 
-def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) -> bytes:
+def compose(
+    shown: Report | Digest,
+    addressing: Addressing,
+    renderer: Renderer,
+    on_fault: Callable[[RenderError], object] | None = None,
+) -> bytes:
     """Return one mail in the form of SMTP: CRLF, 7 bit, lines short enough.
 
     Args:
         shown: a report, or a digest. A digest of several jobs has no List-Id.
         addressing: its sender, recipients and identity.
         renderer: makes the bodies.
+        on_fault: gets what is wrong, if the built-in template had to replace an administrator's.
 
     Raises:
         RenderError: not even the built-in template could be rendered, or the bytes would hold a
             header that was not meant.
     """
-    body, sender = renderer.render_safely(shown), addressing.sender
+    thread, sender = addressing.thread, addressing.sender
+    if thread and addressing.has_stable_subject and isinstance(shown, Report):
+        shown = with_stable_subject(shown, thread)
+    files = shown.attachments if isinstance(shown, Report) else []
+    shown = shown.without_files() if isinstance(shown, Report) else shown
+    body = renderer.render_safely(shown, on_fault)
     job: str | None
+    subject = body.subject
     if isinstance(shown, Report):
+        subject = f"{PREVIEW}{subject}" if shown.mail.is_preview else subject
         job, results = shown.build.job, [shown.build.result]
     else:
         job, results = shown.job, list(shown.counts)
     headers = {
-        "From": _mailboxes([sender]),
+        "From": _mailboxes([addressing.author or sender]),
         "To": _mailboxes(addressing.recipients.to) or "undisclosed-recipients:;",
         "Cc": _mailboxes(addressing.recipients.cc),
         "Reply-To": _mailboxes(addressing.recipients.reply_to),
-        "Subject": _free_text("Subject", shorten(body.subject, MAX_SUBJECT)),
+        "Subject": _free_text("Subject", shorten(subject, MAX_SUBJECT)),
         "Date": format_datetime(addressing.date),
         "Auto-Submitted": "auto-generated",  # RFC 3834
         "X-Auto-Response-Suppress": "All",  # Exchange's way to say the same
@@ -89,9 +115,13 @@ def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) 
     # The newer policies would parse each header again, and so decode what was just encoded.
     head, boundary = Message(policy=_WIRE), _boundary(addressing)
     unfolded = {"Message-ID": addressing.message_id}
+    if thread and thread.message_id != addressing.message_id:
+        unfolded |= {"In-Reply-To": thread.message_id, "References": thread.message_id}
     if job:
         unfolded["List-Id"] = list_id(job, sender.address.rpartition("@")[2])
-    head.add_header("Content-Type", "multipart/alternative", boundary=boundary)
+    outer = _boundary(addressing, "mixed") if files else boundary
+    kind = "multipart/mixed" if files else "multipart/alternative"
+    head.add_header("Content-Type", kind, boundary=outer)
     for name, value in headers.items():
         if value:
             head[name] = value
@@ -100,13 +130,26 @@ def compose(shown: Report | Digest, addressing: Addressing, renderer: Renderer) 
             # Not by the email package: it would fold them, and some programs don't read that.
             "".join(f"{name}: {value}\r\n" for name, value in unfolded.items()).encode(),
             head.as_bytes(policy=_WIRE).partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
+            _inner_head(outer, boundary) if files else b"",
             _part(boundary, "plain", body.text),
-            _part(boundary, "html", body.html),
+            _html_part(boundary, addressing, body),
             f"--{boundary}--\r\n".encode(),
+            attachment_parts(outer, files),
+            f"--{outer}--\r\n".encode() if files else b"",
         ]
     )
     _check(mail, {"Content-Type", *unfolded, *(name for name, value in headers.items() if value)})
     return mail
+
+
+def with_stable_subject(report: Report, thread: Thread) -> Report:
+    """Return a report with the subject of its thread, unless it has one: for Gmail, which splits
+    a thread where the subject changes.
+    """
+    if one_line(report.mail.subject or ""):
+        return report
+    subject = f"{shorten(job_name(report.build.job), 200)}: broken since #{thread.number}"
+    return report.model_copy(update={"mail": report.mail.model_copy(update={"subject": subject})})
 
 
 def list_id(job: str, domain: str) -> str:
@@ -161,9 +204,31 @@ def _part(boundary: str, subtype: str, text: str) -> bytes:
     return head.encode() + encoded.replace(b"\n", b"\r\n") + b"\r\n"
 
 
-def _boundary(addressing: Addressing) -> str:
-    """Return a boundary with `=_`, which quoted-printable never has (RFC 2045, 6.7)."""
-    return "=_" + hashlib.sha256(addressing.message_id.encode()).hexdigest()[:32]
+def _html_part(boundary: str, addressing: Addressing, body: Body) -> bytes:
+    """Return the part with the HTML, and with the images that it shows (RFC 2387)."""
+    if not body.images:
+        return _part(boundary, "html", body.html)
+    inner = _boundary(addressing, "related")
+    kind = f'multipart/related; type="text/html";\r\n boundary="{inner}"'
+    return b"".join(
+        [
+            f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode(),
+            _part(inner, "html", body.html),
+            image_parts(inner, body.images),
+            f"--{inner}--\r\n".encode(),
+        ]
+    )
+
+
+def _inner_head(outer: str, inner: str) -> bytes:
+    """Return the head of the body's part in a mail with attachments."""
+    kind = f'multipart/alternative;\r\n boundary="{inner}"'
+    return f"--{outer}\r\nContent-Type: {kind}\r\n\r\n".encode()
+
+
+def _boundary(addressing: Addressing, use: str = "") -> str:
+    """Return a boundary with `=_`, which quoted-printable (RFC 2045, 6.7) and base64 never have."""
+    return "=_" + hashlib.sha256(f"{use}{addressing.message_id}".encode()).hexdigest()[:32]
 
 
 def _check(mail: bytes, expected: set[str]) -> None:

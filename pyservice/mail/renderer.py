@@ -1,107 +1,82 @@
-"""Renders a report as subject, HTML and text, with Jinja2 and within a byte budget.
+"""The mail of a report: with the template that it names, or with the built-in one in its place."""
 
-A template is a folder with `subject.txt`, `body.html` and `body.txt`. An administrator's template
-may hold any of the three; the built-in one has the others.
-"""
-
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
-import css_inline
-from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    PackageLoader,
-    StrictUndefined,
-    TemplateNotFound,
-)
+from jinja2 import Environment, PackageLoader
 
 from pyservice.analysis.digest import Digest
 from pyservice.errors import InvalidError, RenderError
-from pyservice.mail.sandbox import Sandbox
-from pyservice.report.headline import headline
+from pyservice.mail.own_templates import OwnTemplates, TemplateProcess
+from pyservice.mail.rendering import (
+    BUILT_IN,
+    DIGEST,
+    HTML_BUDGET,
+    Body,
+    new_environment,
+    render_body,
+)
 from pyservice.report.schema import Report
-from pyservice.text import UNPRINTABLE, duration, moment, one_line, shorten
+from pyservice.text import shorten
 
-BUILT_IN = "build"
-DIGEST = "digest"
-"""The template of digests; no report can name it."""
-HTML_BUDGET = 100_000
-"""Bytes of HTML. Gmail hides what lies beyond some 102 KB behind a link."""
-ROWS = (60, 20, 6, 2)
-"""How many rows of a list are shown: the first number with which the HTML fits the budget."""
-DIGEST_ROWS = (500, 300, 200, 100, 50, 20, 5, 1)
-"""The same for the builds of a digest."""
-
-_TEMPLATE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Body:
-    """The rendered parts of a mail. `subject` is one line of free text, not yet encoded."""
-
-    subject: str
-    html: str
-    text: str
-
-
-_Kind = TypeVar("_Kind", bound=Environment)
+__all__ = ["BUILT_IN", "DIGEST", "HTML_BUDGET", "Renderer"]
 
 
 class Renderer:
-    """Renders reports with the built-in templates and those in `templates_dir`."""
+    """Renders reports with the built-in templates and those in `templates_dir`. Thread-safe."""
 
-    def __init__(self, templates_dir: Path | None = None, *, timeout: float = 5.0) -> None:
-        """Read the templates.
+    def __init__(
+        self,
+        templates_dir: Path | None = None,
+        *,
+        timeout: float = 5.0,
+        process: TemplateProcess | None = None,
+    ) -> None:
+        """Read the built-in templates.
 
         Args:
             templates_dir: an administrator's templates; None: there are none.
-            timeout: seconds that each of these has for one part.
+            timeout: seconds of CPU that each of these has for a mail.
+            process: renders all templates, the built-in ones, too; None: this process renders
+                those, and another one that all mails share an administrator's.
         """
-        self._timeout = timeout
-        self._built_in = _environment(Environment, PackageLoader("pyservice.mail"))
+        self._timeout, self._process = timeout, process
+        self._built_in = new_environment(Environment, PackageLoader("pyservice.mail"))
         self._built_in.auto_reload = False  # it is installed, not edited
         self.use(templates_dir)
 
     def use(self, templates_dir: Path | None) -> None:
         """Take an administrator's templates from this folder from now on; None: there are none."""
-        own: Sandbox | None = None
-        if templates_dir is not None:
-            loader = ChoiceLoader(
-                [FileSystemLoader(templates_dir), PackageLoader("pyservice.mail")]
-            )
-            own = _environment(partial(Sandbox, timeout=self._timeout), loader)
-        self._own = own
-
-    @cached_property
-    def _inliner(self) -> css_inline.CSSInliner:
-        return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
+        self._own = (
+            OwnTemplates(templates_dir, timeout=self._timeout, process=self._process)
+            if templates_dir or self._process
+            else None
+        )
 
     def names(self) -> list[str]:
         """Return the names of the templates that a report can name, sorted."""
-        paths = (self._own or self._built_in).list_templates()
-        return sorted(name for name in {Path(path).parts[0] for path in paths} if self.has(name))
+        return sorted({BUILT_IN, *(self._own.names() if self._own else ())})
+
+    def version(self) -> object:
+        """Return what differs once a file of an administrator's templates has changed."""
+        return self._own.version() if self._own else None
+
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong with the templates that can't be used, the digest's among them."""
+        return self._own.faults() if self._own else {}
 
     def has(self, template: str) -> bool:
-        """Return whether a report can name this template. No name leaves the templates' folders."""
-        if template == BUILT_IN:
-            return True
-        environment = self._own or self._built_in
-        if not _TEMPLATE_NAME.fullmatch(template) or environment.loader is None:
-            return False
+        """Return whether a report can name this template. No name leaves the templates' folders.
+
+        One that can't be read is there: its reports go out with the built-in one.
+        """
         if template == DIGEST:
             return False
-        try:
-            environment.loader.get_source(environment, f"{template}/body.html")
-        except (OSError, UnicodeError, TemplateNotFound):
-            return False
-        return True
+        return template == BUILT_IN or self.is_own(template)
+
+    def is_own(self, template: str) -> bool:
+        """Return whether an administrator's template is used for this name."""
+        return self._own is not None and self._own.has(template)
 
     def require(self, template: str) -> None:
         """Refuse a template that does not exist.
@@ -122,15 +97,18 @@ class Renderer:
         Raises:
             RenderError: names the template, the line and what is wrong there.
         """
-        return self._render(self._own or self._built_in, report.mail.template, report)
+        return self._render(report.mail.template, report)
 
-    def render_safely(self, shown: Report | Digest) -> Body:
+    def render_safely(
+        self, shown: Report | Digest, on_fault: Callable[[RenderError], object] | None = None
+    ) -> Body:
         """Render; if an administrator's template fails, with the built-in one, which says so.
 
         Readers must learn a build's result in spite of a mistake in a template.
 
         Args:
             shown: a report, with the template that it names; or a digest.
+            on_fault: gets what is wrong, if the template failed.
 
         Raises:
             RenderError: the built-in one failed.
@@ -139,80 +117,21 @@ class Renderer:
             (shown.mail.template, BUILT_IN) if isinstance(shown, Report) else (DIGEST, DIGEST)
         )
         try:
-            return self._render(self._own or self._built_in, wanted, shown)
+            return self._render(wanted, shown)
         except RenderError as error:
-            if self._own is None:
+            if wanted == built_in and not self.is_own(wanted):
                 raise
-            return self._render(self._built_in, built_in, shown, note=shorten(str(error), 1000))
+            failure = error
+        if on_fault is not None:
+            on_fault(failure)
+        return render_body(self._built_in, built_in, shown, note=shorten(str(failure), 1000))
 
-    def _render(
-        self, environment: Environment, template: str, shown: Report | Digest, note: str = ""
-    ) -> Body:
-        context, steps = _context(shown)
-        context["note"] = note or None
-
-        def part(name: str) -> str:
-            return self._part(environment, f"{template}/{name}", context)
-
-        for step in steps:
-            context |= step
-            if "subject" not in context:
-                context["subject"] = one_line(part("subject.txt"))
-            html = part("body.html")
-            if len(html.encode()) <= HTML_BUDGET:
-                break
-        text = part("body.txt")
-        return Body(context["subject"], html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
-
-    def _part(self, environment: Environment, path: str, context: dict[str, Any]) -> str:
-        """Render one part, with inline styles in HTML; if it is missing, the built-in one's."""
-        name = path.partition("/")[2]
-        try:
-            template = environment.select_template([path, f"{BUILT_IN}/{name}"])
-            if isinstance(environment, Sandbox):
-                text = environment.render(template, context)
-            else:
-                text = template.render(context)
-            text = UNPRINTABLE.sub("", text)
-            return self._inliner.inline(text) if name == "body.html" else text
-        except Exception as error:
-            # Whatever an administrator's template does must end here: the mail is still sent.
-            raise RenderError(_explain(path, error)) from error
-
-
-def _context(shown: Report | Digest) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """Return the variables of a template, and those that each number of rows adds."""
-    if isinstance(shown, Digest):
-        return {"digest": shown}, ({"rows": n, "jobs": shown.jobs(n)} for n in DIGEST_ROWS)
-    subject = one_line(shown.mail.subject or "")
-    context = {
-        "report": shown,
-        "build": shown.build,
-        "data": shown.mail.data,
-        "headline": headline(shown.build),
-    }
-    return context | ({"subject": subject} if subject else {}), ({"rows": n} for n in ROWS)
-
-
-def _environment(make: Callable[..., _Kind], loader: BaseLoader) -> _Kind:
-    environment = make(
-        loader=loader,
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(duration=duration, moment=moment, shorten=shorten)
-    return environment
-
-
-def _explain(part: str, error: Exception) -> str:
-    """Return which template failed, in which line, and why."""
-    line = getattr(error, "lineno", None)
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename.endswith(part):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    reason = f"there is no template {error}" if isinstance(error, TemplateNotFound) else str(error)
-    return f"Template {part}{f', line {line}' if line else ''}: {reason}."
+    def _render(self, template: str, shown: Report | Digest) -> Body:
+        is_built_in = template in {BUILT_IN, DIGEST}
+        if self._own is not None and (
+            self._own.has(template) or (self._process is not None and is_built_in)
+        ):
+            return self._own.render(template, shown)
+        if not is_built_in:  # it was there when the report was accepted
+            raise RenderError(f"Template {shorten(template, 64)}: there is no such template.")
+        return render_body(self._built_in, template, shown)

@@ -11,8 +11,6 @@ import pytest
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.config.live import LiveSettings
-from pyservice.config.settings import Settings
 from pyservice.mail.composer import Composer, ComposerLimits
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
@@ -29,8 +27,7 @@ ADDRESSING = Addressing(
 
 
 def made(folder: Path | None = None, limits: ComposerLimits = ComposerLimits()) -> Composer:
-    settings = Settings(sender="ci@x.org", templates_dir=folder)
-    return Composer(Renderer(folder), LiveSettings(settings), limits)
+    return Composer(Renderer(folder), limits)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def body_of(name: str) -> bytes:
 def composed(body: bytes, message_id: str = MESSAGE_ID) -> tuple[bytes, Report, Recipients]:
     """Return the mail of a request's body, without the service."""
     report = Report.parse(body)
-    people = resolve_recipients(report.mail, SETTINGS)
+    people = resolve_recipients(report, SETTINGS)
     addressing = Addressing(SETTINGS.sender_mailbox, people, message_id, WHEN)
     return compose(report, addressing, RENDERER), report, people
 
@@ -113,6 +113,9 @@ def test_taken(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
     expected, body = INDEX[name], body_of(name)
     response = post(client, body)
     assert response.status_code == 202, response.text
+    assert response.json()["left_out"] == expected.get("left_out", [])
+    missing = {member["pointer"] for member in response.json()["missing"]}
+    assert ("missing" in expected) == ("/build/url" in missing)
     settled(client, response.json())
     [caught] = postfix.mails
     source = client.get(f"{response.json()['preview_url']}?part=source").content
@@ -120,7 +123,7 @@ def test_taken(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
     assert caught.recipients == expected.get("recipients", ["ada@example.com"])
     assert b"secret@" not in caught.content
     report = Report.parse(body)
-    is_as_intended(caught.content, report, resolve_recipients(report.mail, SETTINGS))
+    is_as_intended(caught.content, report, resolve_recipients(report, SETTINGS))
     check_content(caught.content, expected)
     for part in ("html", "text", "headers"):
         assert client.get(f"{response.json()['preview_url']}?part={part}").status_code == 200
@@ -129,6 +132,9 @@ def test_taken(client: TestClient, postfix: PostfixStandIn, name: str) -> None:
 
 def check_content(content: bytes, expected: Json) -> None:
     parts = dissect(content)
+    if expected.get("missing") == "/build/url":
+        assert "href" not in parts.html
+        assert "Build:" not in parts.plain
     if "subject_is" in expected:
         assert parts.shown("Subject") == expected["subject_is"]
     if "to_is" in expected:
@@ -300,10 +306,10 @@ def test_an_unexpected_header_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         (b"--\r\n", b"--\r\nafter\r\n"),
         (b"text/html", b"text/x-html"),
         (b"quoted-printable", b"8bit"),
-        (b"FAILED: ", b"FAILED: =XY "),
-        (b"FAILED: ", b"FAILED: " + b"x" * 77),
-        (b"FAILED: ", b"FAILED: \r\n"),
-        (b"FAILED: ", b"FAILED: =FF"),
+        (b"\r\nFailed: ", b"\r\nFailed: =XY "),
+        (b"\r\nFailed: ", b"\r\nFailed: " + b"x" * 77),
+        (b"\r\nFailed: ", b"\r\nFailed: \r\n"),
+        (b"\r\nFailed: ", b"\r\nFailed: =FF"),
         (b"<h1", b"<script>x</script>=\r\n<h1"),
         (b"<h1", b"<h1 onclick=3D"),
         (b"<h1", b"<a href=3D'data:x'>=\r\n<h1"),

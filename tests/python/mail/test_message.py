@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from pyservice import samples
 from pyservice.addresses import Mailbox
-from pyservice.mail.message import MAX_HEADER_LINE, Addressing, compose, list_id
+from pyservice.identity import Thread
+from pyservice.mail.message import (
+    MAX_HEADER_LINE,
+    Addressing,
+    compose,
+    list_id,
+    with_stable_subject,
+)
 from pyservice.mail.renderer import Renderer
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Mail, Report
@@ -88,7 +95,7 @@ def test_people() -> None:
     people = Recipients(
         to=(Mailbox("Ada Éxample", "ada@example.com"), Mailbox('Doe, "J"', "j@example.com")),
         cc=tuple(Mailbox("漢字" * 20, f"c{n}@example.com") for n in range(30)),
-        bcc=(Mailbox("", "secret@example.com"),),
+        bcc=(Mailbox("", "discreet@example.com"),),
         reply_to=(Mailbox("", "team@example.com"),),
     )
     mail, message = composed(samples.load("2-failure"), people)
@@ -98,7 +105,7 @@ def test_people() -> None:
     assert str(make_header(decode_header(_raw(mail, "Cc")))).count("漢字" * 20) == 30
     assert message["Reply-To"] == "team@example.com"
     assert message["From"].addresses[0].addr_spec == SENDER.address
-    assert b"secret" not in mail
+    assert b"discreet" not in mail
 
 
 def _raw(mail: bytes, name: str) -> str:
@@ -199,3 +206,46 @@ def test_a_list_for_each_job(job: str, expected: str) -> None:
     assert re.fullmatch(expected, list_id(job, "x.org"))
     assert list_id(job, "x.org") != list_id(job + "-", "x.org")
     assert len(list_id(job, "x" * 300)) <= 255
+
+
+def in_thread(name: str, thread: Thread, *, is_stable: bool = False) -> EmailMessage:
+    addressing = Addressing(
+        SENDER,
+        Recipients(to=(Mailbox("", "ada@example.com"),)),
+        "<1@ci.example.com>",
+        WHEN,
+        thread,
+        has_stable_subject=is_stable,
+    )
+    mail = compose(samples.load(name), addressing, RENDERER)
+    message = email.message_from_bytes(mail, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def test_a_thread() -> None:
+    """Its first mail refers to none, and the others to the first, unfolded."""
+    first = in_thread("2-failure", Thread("<1@ci.example.com>", 2))
+    assert not {"In-Reply-To", "References"} & set(first.keys())
+    root = f"<notify-email.{'0' * 36}@ci.example.com>"
+    later = in_thread("4-fixed", Thread(root, 2))
+    assert later["In-Reply-To"] == later["References"] == root
+    assert later["Subject"].startswith("Fixed: ")
+
+
+def test_a_stable_subject() -> None:
+    """All mails of a thread have it, and the state stands at the beginning of what is previewed."""
+    thread = Thread("<0@ci.example.com>", 2)
+    for name, state in (("2-failure", "Failed"), ("4-fixed", "Fixed")):
+        message = in_thread(name, thread, is_stable=True)
+        assert message["Subject"] == "shop/checkout: broken since #2"
+        html = message.get_body(("html",))
+        assert html is not None
+        preheader = html.get_content().partition('class="preheader"')[2].partition("</div>")[0]
+        assert preheader.partition(">")[2].startswith(f"{state}: ")
+
+
+def test_a_subject_of_the_pipeline_is_kept() -> None:
+    """Its author wants it in each mail."""
+    report = with_stable_subject(named("shop", subject="Mine"), Thread("<0@x>", 2))
+    assert report.mail.subject == "Mine"

@@ -25,11 +25,11 @@ def test_every_recorded_build(name: str) -> None:
     """Both bodies and the subject of each sample name the build and its result."""
     report = samples.load(name)
     body = BUILT_IN.render(report)
-    word = headline(report.build).word
+    word = headline(report.build, report.error).word
     title = report.build.full_display_name
     assert title is not None
     assert body.subject.startswith(f"{word}: {title}")
-    assert body.text.startswith(f"{word.upper()}: {title}")
+    assert body.text.startswith(f"{word}: {title}")
     assert f">{word}</h1>" in body.html
     assert report.build.url is not None
     for text in (body.html, body.text):
@@ -47,7 +47,7 @@ def test_the_failing_build_in_full() -> None:
         "Started by user anonymous",
         "2.4 s",
         "2026-11-23 18:19 UTC",
-        "script returned exit code 2",
+        "error: use of undeclared identifier",
         "Package",
         "40 passed",
         "2 failed",
@@ -139,6 +139,23 @@ def test_the_largest_report_stays_within_the_budget() -> None:
     assert re.search(r"and 4[23]\d\d more", body.html)
 
 
+def test_a_log_of_colours_stays_within_the_budget() -> None:
+    """A log whose characters each have a colour of their own is shown without colours."""
+    line = "".join(f"\x1b[{31 + number % 6}mx" for number in range(399))
+    report = samples.load("2-compile-error")
+    assert report.error is not None
+    assert report.error.step is not None
+    step = report.error.step.model_copy(
+        update={
+            "log": "\n".join(line.replace("x", letter) for letter in "abcdefghijklmnopqrstuvwxy")
+        }
+    )
+    error = report.error.model_copy(update={"step": step})
+    body = BUILT_IN.render(report.model_copy(update={"error": error}))
+    assert len(body.html.encode()) <= HTML_BUDGET
+    assert "y" * 100 in body.html
+
+
 def test_long_lists_say_what_is_left_out() -> None:
     """Data, stages and causes as long as a request allows make a mail of ordinary size."""
     report = Report(
@@ -154,6 +171,19 @@ def test_long_lists_say_what_is_left_out() -> None:
         assert f"... {left_out}\n" in body.text
 
 
+def test_nothing_is_said_twice() -> None:
+    """A message, a command and a cause stand in the text once, if another line has them."""
+    test = FailedTest(name="adds", class_name="a.B", message="1 is not 2")
+    tests = Counts(total=1, failed=1, failures=[test])
+    replayed = build(
+        result="UNSTABLE", replayed_from=1, causes=[Cause(type="x.ReplayCause", text="Replayed #1")]
+    )
+    text = Renderer().render(Report(build=replayed, tests=tests)).text
+    assert text.count("1 is not 2") == 1
+    assert text.count("#1,") == 1
+    assert "Replayed #1" not in text
+
+
 def test_templates_of_ones_own(tmp_path: Path) -> None:
     """A folder is a template; the built-in one has the parts that it lacks."""
     (tmp_path / "release").mkdir()
@@ -163,7 +193,7 @@ def test_templates_of_ones_own(tmp_path: Path) -> None:
     mail = Mail(template="release", data={"version": "<2>"})
     body = renderer.render(Report(build=build(), mail=mail))
     assert "<p>shop/checkout &lt;2&gt;</p>" in body.html
-    assert body.text.startswith("FAILED: shop")
+    assert body.text.startswith("Failed: shop")
     assert body.subject.startswith("Failed: ")
 
 
@@ -189,7 +219,7 @@ def test_a_slip_in_a_template_loses_no_mail(tmp_path: Path, source: str) -> None
     body = renderer.render_safely(report)
     assert "mine/body.html, line 2" in body.html
     assert "mine/body.html, line 2" in body.text
-    assert "script returned exit code 2" in body.html
+    assert "error: use of undeclared identifier" in body.html
 
 
 @pytest.mark.parametrize(
@@ -209,7 +239,7 @@ def test_a_template_that_would_take_the_service_down(
     (tmp_path / "build" / "body.html").write_text(source)
     body = Renderer(tmp_path, timeout=0.3).render_safely(samples.load("2-failure"))
     assert re.search(rf"Template build/body\.html.*{reason}", body.html)
-    assert "script returned exit code 2" in body.html
+    assert "error: use of undeclared identifier" in body.html
 
 
 def test_elements_that_close_count_once(tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""Announces that an administrator's templates have changed, as soon as a file is saved.
+
+The kernel's notices only wake the watcher. What has changed is decided by comparing the files'
+states, so that an editor's temporary files count for nothing, and a folder that is replaced as a
+whole counts: by a rename, or by a symbolic link as Kubernetes does with a ConfigMap.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from watchfiles import watch
+
+from pyservice.config.live import LiveSettings
+from pyservice.errors import os_reason
+
+_MAX_FILES = 10_000
+"""Of all templates: TEMPLATES_DIR may be `/` by mistake."""
+_MAX_DEPTH = 8
+"""Of folders: a symbolic link may lead back to a folder above it."""
+
+_State = dict[str, tuple[int, int, int]]
+"""For each file its inode, size in bytes and time of change in nanoseconds."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class WatcherLimits:
+    """How many milliseconds a template watcher waits."""
+
+    step: int = 20
+    """Between two looks for notices of the kernel; a save is over when a look shows none."""
+    burst: int = 200
+    """At most for the end of many saves, such as a checkout."""
+    look: int = 1000
+    """Between two comparisons without a notice: a network file system sends none."""
+
+
+class TemplateWatcher:
+    """Watches TEMPLATES_DIR in a thread between `start` and `stop`.
+
+    The folder need not be there; SIGHUP may name another one.
+    """
+
+    def __init__(
+        self,
+        live: LiveSettings,
+        on_change: Callable[[], object],
+        limits: WatcherLimits = WatcherLimits(),
+    ) -> None:
+        """Watch nothing yet.
+
+        Args:
+            live: has TEMPLATES_DIR.
+            on_change: is called in the watcher's thread after each change.
+            limits: how long it waits.
+        """
+        self._live, self._on_change, self._limits = live, on_change, limits
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="template-watcher", daemon=True)
+        self._trouble = ""
+        """Why there are no notices of the kernel."""
+
+    def start(self) -> None:
+        """Begin; what changes from now on is announced."""
+        self._known = self._state()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            folders = self._folders()
+            try:
+                self._watch(folders)
+            except (OSError, RuntimeError) as error:  # such as too many watches on this machine
+                self._report(os_reason(error) if isinstance(error, OSError) else str(error))
+                self._stopping.wait(self._limits.look / 1000)
+                self._compare()
+
+    def _watch(self, folders: set[Path]) -> None:
+        """Compare after each notice, until there are other folders to watch."""
+        if not folders:
+            self._stopping.wait(self._limits.look / 1000)
+            return
+        notices = watch(
+            *folders,
+            watch_filter=None,
+            step=self._limits.step,
+            debounce=self._limits.burst,
+            rust_timeout=self._limits.look,
+            yield_on_timeout=True,
+            stop_event=self._stopping,
+            raise_interrupt=False,
+            recursive=False,
+            ignore_permission_denied=True,
+        )
+        for _ in notices:
+            self._compare()
+            if self._folders() != folders:
+                return
+
+    def _compare(self) -> None:
+        state = self._state()
+        if state == self._known:
+            return
+        self._known = state
+        try:
+            self._on_change()
+        except Exception:
+            _log.exception("templates.announcement_failed")
+
+    def _state(self) -> _State:
+        state: _State = {}
+        folder = self._live.settings.templates_dir
+        for path in _files(folder) if folder is not None else ():
+            try:
+                found = path.stat()
+            except OSError:
+                continue  # it is gone, or a link to nothing
+            if not stat.S_ISDIR(found.st_mode):  # a folder changes by an editor's files, too
+                state[str(path)] = found.st_ino, found.st_size, found.st_mtime_ns
+        return state
+
+    def _folders(self) -> set[Path]:
+        """Return what the kernel shall watch: the templates' folders, and the one around them.
+
+        The latter shows when the folder is made, or replaced. If it is missing as well, the next
+        comparison without a notice shows that.
+        """
+        folder = self._live.settings.templates_dir
+        if folder is None:
+            return set()
+        inside = {path.resolve() for path in _folders(folder)}
+        return {path for path in {folder.parent.resolve(), *inside} if path.is_dir()}
+
+    def _report(self, reason: str) -> None:
+        if reason != self._trouble:
+            self._trouble = reason
+            seconds = self._limits.look / 1000
+            _log.warning(
+                "templates.watch_failed",
+                reason=f"{reason}; changes of templates are noticed within {seconds:g} s",
+            )
+
+
+def _folders(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Return a folder and those in it, through symbolic links."""
+    try:
+        entries = [entry for entry in os.scandir(folder) if entry.is_dir()]
+    except OSError:
+        return
+    yield folder
+    if depth < _MAX_DEPTH:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                yield from _folders(Path(entry), depth + 1)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Return the files of all templates, without hidden ones and an editor's."""
+    count = 0
+    for each in _folders(folder):
+        try:
+            entries = sorted(each.iterdir())
+        except OSError:
+            continue
+        for path in entries:
+            if not path.name.startswith(".") and not path.name.endswith(("~", ".swp", ".tmp")):
+                yield path
+                count += 1
+                if count == _MAX_FILES:
+                    return
