@@ -37,11 +37,29 @@ def test_everybody_can_read_it(looks: Looks, sample: str, scheme: Literal["light
     assert results.violations_count == 0, results.generate_report()
 
 
-def test_the_reason_is_on_the_first_screen(looks: Looks) -> None:
-    """On a phone the result, the stage and the compiler's error need no scrolling."""
-    page = looks.at(*PHONE, measured=True).open("/preview/build/2-failure?part=html")
-    for text in ("Failed", "Package: script returned exit code 2", "amount_cents"):
-        box = page.get_by_text(text).first.bounding_box()
+@pytest.mark.parametrize(
+    ("sample", "texts"),
+    [
+        (
+            "2-failure",
+            ("Failed", "Package: src/main/c/ledger.c:118", "amount_cents += ", "2 changes"),
+        ),
+        (
+            "2-compile-error",
+            ("Failed", "Build: main.c:2: error:", "return amount_cents;", "by bo touches main.c"),
+        ),
+        ("3-tests-fail", ("Unstable", "totals_are_rounded failed in unit", "1 change since #2")),
+        ("12-python-traceback", ("3rd time, since #10", "raw_decode(s", "1 change since #11")),
+        ("19-agent-lost", ("Agent lost", "Infrastructure: agent lost.")),
+    ],
+)
+def test_the_reason_is_on_the_first_screen(
+    looks: Looks, sample: str, texts: tuple[str, ...]
+) -> None:
+    """On a phone the state, why, the excerpt and the suspect need no scrolling."""
+    page = looks.at(*PHONE, measured=True).open(f"/preview/build/{sample}?part=html")
+    for text in texts:
+        box = page.locator("td").get_by_text(text).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= PHONE[1], text
 
@@ -49,8 +67,8 @@ def test_the_reason_is_on_the_first_screen(looks: Looks) -> None:
 def test_links_are_large_enough_for_a_thumb(looks: Looks) -> None:
     """The buttons are at least 40 pixels high, and lead to the build."""
     page = looks.at(*PHONE, measured=True).open("/preview/build/2-failure?part=html")
-    buttons = page.locator("a.button").all()
-    assert len(buttons) == 4
+    buttons = page.locator(".button a").all()
+    assert len(buttons) == 5
     for button in buttons:
         box = button.bounding_box()
         assert box is not None
@@ -58,6 +76,29 @@ def test_links_are_large_enough_for_a_thumb(looks: Looks) -> None:
         link = button.get_attribute("href")
         assert link is not None
         assert link.startswith("https://ci.example.com/job/shop/job/checkout/2/")
+
+
+@pytest.mark.parametrize("width", [PHONE[0], 1280], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    "name", ["n" * 60, "A long name of several words", "变更" * 30], ids=["word", "words", "CJK"]
+)
+def test_a_long_name_of_data_leaves_room_for_the_value(
+    looks: Looks, base: str, name: str, width: int
+) -> None:
+    """It is wrapped in its column, and the mail stays as wide as the screen."""
+    report = samples.load("2-failure").model_dump(mode="json", exclude_none=True)
+    report["mail"] = {"to": ["ada@example.com"], "data": {name: "v" * 400}}
+    session = requests.Session()
+    session.trust_env = False
+    answer = session.post(f"{base}/v1/reports", json=report, timeout=10).json()
+    page = looks.at(width, 844, measured=True).open(f"{answer['preview_url']}?part=html")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    label = page.locator(".facts th", has_text=name[:9]).bounding_box()
+    started = page.locator(".facts th", has_text="Started").bounding_box()
+    assert label is not None
+    assert started is not None
+    assert label["width"] < 110
+    assert started["height"] < 40
 
 
 def test_a_hostile_build_is_only_text(looks: Looks, base: str) -> None:
