@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pyservice.addresses import Mailbox
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS, Recipients
 from pyservice.report.schema import Report
@@ -126,12 +125,7 @@ class QueuedReport:
         return cls(
             **{name: row[name] for name in _PLAIN_COLUMNS} | {"state": State(row["state"])},
             report=Report.parse(row["report"].encode()),
-            recipients=Recipients(
-                **{
-                    kind: tuple(Mailbox(**box) for box in boxes)
-                    for kind, boxes in recipients.items()
-                }
-            ),
+            recipients=Recipients.from_dict(recipients),
             pending_recipients=tuple(json.loads(row["pending_recipients"])),
         )
 

@@ -30,7 +30,7 @@ from pyservice.outbox.retention import Retention
 from pyservice.policy.rate_limits import MailRateLimiter
 from pyservice.policy.recipients import resolve_recipients
 from pyservice.postfix.log_watcher import LogWatcher
-from pyservice.report.schema import Mail, Report
+from pyservice.report.schema import Report
 from pyservice.web import dependencies, problems
 from pyservice.web.limits import Limits
 from pyservice.web.readiness import Readiness
@@ -173,7 +173,7 @@ def _check_default_recipients(settings: Settings) -> None:
     """Refuse at start what would make every report without recipients fail."""
     try:
         if settings.default_to is not None:
-            resolve_recipients(Mail(), settings)
+            resolve_recipients(Report.model_validate(_EXAMPLE | {"mail": {}}), settings)
     except RequestError as error:
         raise ConfigurationError(f"Setting `default_to` can't be used: {error.detail}") from None
 

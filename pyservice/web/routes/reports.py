@@ -72,7 +72,7 @@ async def post_report(
     run = _run_here if len(body) <= USUAL_BODY else run_in_threadpool
     report = await run(Report.parse, body)
     service.renderer.require(report.mail.template)
-    recipients = await run(resolve_recipients, report.mail, service.settings)
+    recipients = await run(resolve_recipients, report, service.settings)
     caller.permissions.check(report, recipients, service.settings.sender_mailbox)
     digest_group = await _count_if_new(service, caller, report, recipients, idempotency_key)
     accepted = service.worker.accept_and_send(
