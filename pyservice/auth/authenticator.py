@@ -5,6 +5,7 @@ import binascii
 import math
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 from pyservice.auth.permissions import Act, Permissions
 from pyservice.auth.tokens import LOCAL, TRUSTED, Tokens
 from pyservice.config.settings import Settings
-from pyservice.errors import PolicyError, RateExceededError, UnauthorizedError
+from pyservice.config.sources import PREFIX
+from pyservice.errors import NotFoundError, PolicyError, RateExceededError, UnauthorizedError
+from pyservice.policy.rate_limits import MAX_SUBJECTS, Usage
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -28,6 +31,29 @@ class Caller:
     name: str
     """The name of its token, or `LOCAL` or `TRUSTED`."""
     permissions: Permissions
+    address: str | None = None
+    """Where a caller without a token calls from: its reports are counted by it."""
+
+    @property
+    def owner_filter(self) -> str | None:
+        """Whose reports it sees and changes, within the jobs of its token; None: everybody's."""
+        return None if self.name == LOCAL or "operate" in self.permissions.may else self.name
+
+    def may_see(self, owner: str | None, job: str | None) -> bool:
+        """Return whether it may see what is an owner's and a job's; None: it is nobody's."""
+        is_own = self.owner_filter is None or owner in {None, self.owner_filter}
+        return is_own and (job is None or self.permissions.has_job(job))
+
+    def require_report(self, owner: str, job: str) -> None:
+        """Refuse a report that is another owner's and of another job, or of a job that was its own.
+
+        Raises:
+            NotFoundError: the caller can't know that it is there.
+            PolicyError: the caller's token was for the report's job, and is no longer.
+        """
+        if owner != self.name and not self.permissions.has_job(job):
+            raise NotFoundError("There is no such report.")
+        self.permissions.check_job(job)
 
     def require(self, act: Act) -> None:
         """Refuse an act that the caller has no permission for.
@@ -37,18 +63,17 @@ class Caller:
         """
         if self.name == TRUSTED and act not in self.permissions.may:
             raise PolicyError(
-                "A caller from TRUSTED_NETWORKS without a token may send reports and nothing "
-                f"else. With a token it may do more: {_HOW_TO_GET_ONE}."
+                "A caller from NOTIFY_EMAIL_TRUSTED_NETWORKS without a token may send reports and "
+                f"nothing else. With a token it may do more: {_HOW_TO_GET_ONE}."
             )
         self.permissions.require(act)
 
 
 _LOCAL = Caller(LOCAL, Permissions())
-_TRUSTED = Caller(TRUSTED, Permissions(may=("send",)))
 
 
 class Authenticator:
-    """Finds the caller of each request, and counts the reports of each token. Thread-safe.
+    """Finds the caller of each request, and counts its reports. Thread-safe.
 
     A caller's address is that of its connection. A header could lie about it.
     """
@@ -61,7 +86,11 @@ class Authenticator:
         """
         self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
         self._networks = settings.trusted_networks
+        if self._networks:
+            self._trusted = Permissions(may=("send",), rate=settings.trusted_rate)
         self._limiter: RateLimiter | None = None
+        self._counted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """By the name and address of each caller, its rate; the last ones that were counted."""
         self._lock = threading.Lock()
 
     def needs_token(self, authorization: str | None, peer: str | None) -> bool:
@@ -92,14 +121,34 @@ class Authenticator:
         if self._tokens is None and (not self._networks or _is_loopback(peer)):
             return _LOCAL
         if self._trusts(peer):
-            return _TRUSTED
+            return Caller(TRUSTED, self._trusted, str(_address(peer)))
         raise PolicyError(
-            f"{peer} is in none of TRUSTED_NETWORKS, and this service has no tokens: "
+            f"{peer} is in none of NOTIFY_EMAIL_TRUSTED_NETWORKS, and this service has no tokens: "
             f"{_HOW_TO_GET_ONE}."
         )
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is a tokens file, so that a person logs in."""
+        return self._tokens is not None
+
+    def fingerprint(self, name: str) -> str | None:
+        """Return what changes when another token gets this name; None: there is none."""
+        return self._tokens.fingerprint(name) if self._tokens else None
+
+    def resume(self, name: str, fingerprint: str) -> Caller | None:
+        """Return the caller of a token by its name; None: it was removed or replaced meanwhile."""
+        known = self.permissions_of(name)
+        if known is None or self.fingerprint(name) != fingerprint:
+            return None
+        return Caller(name, known)
+
+    def permissions_of(self, owner: str) -> Permissions | None:
+        """Return what the token of a report's owner may do now; None: it has no token."""
+        return self._tokens.permissions_of(owner) if self._tokens else None
+
     def count_report(self, caller: Caller) -> None:
-        """Count a new report against the rate of the caller's token.
+        """Count a new report against the rate of the caller's token, or of its address.
 
         Raises:
             RateExceededError: the rate is used up. The report isn't counted.
@@ -107,10 +156,38 @@ class Authenticator:
         rate = caller.permissions.limit
         if rate is None:
             return
-        limiter = self._rate_limiter()
-        if not limiter.hit(rate, caller.name):
-            free_at = limiter.get_window_stats(rate, caller.name).reset_time
-            raise _rate_used_up(rate, free_at)
+        limiter, key = self._rate_limiter(), (caller.name, caller.address or "")
+        self._remember(key, str(caller.permissions.rate))
+        if not limiter.hit(rate, *key):
+            free_at = limiter.get_window_stats(rate, *key).reset_time
+            raise _rate_used_up(caller, rate, free_at)
+
+    def usage(self, owner: str | None) -> list[Usage]:
+        """Return how much of the tokens' rates is used.
+
+        Args:
+            owner: the name of one token; None: all of them.
+        """
+        with self._lock:
+            limiter, counted = self._limiter, list(self._counted.items())
+        if limiter is None:
+            return []
+        from limits import parse  # noqa: PLC0415 - late as below
+
+        found = []
+        for (name, address), rate in counted:
+            item = parse(rate)
+            used = item.amount - limiter.get_window_stats(item, name, address).remaining
+            if used > 0 and owner in {None, name}:
+                found.append(Usage(rate, name, address, used, item.amount))
+        return found
+
+    def _remember(self, key: tuple[str, str], rate: str) -> None:
+        with self._lock:
+            self._counted[key] = rate
+            self._counted.move_to_end(key)
+            while len(self._counted) > MAX_SUBJECTS:
+                self._counted.popitem(last=False)
 
     def _rate_limiter(self) -> "RateLimiter":
         with self._lock:
@@ -127,12 +204,17 @@ class Authenticator:
         return address is not None and any(address in network for network in self._networks)
 
 
-def _rate_used_up(rate: "RateLimitItem", free_at: float) -> RateExceededError:
+def _rate_used_up(caller: Caller, rate: "RateLimitItem", free_at: float) -> RateExceededError:
     seconds = max(1, math.ceil(free_at - time.time()))
+    most = f"{rate.amount} reports per {_period(rate)}"
+    rule = (
+        f"The token's rate is used up: it may send at most {most}."
+        if caller.name != TRUSTED
+        else f"{PREFIX}TRUSTED_RATE is used up: without a token {caller.address} may send at most "
+        f"{most}."
+    )
     return RateExceededError(
-        f"The token's rate is used up: it may send at most {rate.amount} reports per "
-        f"{_period(rate)}. The report was not accepted: try again in {seconds} s.",
-        retry_after=seconds,
+        f"{rule} The report was not accepted: try again in {seconds} s.", retry_after=seconds
     )
 
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from pyservice.policy.recipients import Recipients
     from pyservice.report.schema import Report
 
-Act = Literal["send", "see", "scrape"]
-ACTS: tuple[Act, ...] = ("send", "see", "scrape")
+Act = Literal["send", "see", "scrape", "operate"]
+USUAL_ACTS: tuple[Act, ...] = ("send", "see", "scrape")
+"""What a token may do that names no acts: what concerns its own reports."""
 _MEANING: dict[Act, str] = {
     "send": "send reports",
     "see": "see reports and previews",
     "scrape": "read /metrics",
+    "operate": "see and change the reports of all tokens",
 }
 
 
@@ -64,8 +66,9 @@ class Permissions(BaseModel):
     """Domains of the recipients; empty: any."""
     rate: Rate | None = None
     """The number of new reports in a time, in the notation of `limits`: `100/hour`; None: any."""
-    may: Acts = ACTS
-    """send: post reports; see: follow, retry and cancel its reports; scrape: read /metrics."""
+    may: Acts = USUAL_ACTS
+    """send: post reports; see: follow, retry and cancel its reports; scrape: read /metrics;
+    operate: see and change those of all tokens, within `jobs`."""
 
     @cached_property
     def limit(self) -> "RateLimitItem | None":
@@ -95,8 +98,22 @@ class Permissions(BaseModel):
         Raises:
             PolicyError: names the jobs that the token is for.
         """
-        if not self._has_job(job):
+        if not self.has_job(job):
             raise PolicyError(self._rule("jobs"))
+
+    def is_bound_to(self, controller: str, job: str) -> bool:
+        """Return whether the token is for this controller only, and for jobs with this one.
+
+        Only for such a token the service reads a build: else it would read any job's log for
+        anybody.
+
+        Args:
+            controller: Jenkins' root URL.
+            job: the job's full name.
+        """
+        own = self.controller
+        is_same = own is not None and is_below(own, controller) and is_below(controller, own)
+        return is_same and bool(self.jobs) and self.has_job(job)
 
     def check(self, report: "Report", recipients: "Recipients", sender: Mailbox) -> None:
         """Refuse a report that is outside of the token's bounds.
@@ -104,7 +121,7 @@ class Permissions(BaseModel):
         Args:
             report: the report.
             recipients: who gets its mail.
-            sender: the mail's sender: the service's, since a report names none.
+            sender: the mail's From: the one that the report names, else the service's sender.
 
         Raises:
             PolicyError: names each bound, and each member that is outside of it.
@@ -114,7 +131,7 @@ class Permissions(BaseModel):
         if self.controller and not (build.url and is_below(build.url, self.controller)):
             sentence = f"{build.url} is not below it" if build.url else "it is missing"
             outside.append(("controller", "/build/url", sentence))
-        if not self._has_job(build.job):
+        if not self.has_job(build.job):
             outside.append(("jobs", "/build/job", f"{build.job} is outside of them"))
         kinds = [("recipient_domains", KINDS), ("sender_domains", ("reply_to",))]
         for bound, members in kinds:
@@ -125,8 +142,12 @@ class Permissions(BaseModel):
                 for box in getattr(recipients, kind)
                 if domains and not is_within(box.address, domains)
             ]
+        is_foreign = self.sender_domains and not is_within(sender.address, self.sender_domains)
+        if is_foreign and report.mail.sender:
+            sentence = f"{sender.address} is outside of them"
+            outside.append(("sender_domains", "/mail/from", sentence))
         bounds = list(dict.fromkeys(bound for bound, _, _ in outside))
-        if self.sender_domains and not is_within(sender.address, self.sender_domains):
+        if is_foreign and not report.mail.sender:
             bounds.append("sender")
         if bounds:
             # The sender is the service's setting, so no member of the report is wrong.
@@ -134,7 +155,8 @@ class Permissions(BaseModel):
             errors = tuple((pointer, sentence) for _, pointer, sentence in outside)
             raise PolicyError(detail, errors)
 
-    def _has_job(self, job: str) -> bool:
+    def has_job(self, job: str) -> bool:
+        """Return whether the token is for a job, given by its full name."""
         names = job_names(job)
         return not self.jobs or any(
             names[: len(allowed)] == allowed for allowed in map(job_names, self.jobs)
@@ -154,7 +176,7 @@ class Permissions(BaseModel):
             ),
             "sender": (
                 f"This token sends from these domains only: {', '.join(self.sender_domains)}; "
-                f"the service's SENDER is {sender}."
+                f"the service's NOTIFY_EMAIL_SENDER is {sender}."
             ),
         }
         return sentences[bound]

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +20,10 @@ from pydantic import AfterValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from pyservice.auth.permissions import Permissions
-from pyservice.errors import ConfigurationError
+from pyservice.config.token_files import SERVICE_PREFIX
+from pyservice.config.toml import parse_toml
+from pyservice.errors import ConfigurationError, os_reason
+from pyservice.validation import explain
 
 LOCAL = "local"
 """The name of a caller on this machine, if the service has no tokens."""
@@ -79,6 +81,19 @@ class Tokens:
         ]
         return matches[0] if matches else None
 
+    def permissions_of(self, name: str) -> Token | None:
+        """Return what the token of a name may do; None: there is none."""
+        self._refresh()
+        return self._known.get(name)
+
+    def fingerprint(self, name: str) -> str | None:
+        """Return what changes when another token gets this name; None: there is none.
+
+        It reveals nothing of the token, nor of its hash.
+        """
+        known = self.permissions_of(name)
+        return None if known is None else _digest(f"session:{known.sha256}")[:16]
+
     def _refresh(self) -> None:
         """Read a changed file; if it can't be used, log that once and keep the tokens."""
         try:
@@ -116,7 +131,7 @@ def new(file: Path, name: str, rights: Permissions | None = None) -> str:
         raise ConfigurationError(
             "This name is not allowed. A token's name has 1 to 64 letters, digits, - and _."
         )
-    token = f"ne_{secrets.token_urlsafe(32)}"
+    token = f"{SERVICE_PREFIX}{secrets.token_urlsafe(32)}"
     made = datetime.now(UTC).date().isoformat()
     lines = [f"[tokens.{name}]", f'sha256 = "{_digest(token)}"', f"created = {made}"]
     bounds = (rights or Permissions()).model_dump(mode="json", exclude_defaults=True)
@@ -133,11 +148,11 @@ def new(file: Path, name: str, rights: Permissions | None = None) -> str:
         added = ("\n" if text else "") + "\n".join(lines) + "\n"
         if text and not text.endswith("\n"):
             added = "\n" + added
-        _parse(file, text + added)
+        _parse(file, (text + added).encode())
         with file.open("a", encoding="utf-8") as out:
             out.write(added)
     except OSError as error:
-        raise ConfigurationError(f"{file} can't be written: {error.strerror}.") from None
+        raise ConfigurationError(f"{file} can't be written: {os_reason(error)}.") from None
     return token
 
 
@@ -156,7 +171,7 @@ def remove(file: Path, name: str) -> None:
     start, end = _place(text, name)
     left = text[:start] + text[end:]
     del known[name]
-    if start == end or _parse(file, left) != known:
+    if start == end or _parse(file, left.encode()) != known:
         raise ConfigurationError(
             f"Token {name!r} can't be removed automatically. Remove its lines from {file} by hand."
         )
@@ -167,7 +182,7 @@ def remove(file: Path, name: str) -> None:
             out.write(text[end:].encode())
             out.truncate()
     except OSError as error:
-        raise ConfigurationError(f"{file} can't be written: {error.strerror}.") from None
+        raise ConfigurationError(f"{file} can't be written: {os_reason(error)}.") from None
 
 
 def _place(text: str, name: str) -> tuple[int, int]:
@@ -198,13 +213,11 @@ def _read(file: Path) -> tuple[_Version, dict[str, Token]]:
         with file.open("rb") as opened:
             # Before reading it: a change in between is noticed the next time.
             version = _version(os.fstat(opened.fileno()))
-            return version, _parse(file, opened.read().decode())
+            return version, _parse(file, opened.read())
     except OSError as error:
         raise ConfigurationError(
-            f"The tokens file {file} can't be read: {error.strerror}."
+            f"The tokens file {file} can't be read: {os_reason(error)}."
         ) from None
-    except ValueError as error:
-        raise ConfigurationError(f"The tokens file {file} can't be read: {error}.") from None
 
 
 def _version(status: os.stat_result) -> _Version:
@@ -212,11 +225,8 @@ def _version(status: os.stat_result) -> _Version:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _parse(file: Path, text: str) -> dict[str, Token]:
-    try:
-        whole = tomllib.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(f"The tokens file {file} can't be read: {error}.") from None
+def _parse(file: Path, content: bytes) -> dict[str, Token]:
+    whole = parse_toml(content, f"The tokens file {file}")
     tables = whole.pop("tokens", {})
     if whole or not isinstance(tables, dict):
         stray = next(iter(whole), "tokens")
@@ -256,12 +266,10 @@ def wrong(error: ErrorDetails) -> str:
     match error["type"]:
         case "extra_forbidden":
             return f"there is no such member; there are: {', '.join(Token.model_fields)}"
-        case "missing":
-            return "it is missing"
         case "too_short":
             return "an empty list allows nothing: leave the member out, or remove the token"
         case _:
-            return error["msg"].removeprefix("Value error, ")
+            return explain(error)
 
 
 def _digest(token: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,24 @@ class DigestGroup:
     """The rate that the report is over, as the setting has it."""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How much of a rate is used now."""
+
+    rate: str
+    """As the setting or the tokens file has it."""
+    owner: str | None
+    """The token whose reports are counted; None: all tokens'."""
+    subject: str
+    """The job, the recipient or the network address that is counted; empty: there is none."""
+    used: int
+    most: int
+
+
+MAX_SUBJECTS = 1000
+"""Of the last counters, whose usage is shown."""
+
+
 class MailRateLimiter:
     """Counts reports that get a mail of their own. Thread-safe."""
 
@@ -44,6 +63,8 @@ class MailRateLimiter:
         """
         self._lock = threading.Lock()
         self._counts: RateLimiter | None = None
+        self._counted: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+        """By scope and key of each counter, whose it is; the last ones that counted."""
         self.use(rates, digest_after)
 
     def use(self, rates: tuple[str, ...], digest_after: float) -> None:
@@ -97,9 +118,29 @@ class MailRateLimiter:
             if over is None:
                 for _, item, key in counters:
                     counts.hit(item, *key)
+                    self._counted[key] = owner if key[0] == "job" else None
+                    self._counted.move_to_end(key)
+                while len(self._counted) > MAX_SUBJECTS:
+                    self._counted.popitem(last=False)
                 return None
         name = group_name(report, recipients, owner=owner)
         return DigestGroup(name, time.time() + self._digest_after, over)
+
+    def usage(self) -> list[Usage]:
+        """Return how much of each rate is used, for each job or recipient: the fullest first."""
+        counts = self._counts
+        if counts is None:
+            return []
+        with self._lock:
+            counted = list(self._counted.items())
+        found = [
+            Usage(rate, owner, _subject(*key), used, item.amount)
+            for rate, scope, item in self._rates
+            for key, owner in counted
+            if scope == key[0]
+            and (used := item.amount - counts.get_window_stats(item, *key).remaining) > 0
+        ]
+        return sorted(found, key=lambda usage: usage.used / usage.most, reverse=True)
 
 
 def group_name(report: Report, recipients: Recipients, *, owner: str) -> str:
@@ -115,6 +156,11 @@ def group_name(report: Report, recipients: Recipients, *, owner: str) -> str:
     error = fingerprint(report)
     kind = ["job", report.build.job] if error is None else ["error", error]
     return hashlib.sha256(json.dumps([owner, addresses, kind]).encode()).hexdigest()
+
+
+def _subject(scope: str, key: str) -> str:
+    """Return what a counter of `_counter_keys` is about, as people know it."""
+    return str(json.loads(key)[1]) if scope == "job" else key
 
 
 def _counter_keys(

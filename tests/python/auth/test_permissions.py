@@ -21,7 +21,8 @@ def report(**build: Any) -> Report:
 
 def people(**addresses: str) -> Recipients:
     """Recipients with one address in each field that is named."""
-    return Recipients(**{kind: (Mailbox("", address),) for kind, address in addresses.items()})
+    people = {kind: [{"name": "", "address": address}] for kind, address in addresses.items()}
+    return Recipients.from_dict(people)
 
 
 def refused(rights: dict[str, Any], build: Report, envelope: Recipients) -> PolicyError | None:
@@ -125,7 +126,23 @@ def test_sender_domains() -> None:
     outside = refused({"sender_domains": ["example.org"]}, report(), people())
     assert outside is not None
     assert outside.errors == ()
-    assert "SENDER is jenkins@ci.example.com" in outside.detail
+    assert "NOTIFY_EMAIL_SENDER is jenkins@ci.example.com" in outside.detail
+
+
+def test_bound_to_a_controller_and_a_job() -> None:
+    """Only a token with this controller and with jobs that hold the job is bound to both."""
+    bound = Permissions(controller="https://ci.example.com/", jobs=("shop",))
+    assert bound.is_bound_to("https://ci.example.com", "shop/checkout")
+    assert not bound.is_bound_to("https://ci.example.com", "shopping")
+    assert not bound.is_bound_to("https://ci.example.com/other", "shop/checkout")
+    below = Permissions(controller="https://ci.example.com/ci", jobs=("shop",))
+    assert not below.is_bound_to("https://ci.example.com", "shop/checkout")
+    for half in (
+        Permissions(),
+        Permissions(controller="https://ci.example.com"),
+        Permissions(jobs=("shop",)),
+    ):
+        assert not half.is_bound_to("https://ci.example.com", "shop/checkout")
 
 
 def test_all_that_is_wrong_is_named() -> None:
