@@ -1,6 +1,5 @@
 """`drain`: wait until a node has no mail left."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +21,14 @@ def drain(
         typer.Option(help="Postfix' configuration directory.  [default: the main instance's]"),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for both.", min=0)] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what is left as JSON.")] = False,
 ) -> None:
     """Wait until this node has no mail left: first the outbox, then Postfix' queue.
 
     Run it before you remove a node; in Kubernetes the pod's preStop does. It lets Postfix try its
     whole queue at once. Where there is no Postfix, as in a pod, it waits for the outbox only. Exit
-    code 1: mail is left. It stays where it is, and is safe as long as the node's disk is.
+    code 1: mail is left, or there is no outbox. Mail that is left stays where it is, and is safe as
+    long as the node's disk is.
 
     \b
     Examples:
@@ -39,14 +40,23 @@ def drain(
 
     ends = time.monotonic() + timeout
     url = Settings.load(config).outbox_url
-    left = _wait("Outbox", lambda: count_waiting(url), ends)
+    left: dict[str, int | None] = {}
+
+    def record(name: str, count: int | None) -> None:
+        left[name] = count
+        if not as_json:
+            show.facts({name.capitalize(): _as_text(count)})
+
+    record("outbox", _wait("Outbox", lambda: count_waiting(url), ends))
     postfix = Postfix(config_dir)
     if config_dir is not None or is_installed():
         postfix.flush()
-        left += _wait("Postfix", postfix.queue_length, ends)
+        record("postfix", _wait("Postfix", postfix.queue_length, ends))
     else:
-        show.facts({"Postfix": "not in here: run this on the node, too"})
-    if left:
+        record("postfix", None)
+    if as_json:
+        show.json(left)
+    if any(left.values()):
         raise SetupError(
             f"There is mail left after {timeout:g} s, which stays on this node's disk. "
             "`notify-email doctor` says why it is not delivered."
@@ -59,7 +69,12 @@ def _wait(what: str, count: Callable[[], int], ends: float, *, pause: float = 0.
     while (left := count()) and time.monotonic() < ends:
         if left != printed:
             printed = left
-            print(f"{what}: {left} to go …", file=sys.stderr, flush=True)
+            show.say(f"{what}: {left} to go …")
         time.sleep(pause)
-    show.facts({what: f"{left} left" if left else "empty"})
     return left
+
+
+def _as_text(left: int | None) -> str:
+    if left is None:
+        return "not in here: run this on the node, too"
+    return f"{left} left" if left else "empty"

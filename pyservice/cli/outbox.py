@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,14 +16,14 @@ import typer
 from pyservice.cli import show
 from pyservice.cli.service import Config
 from pyservice.config.settings import Settings
-from pyservice.config.sources import PREFIX
 from pyservice.errors import ConfigurationError, RequestError, SetupError, os_reason
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS
 
 if TYPE_CHECKING:
-    from pyservice.outbox.admin import OutboxAdmin, Summary
+    from pyservice.outbox.admin import OutboxAdmin
     from pyservice.outbox.database import Database
+    from pyservice.outbox.search import Summary
 
 outbox_app = typer.Typer(
     help="Show and repair the outbox, also while its service runs.", no_args_is_help=True
@@ -71,21 +70,22 @@ def list_(
         raise ConfigurationError(f"--state is one of: {', '.join(_STATES)}.")
     age = None if older_than is None else _parse_age(older_than)
     with _open_outbox(config) as (admin, _):
-        from pyservice.outbox.admin import Filter
+        from pyservice.outbox.search import Filter
 
-        wanted = Filter(state=state, jobs=(job,) if job else (), older_than=age)
+        states = (state,) if state else ()
+        wanted = Filter(states=states, job=job or "", older_than=age)
         reports = admin.page(wanted, limit + 1)
     if as_json:
-        print(json.dumps([_as_json(report) for report in reports[:limit]], indent=2))
+        show.json([_as_json(report) for report in reports[:limit]])
         return
     show.table(
         ("ID", "STATE", "BUILD", "ACCEPTED", "ATTEMPTS", "NEXT ATTEMPT", "ERROR"),
         [_table_row(report) for report in reports[:limit]],
     )
     if not reports:
-        print("No such report." if state or job or older_than else "No report.", file=sys.stderr)
+        show.say("No such report." if state or job or older_than else "No report.")
     if len(reports) > limit:
-        print(f"There are more than these {limit}: use --limit.", file=sys.stderr)
+        show.say(f"There are more than these {limit}: use --limit.")
 
 
 @outbox_app.command("show")
@@ -115,10 +115,9 @@ def show_(
             raise SetupError(f"The build of {report['id']} is in the mail of {digest}: show that.")
         if report["mail"] is None:
             raise SetupError(f"The mail of {report['id']} is not made yet. Try again in a moment.")
-        sys.stdout.buffer.write(base64.b64decode(report["mail"]))
-        sys.stdout.flush()
+        show.raw([base64.b64decode(report["mail"])])
     elif as_json:
-        print(json.dumps(report, indent=2))
+        show.json(report)
     else:
         _print_report(report)
 
@@ -129,14 +128,15 @@ def retry(
         list[str] | None, typer.Argument(metavar="ID…", help="The IDs, or their beginnings.")
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All mails that have failed.")] = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Try mails at once that wait, have failed or were skipped.
 
     A mail that has failed goes to all its recipients, for it reached none. A mail that is older
-    than five days gets one attempt. A mail that a dry run has skipped is sent once DRY_RUN is off.
-    The running service begins within 5 s.
-    Exit code 1: some of the mails can't be tried again; the others are.
+    than five days gets one attempt. A mail that a dry run has skipped is sent once
+    NOTIFY_EMAIL_DRY_RUN is off. The running service begins within 5 s. Exit code 1: some of the
+    mails can't be tried again; the others are.
 
     \b
     Examples:
@@ -149,13 +149,14 @@ def retry(
         if failed:
             ids = admin.failed()
             if not ids:
-                print("No mail has failed.", file=sys.stderr)
-        _change_each(ids or [], admin, admin.retry, "is tried at once")
+                show.say("No mail has failed.")
+        _change_each(ids or [], admin, admin.retry, "" if as_json else "is tried at once")
 
 
 @outbox_app.command()
 def cancel(
     ids: Annotated[list[str], typer.Argument(metavar="ID…", help="The IDs, or their beginnings.")],
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Stop mails that wait, for good.
@@ -167,7 +168,7 @@ def cancel(
       notify-email outbox cancel 3f2a9c1e
     """
     with _open_outbox(config) as (admin, _):
-        _change_each(ids, admin, admin.cancel, "is cancelled")
+        _change_each(ids, admin, admin.cancel, "" if as_json else "is cancelled")
 
 
 @outbox_app.command()
@@ -178,11 +179,13 @@ def purge(
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove them; without it say how many.")
     ] = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Remove reports that ended long ago, with their history and their idempotency keys.
 
-    The service goes on meanwhile; it removes by itself what is older than RETENTION_DAYS.
+    The service goes on meanwhile; it removes by itself what is older than
+    NOTIFY_EMAIL_RETENTION_DAYS, or beyond NOTIFY_EMAIL_RETENTION_BYTES.
 
     \b
     Examples:
@@ -190,12 +193,15 @@ def purge(
       notify-email outbox purge --ended-before 30 --yes
     """
     with _open_outbox(config) as (admin, _):
-        if yes:
-            show.facts({"Removed": f"{admin.purge(ended_before)} reports"})
-            return
-        count = admin.ended_before(ended_before)
+        count = admin.purge(ended_before) if yes else admin.ended_before(ended_before)
+    if as_json:
+        show.json({"reports": count, "removed": yes})
+        return
+    if yes:
+        show.facts({"Removed": f"{count} reports"})
+        return
     show.facts({"To remove": f"{count} reports"})
-    print("Nothing was removed. Give --yes to remove them.", file=sys.stderr)
+    show.say("Nothing was removed. Give --yes to remove them.")
 
 
 @outbox_app.command()
@@ -220,8 +226,7 @@ def export(
 
         lines = (_as_line(report) for report in export_reports(database))
         if to == "-":
-            sys.stdout.buffer.writelines(lines)
-            sys.stdout.flush()
+            show.raw(lines)
             return
         count = _write(Path(to), lines)
     show.facts({"Exported": f"{count} reports to {to}"})
@@ -229,33 +234,36 @@ def export(
 
 @contextmanager
 def _open_outbox(config: Path | None) -> "Iterator[tuple[OutboxAdmin, Database]]":
-    from pyservice.cli.outbox_access import open_outbox, printable_url
+    from pyservice.cli.outbox_access import open_outbox
     from pyservice.outbox.admin import OutboxAdmin
 
-    url = Settings.load(config).outbox_url
-    with open_outbox(url) as database:
-        if database is None:
-            raise SetupError(
-                f"There is no outbox {printable_url(url)} yet. Run this as the service's user and "
-                f"with its settings: {PREFIX}DATABASE_URL, or --config."
-            )
+    with open_outbox(Settings.load(config).outbox_url) as database:
         yield OutboxAdmin(database, CHANGED_BY), database
 
 
 def _change_each(
     prefixes: list[str], admin: "OutboxAdmin", change: "Callable[[str], Summary]", result: str
 ) -> None:
-    """Change reports and print a line for each; exit with 1 if one of them can't be changed."""
+    """Change reports and print a line for each; exit with 1 if one of them can't be changed.
+
+    Args:
+        result: what has become of a report, as the middle of its line; empty: JSON is printed.
+    """
     is_complete = True
+    changed = []
     for prefix in prefixes:
         try:
             report = change(admin.find(prefix))
         except RequestError as error:
-            print(f"notify-email: {prefix}: {error.detail}", file=sys.stderr)
+            show.say(f"notify-email: {prefix}: {error.detail}")
             is_complete = False
         else:
-            build = f"{report.job} #{report.number}"
-            print(f"{report.id[:ID_LENGTH]} {result}: {build}", flush=True)
+            changed.append(_as_json(report))
+            if result:
+                build = f"{report.job} #{report.number}"
+                show.line(f"{report.id[:ID_LENGTH]} {result}: {build}")
+    if not result:
+        show.json(changed)
     if not is_complete:
         raise typer.Exit(1)
 
@@ -269,9 +277,8 @@ def _parse_age(age: str) -> float:
 
 
 def _as_line(report: dict[str, Any]) -> bytes:
-    """Return a report as a line of JSON; what UTF-8 can't hold stays escaped."""
-    text = json.dumps(report, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    """Return a report as a line of JSON, in ASCII: it may be printed."""
+    return json.dumps(report).encode() + b"\n"
 
 
 def _write(file: Path, lines: Iterable[bytes]) -> int:
@@ -344,14 +351,12 @@ def _print_report(report: dict[str, Any]) -> None:
         "Digest": report["digest_id"],
         "Error": report["error"],
     }
-    show.facts({name: value and show.printable(value) for name, value in facts.items()})
-    _print_lines("History", map(_history_line, report["history"]))
-    _print_lines("Receipts", map(_receipt_line, report["receipts"]))
-
-
-def _print_lines(title: str, lines: Iterable[str]) -> None:
-    for number, line in enumerate(lines):
-        show.facts({"" if number else title: show.printable(line)})
+    show.facts(facts)
+    show.entries("History", map(_history_line, report["history"]))
+    show.entries("Receipts", map(_receipt_line, report["receipts"]))
+    for said in report["dialogues"]:
+        lines = [f"{seconds:.3f} s {who or '-'}: {text}" for who, text, seconds in said["lines"]]
+        show.entries(f"Attempt {said['attempt']}", lines)
 
 
 def _history_line(event: dict[str, Any]) -> str:

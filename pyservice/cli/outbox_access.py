@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.config.sources import PREFIX
 from pyservice.errors import SetupError
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
@@ -13,13 +14,18 @@ from pyservice.outbox.engines import cause
 
 
 @contextmanager
-def open_outbox(url: str) -> Iterator[Database | None]:
-    """Open the outbox beside its service; None: there is none yet.
+def open_outbox(url: str) -> Iterator[Database]:
+    """Open the outbox beside its service.
 
     Raises:
-        SetupError: the outbox can't be used.
+        SetupError: there is no outbox, or it can't be used.
     """
     database = Database.guest(url)
+    if database is None:
+        raise SetupError(
+            f"There is no outbox {printable_url(url)} yet. Run this as the service's user and "
+            f"with its settings: {PREFIX}DATABASE_URL, or --config."
+        )
     try:
         yield database
     except SQLAlchemyError as error:
@@ -27,8 +33,7 @@ def open_outbox(url: str) -> Iterator[Database | None]:
             f"The outbox {printable_url(url)} can't be used: {cause(error)}."
         ) from None
     finally:
-        if database is not None:
-            database.close()
+        database.close()
 
 
 def printable_url(url: str) -> str:
@@ -40,7 +45,7 @@ def count_waiting(url: str) -> int:
     """Return how many mails of an outbox Postfix has not got yet.
 
     Raises:
-        SetupError: the outbox can't be read.
+        SetupError: there is no outbox, or it can't be read.
     """
     with open_outbox(url) as database:
-        return 0 if database is None else OutboxAdmin(database, "drain").waiting()
+        return OutboxAdmin(database, "drain").waiting()

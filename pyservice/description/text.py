@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import quote, unquote, urlsplit
 
 from pyservice.outbox.models import QueuedReport, Receipt
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
-from pyservice.report.schema import Build
-from pyservice.text import one_line, shorten
-from pyservice.urls import is_below, job_names
+from pyservice.text import counted, one_line, shorten
 
 MARK = "Mail by notify-email: "
 """The beginning of the line, by which it is recognized."""
@@ -57,43 +54,29 @@ def renewed(description: str | None, line: str) -> str:
     return text[: ours.start()] + line + _OTHERS.sub("", text[ours.end() :])
 
 
-def page(build: Build, root: str) -> str | None:
-    """Return the address of a report's build, if the service may use its Jenkins token for it.
-
-    A report's author writes `build.url`, and tokens are restricted to jobs by `build.job`. So the
-    address must be on this controller, with the same job and number. The result is made of these.
-
-    Args:
-        build: the report's.
-        root: the controller's URL, without a slash at its end.
-
-    Returns:
-        The build's page, without a slash at its end; None: `build.url` is on another controller,
-        or another build's.
-    """
-    names = job_names(build.job)
-    if not build.url or not is_below(build.url, root) or not names:
-        return None
-    parts = [*(part for name in names for part in ("job", name)), str(build.number)]
-    parsed = urlsplit(build.url)
-    path = parsed.path.removeprefix(urlsplit(root).path).removeprefix("/").removesuffix("/")
-    if parsed.query or parsed.fragment or [unquote(part) for part in path.split("/")] != parts:
-        return None
-    return "/".join([root, *(quote(part, safe="") for part in parts)])
-
-
 def _status(report: QueuedReport, receipts: Sequence[Receipt]) -> str | None:
     if report.state in ACCEPTED_BY_POSTFIX:
         return _status_at_postfix(report, receipts)
     if report.state == State.DIGESTED:
         return "in one mail with other builds"
     if report.state == State.SKIPPED:
-        return "made, and not sent, since DRY_RUN is set"
+        return _status_when_skipped(report)
     if report.state == State.FAILED:
         return f"failed{_why(report)}"
     if report.state == State.QUEUED and report.error:
         return f"not sent to all yet, and tried again{_why(report)}"
     return None
+
+
+def _status_when_skipped(report: QueuedReport) -> str:
+    if report.report.mail.dry_run and not report.has_nobody:
+        return "made, and not sent, since the Pipeline wants a dry run"
+    if not report.has_nobody:
+        return "made, and not sent, since NOTIFY_EMAIL_DRY_RUN is set"
+    # The reason names each recipient who is left out.
+    if report.error and not report.report.mail.bcc:
+        return f"not sent: {report.error}"
+    return "not sent, since its recipients mean nobody in this build"
 
 
 def _status_at_postfix(report: QueuedReport, receipts: Sequence[Receipt]) -> str:
@@ -113,13 +96,13 @@ def _status_at_postfix(report: QueuedReport, receipts: Sequence[Receipt]) -> str
             f"relayed to {relayed}{total} recipient{'' if max(relayed, count) == 1 else 's'}"
         )
     elif not parts:
-        recipients = "" if report.error else f" for {count} recipient{'' if count == 1 else 's'}"
+        recipients = "" if report.error else f" for {counted(count, 'recipient')}"
         parts.append(f"accepted by Postfix{recipients}")
     # The recipients of a failed attempt surely have the mail only when all recipients have it.
     if report.error and relayed < count:
         parts.append(f"an attempt failed, perhaps for some only{_why(report)}")
     if report.rerouted_to:
-        parts.append("rerouted by REROUTE_TO, so its recipients haven't got it")
+        parts.append("rerouted by NOTIFY_EMAIL_REROUTE_TO, so its recipients haven't got it")
     if report.digest_id:
         parts.append("in one mail with other builds")
     return "; ".join(parts)

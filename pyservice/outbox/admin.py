@@ -5,68 +5,36 @@ A row that a service has locked is being sent, and stays as it is.
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from pyservice.errors import ConflictError, InvalidError, NotFoundError
+from pyservice.errors import ConflictError, NotFoundError
 from pyservice.outbox.database import Database
 from pyservice.outbox.groups import NO_GROUP, requeue_members
 from pyservice.outbox.history import add_history
 from pyservice.outbox.models import all_addresses, idempotency_key
 from pyservice.outbox.retention import DAY, sweep
-from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, WAITING, State
+from pyservice.outbox.search import (
+    SUMMARY,
+    Filter,
+    Summary,
+    addresses,
+    count,
+    find,
+    has_vain_attempts,
+)
+from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
 from pyservice.outbox.tables import reports
 from pyservice.report.schema import Report
 
-_SUMMARY = (
-    "id",
-    "owner",
-    "state",
-    "created_at",
-    "attempts",
-    "next_attempt_at",
-    "locked_by",
-    "error",
-    "report",
-    "recipients",
+_CHANGED = (
+    *SUMMARY,
+    *(reports.c.digest_id, reports.c.accepted_by_postfix, reports.c.recipients),
+    reports.c.mail.is_not(None).label("has_mail"),
 )
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which reports to list; None means any."""
-
-    owner: str | None = None
-    """The token's name."""
-    state: str | None = None
-    """A `State`."""
-    jobs: tuple[str, ...] = ()
-    """Jobs, or folders with all their jobs; empty: any."""
-    older_than: float | None = None
-    """The least number of seconds since a report was accepted."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A report in short."""
-
-    id: str
-    owner: str
-    state: State
-    job: str
-    number: int
-    result: str
-    recipients: int
-    created_at: float
-    attempts: int
-    next_attempt_at: float | None
-    """When the next attempt is due; None: it is being sent, or has ended."""
-    is_locked: bool
-    """Whether a service sends it now, or is about to."""
-    error: str | None
+"""What decides on a change, besides."""
 
 
 class OutboxAdmin:
@@ -84,7 +52,7 @@ class OutboxAdmin:
     def waiting(self) -> int:
         """Return how many mails Postfix does not have yet."""
         query = sa.select(sa.func.count()).where(reports.c.next_attempt_at.is_not(None))
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             return int(read.execute(query).scalar_one())
 
     def page(self, wanted: Filter, limit: int, after: str | None = None) -> list[Summary]:
@@ -98,24 +66,29 @@ class OutboxAdmin:
         Raises:
             InvalidError: there is no report `after`.
         """
-        query = sa.select(*(reports.c[name] for name in _SUMMARY)).where(*self._where(wanted))
-        key = sa.tuple_(reports.c.created_at, reports.c.id)
-        with self._database.read() as read:
-            if after is not None:
-                last = read.execute(
-                    sa.select(reports.c.created_at).where(*self._same(after, wanted.owner))
-                ).scalar()
-                if last is None:
-                    raise InvalidError("`after` is no report's ID. Begin with the first page.")
-                query = query.where(key < sa.tuple_(sa.literal(last), sa.literal(after)))
-            newest = query.order_by(reports.c.created_at.desc(), reports.c.id.desc()).limit(limit)
-            return [_summary(row) for row in read.execute(newest).mappings()]
+        with self._database.read_for_caller() as read:
+            return find(read, wanted, limit, after)
+
+    def counts(self, wanted: Filter) -> dict[State, int]:
+        """Return how many reports are in each state; states without any are left out."""
+        with self._database.read_for_caller() as read:
+            return count(read, wanted)
+
+    def has_vain_attempts(self, wanted: Filter) -> bool:
+        """Return whether a mail waits that Postfix did not take."""
+        with self._database.read_for_caller() as read:
+            return has_vain_attempts(read, wanted)
+
+    def addresses(self, page: Sequence[Summary]) -> dict[str, str]:
+        """Return the first addresses of each report's recipients, by its ID, one on each line."""
+        with self._database.read_for_caller() as read:
+            return addresses(read, [one.id for one in page])
 
     def knows(self, report: Report, owner: str, key: str | None) -> bool:
         """Whether a call repeats one whose report was accepted."""
         call = idempotency_key(report.content_hash(), key)
         same = sa.and_(reports.c.owner == owner, reports.c.idempotency_key == call)
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             return read.execute(sa.select(reports.c.id).where(same)).first() is not None
 
     def find(self, prefix: str) -> str:
@@ -126,7 +99,7 @@ class OutboxAdmin:
             ConflictError: there are several.
         """
         begins = sa.func.substr(reports.c.id, 1, len(prefix)) == prefix
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             ids = read.execute(sa.select(reports.c.id).where(begins).limit(2)).scalars().all()
         if not ids:
             raise NotFoundError(f"There is no report {prefix}.")
@@ -137,7 +110,7 @@ class OutboxAdmin:
     def failed(self) -> list[str]:
         """Return the IDs of all reports that have failed, the oldest first."""
         query = sa.select(reports.c.id).where(reports.c.state == State.FAILED)
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             return list(read.execute(query.order_by(reports.c.created_at)).scalars())
 
     def retry(self, report_id: str, *, owner: str | None = None) -> Summary:
@@ -160,11 +133,10 @@ class OutboxAdmin:
             alone = NO_GROUP if row["digest_id"] is None else {}
             if row["next_attempt_at"] is not None:
                 return {"next_attempt_at": now} | alone
-            if row["state"] not in {State.FAILED, State.SKIPPED}:
+            is_over = row["state"] not in {State.FAILED, State.SKIPPED}
+            if is_over or not all_addresses(row["recipients"]):
                 raise ConflictError(f"{_ended(row)}: it is not sent again.")
-            values: dict[str, Any] = {
-                "state": State.RECEIVED if row["mail"] is None else State.QUEUED
-            }
+            values: dict[str, Any] = {"state": State.QUEUED if row["has_mail"] else State.RECEIVED}
             if row["state"] == State.FAILED:
                 values["pending_recipients"] = json.dumps(all_addresses(row["recipients"]))
             return values | {"next_attempt_at": now, "ended_at": None} | alone
@@ -201,7 +173,7 @@ class OutboxAdmin:
     def ended_before(self, days: float) -> int:
         """Return how many reports ended so many days ago, or earlier."""
         old = sa.select(sa.func.count()).where(reports.c.ended_at < time.time() - days * DAY)
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             return int(read.execute(old).scalar_one())
 
     def purge(self, days: float, *, batch_size: int = 100, pause: float = 0.05) -> int:
@@ -228,7 +200,7 @@ class OutboxAdmin:
         now = time.time()
 
         def commit(write: sa.Connection) -> Summary:
-            query = sa.select(reports).where(*self._same(report_id, owner)).with_for_update()
+            query = sa.select(*_CHANGED).where(*self._same(report_id, owner)).with_for_update()
             row = write.execute(query).mappings().first()
             if row is None:
                 raise NotFoundError("There is no such report.")
@@ -241,10 +213,13 @@ class OutboxAdmin:
                 and not row["accepted_by_postfix"]
             ):
                 requeue_members(write, row, now)
+                # Its mail shows the builds of the others, whose readers are not this report's.
+                size = sa.func.length(reports.c.mail)
+                values |= {"mail": None, "size_bytes": reports.c.size_bytes - size}
             write.execute(reports.update().where(reports.c.id == report_id).values(values))
             changed = {**row, **values}
             add_history(write, report_id, now, (changed["state"], note))
-            return _summary(changed)
+            return Summary.of(changed)
 
         return self._database.write(commit)
 
@@ -253,37 +228,8 @@ class OutboxAdmin:
         same_id = reports.c.id == report_id.replace("\0", "")  # PostgreSQL has no such text
         return [same_id] if owner is None else [same_id, reports.c.owner == owner]
 
-    def _where(self, wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
-        if wanted.owner is not None:
-            # An expression: else SQLite would use the keys' index, and read each row for its state.
-            yield reports.c.owner.concat("") == wanted.owner
-        if wanted.state is not None:
-            yield reports.c.state == wanted.state
-        if wanted.state in WAITING:
-            yield reports.c.next_attempt_at.is_not(None)  # an index has only these
-        if wanted.older_than is not None:
-            yield reports.c.created_at <= time.time() - wanted.older_than
-        if wanted.jobs:
-            as_json = sa.cast if self._database.is_shared else sa.type_coerce
-            job = as_json(reports.c.report, sa.JSON)[("build", "job")].as_string()
-            is_within = [job.startswith(f"{name}/", autoescape=True) for name in wanted.jobs]
-            yield sa.or_(job.in_(wanted.jobs), *is_within)
-
 
 def _ended(row: sa.RowMapping) -> str:
     if row["state"] == State.DIGESTED:
         return f"Its build is in the mail of {row['digest_id']}"
     return "Postfix has it" if row["state"] in ACCEPTED_BY_POSTFIX else f"It is {row['state']}"
-
-
-def _summary(row: Any) -> Summary:
-    build = json.loads(row["report"])["build"]
-    is_locked = row["next_attempt_at"] is not None and row["locked_by"] is not None
-    return Summary(
-        **{name: row[name] for name in ("id", "owner", "created_at", "attempts", "error")},
-        state=State(row["state"]),
-        **{name: build[name] for name in ("job", "number", "result")},
-        recipients=len(all_addresses(row["recipients"])),
-        next_attempt_at=None if is_locked else row["next_attempt_at"],
-        is_locked=is_locked,
-    )

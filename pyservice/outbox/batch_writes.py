@@ -10,15 +10,20 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from pyservice.dialogue import DialogueLine
 from pyservice.errors import ConflictError, OutboxFullError, RequestError
+from pyservice.identity import Thread
 from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.database import Database
+from pyservice.outbox.dialogues import dialogue_row
 from pyservice.outbox.groups import join_group
 from pyservice.outbox.history import history_rows
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.receipts import finish_if_logged, states_by_log
+from pyservice.outbox.search import search_row
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import ROW_ID, UPDATE, events, reports
+from pyservice.outbox.tables import ROW_ID, UPDATE, dialogues, events, reports, search_texts
+from pyservice.outbox.threads import join_threads
 from pyservice.policy.rate_limits import DigestGroup
 
 _ADDED_BYTES = "added_bytes"
@@ -36,10 +41,20 @@ class NewReport:
     """Lock the row for this service, unless the report waits for a digest."""
     digest_group: DigestGroup | None
     """The group in which it waits for a digest; None: it doesn't wait."""
+    scope: str
+    """Where its job's name is unique: see `threads.scope_of`."""
 
     def row(self) -> dict[str, Any]:
         """Return its row of the table `reports`."""
-        return self.entry.columns() | {"idempotency_key": self.key}
+        entry = self.entry
+        ended_at = entry.created_at if entry.state == State.SKIPPED else None
+        return entry.columns() | {"idempotency_key": self.key, "ended_at": ended_at}
+
+    def history(self) -> list[tuple[str, str]]:
+        """Return the first steps of its history, as states and notes."""
+        entry = self.entry
+        skipped = [(State.SKIPPED, entry.recipients.nobody)] if entry.state == State.SKIPPED else []
+        return [(State.RECEIVED, "" if skipped else entry.remark), *skipped]
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,8 @@ class Change:
     history: tuple[tuple[str, str], ...]
     is_unconfirmed: bool = False
     """Whether Postfix may have the mail, so that its log may say so already."""
+    dialogue: tuple[DialogueLine, ...] = ()
+    """Of the attempt that it ends, if there was one."""
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the statement that changes the row."""
@@ -97,7 +114,9 @@ class BatchWrites:
             capacity: the outbox's limits; None: no limit.
         """
         self._holder, self._lease, self._capacity = holder, lease, capacity
+        self._database = database
         self._add = database.insert_if_new(reports).returning(reports.c.id)
+        self._put_dialogue = database.put(dialogues)
 
     def accept(
         self, write: sa.Connection, offers: Sequence[NewReport]
@@ -128,13 +147,20 @@ class BatchWrites:
                 row
                 for offer in offers
                 if (entry := offer.entry).id in new
-                for row in history_rows(
-                    entry.id, entry.created_at, (State.RECEIVED, entry.recipients.remark)
-                )
+                for row in history_rows(entry.id, entry.created_at, *offer.history())
             ]
             write.execute(events.insert(), history)
+            found_by = [search_row(offer.entry) for offer in offers if offer.entry.id in new]
+            write.execute(search_texts.insert(), found_by)
+        threads = join_threads(
+            self._database,
+            write,
+            [(offer.scope, offer.entry) for offer in offers if offer.entry.id in new],
+        )
         return [
-            (_new(write, offer), True) if offer.entry.id in new else _known(write, offer, full)
+            (_new(write, offer, threads), True)
+            if offer.entry.id in new
+            else _known(write, offer, full)
             for offer, full in zip(offers, reasons, strict=True)
         ]
 
@@ -165,6 +191,13 @@ class BatchWrites:
                 if mine or change.entry.id in left  # else it has ended and was purged
             ],
         )
+        said = [
+            dialogue_row(change.entry.id, change.entry.attempts + 1, change.at, change.dialogue)
+            for change, mine in zip(changes, done, strict=True)
+            if mine and change.dialogue
+        ]
+        if said:
+            write.execute(self._put_dialogue, said)
         return [
             State.ACCEPTED
             if change.is_unconfirmed and finish_if_logged(write, change.entry.id)
@@ -200,9 +233,11 @@ class BatchWrites:
         }
 
 
-def _new(write: sa.Connection, offer: NewReport) -> QueuedReport:
-    group = offer.digest_group
-    return join_group(write, offer.entry, group) if group else offer.entry
+def _new(write: sa.Connection, offer: NewReport, threads: Mapping[str, Thread]) -> QueuedReport:
+    entry, group = offer.entry, offer.digest_group
+    if thread := threads.get(entry.id):
+        entry = replace(entry, thread_id=thread.message_id, thread_number=thread.number)
+    return join_group(write, entry, group) if group else entry
 
 
 def _known(

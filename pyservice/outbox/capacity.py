@@ -42,9 +42,9 @@ class Capacity:
             self._count(read)
             self._counted_at = time.monotonic()
         if self._rows >= max_rows:
-            return _full("reports", self._rows, "OUTBOX_MAX_WAITING", max_rows)
+            return _full("reports", self._rows, "NOTIFY_EMAIL_OUTBOX_MAX_WAITING", max_rows)
         if self._bytes >= max_bytes:
-            return _full("bytes", self._bytes, "OUTBOX_MAX_BYTES", max_bytes)
+            return _full("bytes", self._bytes, "NOTIFY_EMAIL_OUTBOX_MAX_BYTES", max_bytes)
         self._rows += 1
         self._bytes += size
         return ""

@@ -12,14 +12,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pyservice.errors import ConfigurationError, SetupError
-from pyservice.outbox.engines import GUEST_LOCK_TIMEOUT, LOCK_TIMEOUT, WRITING, cause, connect, own
+from pyservice.outbox.engines import (
+    CALLERS,
+    GUEST_LOCK_TIMEOUT,
+    LOCK_TIMEOUT,
+    WRITING,
+    cause,
+    connect,
+    own,
+)
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata
+from pyservice.outbox.trouble import Trouble
 from pyservice.outbox.write_queue import Work, WriteQueue
 
 _I = TypeVar("_I")
@@ -118,6 +128,8 @@ class Database:
         self.is_shared = self._url.get_backend_name() == "postgresql"
         """Whether several services may use it."""
         self._file = Path(self._url.database or "")
+        self._callers = BoundedSemaphore(CALLERS)
+        self.trouble = Trouble(self.name if self.is_shared else str(self._file))
         self._damage = ""
 
     def close(self) -> None:
@@ -131,8 +143,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Return a connection for reading."""
-        with self._engine.connect() as connection:
+        """Return a connection for reading what the service itself needs."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            self.trouble.report(error)
+            raise
+
+    @contextmanager
+    def read_for_caller(self) -> Iterator[sa.Connection]:
+        """Return a connection for reading what a caller has requested.
+
+        All callers together have `CALLERS` of the connections: delivery always has some of its own.
+        """
+        with self._callers, self.read() as connection:
             yield connection
 
     def write(self, work: Callable[[sa.Connection], _T]) -> _T:
@@ -230,15 +255,16 @@ class Database:
             return 0
 
         def vacuum(write: sa.Connection) -> int:
-            for _ in range(pages):  # Python's sqlite3 stops after the first page of each call
+            unused = int(write.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+            for _ in range(min(pages, unused)):  # sqlite3 stops after the first page of each call
                 write.exec_driver_sql("PRAGMA incremental_vacuum(1)")
-            return int(write.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+            return max(0, unused - pages)
 
         return self.write(vacuum)
 
     @cached_property
     def _writer(self) -> WriteQueue:
-        return WriteQueue(self._writing.connect, keep=not self.is_shared)
+        return WriteQueue(self._writing.connect, self.trouble.report, keep=not self.is_shared)
 
     @property
     def _writing(self) -> sa.Engine:
@@ -264,13 +290,13 @@ class Database:
             if not version:
                 raise ConfigurationError(
                     f"The outbox {self.name} is that of an unreleased notify-email, or of another "
-                    "program: move it away, or give a fresh DATABASE_URL."
+                    "program: move it away, or give a fresh NOTIFY_EMAIL_DATABASE_URL."
                 )
             if version > self._schema.version:
                 raise ConfigurationError(
                     f"The outbox {self.name} is a newer notify-email's (its tables are version "
                     f"{version}, this one's {self._schema.version}): install that one, or a fresh "
-                    "DATABASE_URL."
+                    "NOTIFY_EMAIL_DATABASE_URL."
                 )
             if version != self._schema.version:
                 # Late: importing it takes as long as all the rest of the start.

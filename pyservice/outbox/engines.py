@@ -2,12 +2,13 @@
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from pyservice.errors import ConfigurationError
+from pyservice.errors import ConfigurationError, os_reason
 
 WRITING = {"is_write": True}
 """The option of connections that write."""
@@ -16,6 +17,8 @@ LOCK_TIMEOUT = 4.0
 is enough for two such waits and the error."""
 GUEST_LOCK_TIMEOUT = 30.0
 """Seconds that a command waits for it."""
+CALLERS = 4
+"""How many of the 15 connections of SQLAlchemy's pool read what callers request."""
 
 
 def connect(
@@ -36,7 +39,8 @@ def connect(
             return sa.create_engine(url, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"PostgreSQL needs {error.name}: pip install 'jenkins-notify-email[postgresql]'."
+            f"PostgreSQL needs {error.name}, which is not installed here: "
+            f"pip install '{error.name}[binary]'"
         ) from None
     if is_guest:
         url = url.set(database=f"file:{url.database}", query={"mode": "rw", "uri": "true"})
@@ -47,8 +51,11 @@ def connect(
 
 
 def cause(error: BaseException) -> str:
-    """Return the driver's message on one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    """Return the driver's message, or the system's, on one line and without a full stop."""
+    if isinstance(error, OSError):
+        return os_reason(error)
+    words = " ".join(str(getattr(error, "orig", None) or error).split())
+    return re.sub(r"\[Errno -?\d+\] ", "", words).rstrip(".?")
 
 
 def own(file: Path) -> int:
@@ -65,9 +72,9 @@ def own(file: Path) -> int:
         if isinstance(error, BlockingIOError):
             raise ConfigurationError(
                 f"The outbox {file} belongs to a service that is running. "
-                "Stop it, or give this one its own DATABASE_URL."
+                "Stop it, or give this one its own NOTIFY_EMAIL_DATABASE_URL."
             ) from None
-        raise ConfigurationError(f"The outbox {file} can't be used: {error}.") from None
+        raise ConfigurationError(f"The outbox {file} can't be used: {os_reason(error)}.") from None
     return lock
 
 

@@ -2,21 +2,27 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
 
 from pyservice.errors import NotFoundError
 from pyservice.outbox.database import Database
-from pyservice.outbox.tables import events, receipts_table, reports
+from pyservice.outbox.tables import dialogues, events, receipts_table, reports
 
 ExportedReport = dict[str, Any]
-"""The columns of a report, `history` and `receipts`; times in ISO 8601, the mail in base64."""
+"""The columns of a report, `history`, `receipts` and `dialogues`; times in ISO 8601, the mail in
+base64."""
+
+PAGE_BYTES = 8 * 1024**2
+"""Of the reports and mails that are read at once, unless one alone has more."""
 
 _EVENT = ("at", "state", "note")
 _RECEIPT = ("at", "recipient", "state", "reply", "next_attempt_after", "next_attempt_before")
+_DIALOGUE = ("attempt", "at", "lines")
 _TIMES = ("at", "next_attempt_after", "next_attempt_before")
 
 
@@ -26,7 +32,7 @@ def export_report(database: Database, report_id: str) -> ExportedReport:
     Raises:
         NotFoundError: there is none.
     """
-    for report in _read(database, reports.c.id == report_id, limit=1):
+    for report in _read(database, [report_id]):
         return report
     raise NotFoundError(f"There is no report {report_id}.")
 
@@ -34,32 +40,51 @@ def export_report(database: Database, report_id: str) -> ExportedReport:
 def export_reports(database: Database, *, page_size: int = 200) -> Iterator[ExportedReport]:
     """Return all reports, in the order of their IDs.
 
+    No transaction is open between two pages: it would keep SQLite's log from being emptied.
+
     Args:
         database: the outbox's.
-        page_size: reports that are read at once.
+        page_size: reports that are read at once, at most.
     """
     last = ""
-    while page := _read(database, reports.c.id > last, limit=page_size):
-        yield from page
-        last = page[-1]["id"]
+    while ids := _next_page(database, last, page_size):
+        yield from _read(database, ids)
+        last = ids[-1]
 
 
-def _read(
-    database: Database, condition: sa.ColumnElement[bool], *, limit: int
-) -> list[ExportedReport]:
+def _next_page(database: Database, last: str, page_size: int) -> list[str]:
+    """Return the IDs of the reports after the last one."""
+    sizes = sa.select(reports.c.id, reports.c.size_bytes).where(reports.c.id > last)
     with database.read() as read:
-        query = sa.select(reports).where(condition).order_by(reports.c.id).limit(limit)
+        rows = read.execute(sizes.order_by(reports.c.id).limit(page_size)).all()
+    totals = accumulate(row.size_bytes for row in rows)
+    return [
+        row.id
+        for number, (row, total) in enumerate(zip(rows, totals, strict=True))
+        if not number or total <= PAGE_BYTES
+    ]
+
+
+def _read(database: Database, ids: Sequence[str]) -> list[ExportedReport]:
+    with database.read() as read:
+        query = sa.select(reports).where(reports.c.id.in_(ids)).order_by(reports.c.id)
         rows = read.execute(query).mappings().all()
-        ids = [row["id"] for row in rows]
         event_rows = sa.select(events).where(events.c.report_id.in_(ids)).order_by("number")
         receipt_rows = sa.select(receipts_table).where(receipts_table.c.report_id.in_(ids))
         history = _by_report(read.execute(event_rows), _EVENT)
+        said_rows = sa.select(dialogues).where(dialogues.c.report_id.in_(ids)).order_by("attempt")
+        said = _by_report(read.execute(said_rows), _DIALOGUE)
         receipts = _by_report(
             read.execute(receipt_rows.order_by(receipts_table.c.recipient)), _RECEIPT
         )
     return [
         _columns(row)
         | {"history": history.get(row["id"], []), "receipts": receipts.get(row["id"], [])}
+        | {
+            "dialogues": [
+                one | {"lines": json.loads(one["lines"])} for one in said.get(row["id"], [])
+            ]
+        }
         for row in rows
     ]
 

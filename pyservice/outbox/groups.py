@@ -54,6 +54,29 @@ class DigestGroups:
             rows = read.execute(query)
             return [Member.from_report(row.id, Report.parse(row.report.encode())) for row in rows]
 
+    def members(self, digest_id: str) -> list[Member]:
+        """Return the builds that a digest shows, the oldest first.
+
+        Args:
+            digest_id: the ID of the report whose mail the digest is.
+        """
+        query = (
+            sa.select(reports.c.id, reports.c.report)
+            .where(reports.c.digest_id == digest_id)
+            .order_by(reports.c.created_at, reports.c.id)
+            .limit(self._max_members)
+            .execution_options(yield_per=20)
+        )
+        with self._database.read_for_caller() as read:
+            rows = read.execute(query)
+            return [Member.from_report(row.id, Report.parse(row.report.encode())) for row in rows]
+
+    def owners_and_jobs(self, digest_id: str) -> set[tuple[str, str]]:
+        """Return whose builds a digest shows, and of which jobs."""
+        query = sa.select(reports.c.owner, reports.c.job).where(reports.c.digest_id == digest_id)
+        with self._database.read_for_caller() as read:
+            return {(row.owner, row.job) for row in read.execute(query)}
+
     def leave(self, first: QueuedReport) -> QueuedReport:
         """Commit that a claimed report gets a mail of its own; the others go on waiting.
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from pyservice.identity import Thread
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS, Recipients
 from pyservice.report.schema import Report
@@ -29,11 +30,14 @@ _PLAIN_COLUMNS = (
     "accepted_by_postfix",
     "unconfirmed_attempts",
     "queue_id",
+    "earlier_queue_ids",
     "error",
     "node",
     "rerouted_to",
     "digest_group",
     "digest_id",
+    "thread_id",
+    "thread_number",
 )
 """The columns that a `QueuedReport` has unchanged."""
 
@@ -67,7 +71,7 @@ class LogEvent:
     """What a line of Postfix' log says of one of our mails: it is queued, or a receipt."""
 
     report_id: str | None
-    """None: the line has only the queue ID."""
+    """None: only the queue ID shows whose mail it is."""
     queue_id: str
     recipients: int = 0
     """How many the mail was queued for; 0: the line is a receipt."""
@@ -97,6 +101,9 @@ class QueuedReport:
     unconfirmed_attempts: int = 0
     """How many attempts ended after the final dot without a reply: Postfix may have each mail."""
     queue_id: str | None = None
+    """Postfix' queue ID, of the last attempt that it accepted."""
+    earlier_queue_ids: str = ""
+    """Those of earlier attempts, for other recipients, separated by blanks."""
     error: str | None = None
     node: str
     """The node whose service claimed it last, or accepted it."""
@@ -106,6 +113,36 @@ class QueuedReport:
     """The digest group in which a report over a rate limit waits."""
     digest_id: str | None = None
     """The ID of the report whose mail is the digest that shows this build; it may be its own."""
+
+    thread_id: str | None = None
+    """The Message-ID of the mail that began its thread; it may be its own. None: it has none."""
+    thread_number: int | None = None
+    """The number of the build that this mail is about."""
+
+    @property
+    def mail_id(self) -> str:
+        """The ID of the report whose mail shows the build: its own, or its digest's first one."""
+        return self.digest_id or self.id
+
+    @property
+    def thread(self) -> Thread | None:
+        """The thread of its mail; None: it is in none."""
+        if self.thread_id is None or self.thread_number is None:
+            return None
+        return Thread(self.thread_id, self.thread_number)
+
+    @property
+    def remark(self) -> str:
+        """Who gets no mail and what the mail goes without, for the history of a new report."""
+        missing = (
+            f"without {pointer}: {why}" if pointer else why for pointer, why in self.report.left_out
+        )
+        return "; ".join(filter(None, (self.recipients.remark, *missing)))
+
+    @property
+    def has_nobody(self) -> bool:
+        """Whether nobody gets a mail, since nobody is what the report's recipients mean."""
+        return self.state == State.SKIPPED and not self.recipients.addresses
 
     @property
     def date(self) -> datetime:
@@ -121,18 +158,21 @@ class QueuedReport:
     @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> Self:
         """Return the report of a row of `reports`."""
-        recipients = json.loads(row["recipients"])
         return cls(
             **{name: row[name] for name in _PLAIN_COLUMNS} | {"state": State(row["state"])},
             report=Report.parse(row["report"].encode()),
-            recipients=Recipients.from_dict(recipients),
+            recipients=Recipients.from_dict(json.loads(row["recipients"])),
             pending_recipients=tuple(json.loads(row["pending_recipients"])),
         )
 
     def columns(self) -> dict[str, Any]:
         """Return the report as a row of `reports`, without the idempotency key."""
-        report = self.report.model_dump_json()
+        build, report = self.report.build, self.report.model_dump_json()
         return {name: getattr(self, name) for name in _PLAIN_COLUMNS} | {
+            "job": build.job,
+            "number": build.number,
+            "result": build.result,
+            "recipient_count": len(self.recipients.addresses),
             "report": report,
             "size_bytes": len(report.encode()) + len(self.mail or b""),
             "recipients": json.dumps(asdict(self.recipients)),

@@ -17,25 +17,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
+from pyservice.dialogue import DialogueLine
 from pyservice.errors import LostLeaseError, NotFoundError
 from pyservice.identity import message_id
 from pyservice.outbox.batch_writes import BatchWrites, Change, NewReport
 from pyservice.outbox.capacity import Capacity
+from pyservice.outbox.completions import Completions
 from pyservice.outbox.database import Database
-from pyservice.outbox.engines import LOCK_TIMEOUT, cause
+from pyservice.outbox.engines import LOCK_TIMEOUT
 from pyservice.outbox.groups import DigestGroups, is_claimable
-from pyservice.outbox.history import read_history
+from pyservice.outbox.history import add_history, read_history
 from pyservice.outbox.models import Event, QueuedReport, idempotency_key
 from pyservice.outbox.receipts import recover_interrupted, unlock_all
 from pyservice.outbox.states import State
 from pyservice.outbox.tables import UNLOCKED, reports
+from pyservice.outbox.threads import scope_of
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Outbox:
         self._holder = f"{node}/{uuid.uuid4().hex}"
         self._batches = BatchWrites(database, self._holder, self._lease, capacity)
         self.groups = DigestGroups(database, self._holder)
+        self.completions = Completions(database, self._holder)
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_leases, daemon=True)
         if database.is_shared:
@@ -95,9 +96,11 @@ class Outbox:
         recipients: Recipients,
         *,
         owner: str,
+        controller: str | None = None,
         key: str | None = None,
         hold: bool = False,
         digest_group: DigestGroup | None = None,
+        is_for_nobody: bool = False,
     ) -> Future[tuple[QueuedReport, bool]]:
         """Commit a report, unless the outbox has it already.
 
@@ -105,9 +108,11 @@ class Outbox:
             report: the report.
             recipients: who gets its mail.
             owner: the token's name. Each owner has its own keys.
+            controller: the URL of the controller that the token is bound to; None: to none.
             key: the caller's idempotency key; None: the report's hash is the key.
             hold: lock the row for this service, as `claim` does, unless it has a digest group.
             digest_group: the group in which the report waits for a digest; None: it doesn't wait.
+            is_for_nobody: end the report as skipped, since it has no recipients.
 
         Returns:
             A future that ends with the commit. Its result is the report in the outbox, and whether
@@ -115,34 +120,43 @@ class Outbox:
             an OutboxFullError if the report is new and the outbox is full.
         """
         now, report_id = time.time(), str(uuid.uuid4())
+        report_hash = report.content_hash()
+        if digest_group is not None:
+            report = report.without_files("the build waited with others for one mail")
         entry = QueuedReport(
             id=report_id,
             owner=owner,
-            report_hash=report.content_hash(),
+            report_hash=report_hash,
             message_id=message_id(report_id, self._host),
             report=report,
             recipients=recipients,
             created_at=now,
-            state=State.RECEIVED,
+            state=State.SKIPPED if is_for_nobody else State.RECEIVED,
             pending_recipients=recipients.addresses,
-            next_attempt_at=now,
+            next_attempt_at=None if is_for_nobody else now,
             node=self._node,
         )
-        new = NewReport(entry, idempotency_key(entry.report_hash, key), hold, digest_group)
+        hold = hold and not is_for_nobody
+        scope = scope_of(controller, owner, report.build)
+        new = NewReport(entry, idempotency_key(entry.report_hash, key), hold, digest_group, scope)
         return self._database.submit(self._batches.accept, new)
 
-    def get(self, report_id: str, *, owner: str) -> tuple[QueuedReport, tuple[Event, ...]]:
+    def get(self, report_id: str, *, owner: str | None) -> tuple[QueuedReport, tuple[Event, ...]]:
         """Return a report with its history.
+
+        Args:
+            report_id: the report's ID.
+            owner: the name of its token; None: any.
 
         Raises:
             NotFoundError: there is none, or it is another token's.
         """
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             same_id = reports.c.id == report_id.replace("\0", "")  # PostgreSQL has no such text
             row = read.execute(sa.select(reports).where(same_id)).mappings().one_or_none()
-            if row is None or owner != row["owner"]:
+            if row is None or owner not in {None, row["owner"]}:
                 raise NotFoundError("There is no such report.")
-            return QueuedReport.from_row(row), read_history(read, report_id)
+            return QueuedReport.from_row(row), read_history(read, row["id"])
 
     def claim(self, limit: int = 1) -> list[QueuedReport]:
         """Claim reports that are due, until `finish_attempt` or `release`.
@@ -218,6 +232,11 @@ class Outbox:
         if not self._database.submit(self._batches.start_attempts, change).result():
             raise LostLeaseError
 
+    def add_note(self, entry: QueuedReport, note: str) -> None:
+        """Add a note to a report's history, and change nothing else."""
+        step = entry.state, note
+        self._database.write(lambda write: add_history(write, entry.id, time.time(), step))
+
     def finish_attempt(
         self,
         entry: QueuedReport,
@@ -231,6 +250,7 @@ class Outbox:
         unconfirmed: bool = False,
         queue_id: str | None = None,
         mail: bytes | None = None,
+        dialogue: tuple[DialogueLine, ...] = (),
     ) -> State:
         """Commit the result of an attempt, and unlock the report.
 
@@ -238,13 +258,14 @@ class Outbox:
             entry: as it was claimed.
             state: its new state, unless Postfix' log says that it is `accepted`.
             note: the result in the history's words.
-            error: what went wrong; None: nothing this time.
+            error: what went wrong and is not mended; None: nothing.
             pending_recipients: recipients of the next attempt.
             next_attempt_at: seconds since the epoch; None: there is no further attempt.
             accepted_by_postfix: whether Postfix accepted it for some recipients.
             unconfirmed: whether Postfix may have it, since the reply to the final dot was lost.
             queue_id: Postfix' queue ID, if its reply had one.
             mail: the mail's bytes, if there was no attempt.
+            dialogue: what was said in the attempt.
 
         Returns:
             The report's state now.
@@ -258,13 +279,17 @@ class Outbox:
             "accepted_by_postfix": entry.accepted_by_postfix or accepted_by_postfix,
             "unconfirmed_attempts": entry.unconfirmed_attempts + unconfirmed,
             "queue_id": queue_id or entry.queue_id,
-            "error": error or entry.error,
+            "error": error,
             "ended_at": now if next_attempt_at is None else None,
         }
+        if queue_id and entry.queue_id:
+            earlier = f"{entry.earlier_queue_ids} {entry.queue_id}"
+            values["earlier_queue_ids"] = earlier.strip()
 
         # The log may have had an earlier attempt while this one was under way.
         is_unconfirmed = unconfirmed or (entry.unconfirmed_attempts > 0 and state != State.ACCEPTED)
-        change = Change(entry, now, values, (*history, (state, note)), is_unconfirmed)
+        steps = (*history, (state, note))
+        change = Change(entry, now, values, steps, is_unconfirmed, dialogue)
         return self._database.submit(self._batches.finish_attempts, change).result()
 
     def _renew_leases(self) -> None:
@@ -279,7 +304,7 @@ class Outbox:
                 self._database.write(renew)
             except sa.exc.SQLAlchemyError as error:
                 # If this goes on for too long, other services take over what this one has locked.
-                _log.error("outbox.error", reason=cause(error))
+                self._database.trouble.report(error)
 
     def _lease(self) -> dict[str, Any]:
         until = self._database.now() + self._limits.lease

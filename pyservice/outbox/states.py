@@ -25,7 +25,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     """A person stopped it."""
     SKIPPED = "skipped"
-    """A dry run made it and did not send it."""
+    """A dry run made it and did not send it; or its kinds of recipients mean nobody."""
     DIGESTED = "digested"
     """Another report's mail, the digest, shows the build."""
 

@@ -34,6 +34,7 @@ class WriteQueue:
     def __init__(
         self,
         connect: Callable[[], sa.Connection],
+        on_failure: Callable[[sa.exc.SQLAlchemyError], None],
         *,
         keep: bool,
         max_batch: int = 64,
@@ -43,12 +44,13 @@ class WriteQueue:
 
         Args:
             connect: opens a connection for writing.
+            on_failure: called with what failed a commit; each of its writes gets it, too.
             keep: use one connection for all writes, until an error.
             max_batch: writes that share one commit.
             gather_time: seconds to wait for more writes if the last batch had several: fewer
                 commits cost less.
         """
-        self._connect, self._keep = connect, keep
+        self._connect, self._on_failure, self._keep = connect, on_failure, keep
         self._max_batch, self._gather_time = max_batch, gather_time
         self._connection: sa.Connection | None = None
         self._waiting: SimpleQueue[_Write[Any, Any] | None] = SimpleQueue()
@@ -110,6 +112,8 @@ class WriteQueue:
             self._disconnect()
             # The disk, the server or a lock fails every write, and each one would wait for it.
             if len(batch) == 1 or isinstance(error, sa.exc.OperationalError):
+                if isinstance(error, sa.exc.SQLAlchemyError):
+                    self._on_failure(error)
                 for write in batch:
                     write.done.set_exception(error)
                 return

@@ -42,6 +42,18 @@ def taken(outbox: Outbox) -> QueuedReport:
     return entry
 
 
+def lose_reply(outbox: Outbox, entry: QueuedReport, *, next_attempt_at: float) -> str:
+    """End an attempt without Postfix' reply to the mail, and return the report's state."""
+    return outbox.finish_attempt(
+        entry,
+        state="queued",
+        note="lost",
+        pending_recipients=entry.pending_recipients,
+        next_attempt_at=next_attempt_at,
+        unconfirmed=True,
+    )
+
+
 def accept_in_group(
     outbox: Outbox, number: int, *, group: str = "g", wait: float = -1.0
 ) -> QueuedReport:

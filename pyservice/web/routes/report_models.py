@@ -7,8 +7,8 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from pyservice.outbox import models
-from pyservice.outbox.admin import Summary
 from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.search import Summary
 from pyservice.outbox.states import State
 
 Link = Callable[[str], str]

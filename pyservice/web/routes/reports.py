@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from pyservice.auth.authenticator import Caller
-from pyservice.outbox.admin import Filter
 from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.search import Filter
 from pyservice.outbox.states import State
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients, resolve_recipients
@@ -160,7 +160,9 @@ def list_reports(
     ] = None,
 ) -> ReportPage:
     """Return a page of them, by the time of acceptance."""
-    wanted = Filter(owner=caller.name, state=state, jobs=caller.permissions.jobs)
+    wanted = Filter(
+        owner=caller.name, states=(state,) if state else (), jobs=caller.permissions.jobs
+    )
     summaries = service.admin.page(wanted, limit + 1, after)
     reports = [ReportSummary.of(summary, service.link) for summary in summaries[:limit]]
     return ReportPage(reports=reports, next=reports[-1].id if len(summaries) > limit else None)

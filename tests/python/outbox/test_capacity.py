@@ -40,7 +40,8 @@ def test_rows(database: Database) -> None:
     first = accept(outbox)
     accept(outbox, other(3))
     with pytest.raises(
-        OutboxFullError, match="2 reports wait for Postfix, and OUTBOX_MAX_WAITING is 2"
+        OutboxFullError,
+        match="2 reports wait for Postfix, and NOTIFY_EMAIL_OUTBOX_MAX_WAITING is 2",
     ):
         accept(outbox, other(4))
     assert outbox.accept(REPORT, PEOPLE, owner="ci").result()[0].id == first.id
@@ -60,7 +61,9 @@ def test_bytes(database: Database) -> None:
     with database.read() as read:
         assert not capacity_of(rows=9, size=size + 1).reserve(read, 1)
     outbox.start_attempt(entry, b"x" * 1000)
-    with pytest.raises(OutboxFullError, match=f"{size + 1000} bytes wait .* OUTBOX_MAX_BYTES is"):
+    with pytest.raises(
+        OutboxFullError, match=f"{size + 1000} bytes wait .* NOTIFY_EMAIL_OUTBOX_MAX_BYTES is"
+    ):
         accept(outbox, other(3))
     outbox.close()
 

@@ -459,15 +459,30 @@ class Machine(RuleBasedStateMachine):
             one.settle_by_log(self.now)
 
     @precondition(lambda self: self.known)
-    @rule(pick=picks, who=st.sampled_from(EVERYBODY), state=st.sampled_from(RECEIPTS))
-    def receive(self, pick: int, who: str, state: str) -> None:
-        """A receipt: a mail that Postfix has is as its worst one says."""
+    @rule(
+        pick=picks,
+        who=st.sampled_from(EVERYBODY),
+        state=st.sampled_from(RECEIPTS),
+        is_forged=st.booleans(),
+    )
+    def receive(self, pick: int, who: str, state: str, is_forged: bool) -> None:
+        """A receipt: a mail that Postfix has is as its worst one says.
+
+        Once it has ended, only a queue ID that Postfix replied to the service counts.
+        """
         one = self.one(pick)
         if not one.has_mail:
             return
+        with self.nodes[0].database.read() as read:
+            query = sa.select(reports.c.queue_id).where(reports.c.id == one.id)
+            replied = None if is_forged else read.execute(query).scalar_one()
         receipt = Receipt(who, state, "so it was", self.now)
-        news = self.nodes[0].receipts.record([LogEvent(one.id, "4Q", receipt=receipt)], {})
-        assert len(news.receipts) == (one.receipts.get(who) != state)
+        event = LogEvent(one.id, replied or "4QFORGED", receipt=receipt)
+        news = self.nodes[0].receipts.record([event], {})
+        is_trusted = replied is not None or one.state in WAITING
+        assert len(news.receipts) == (is_trusted and one.receipts.get(who) != state)
+        if not is_trusted:
+            return
         one.receipts[who] = state
         if one.state in ACCEPTED_BY_POSTFIX:
             one.state = one.worst

@@ -20,7 +20,7 @@ from pyservice.outbox.models import LogEvent, QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.tables import reports
-from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
+from tests.builders.outbox import PEOPLE, REPORT, accept, lose_reply, opened, other, taken
 from tests.python.conftest import wait_for
 
 
@@ -295,14 +295,7 @@ def taken_after_a_lost_reply(outbox: Outbox) -> QueuedReport:
     accept(outbox)
     entry = taken(outbox)
     outbox.start_attempt(entry, b"bytes")
-    outbox.finish_attempt(
-        entry,
-        state="queued",
-        note="lost",
-        pending_recipients=entry.pending_recipients,
-        next_attempt_at=1.0,
-        unconfirmed=True,
-    )
+    lose_reply(outbox, entry, next_attempt_at=1.0)
     return taken(outbox)
 
 

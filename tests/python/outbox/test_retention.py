@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.retention import DAY, Retention, sweep
+from pyservice.outbox.retention import DAY, Retention, shrink, sweep
 from pyservice.outbox.tables import reports
 from tests.builders.outbox import accept, opened, other
 from tests.python.conftest import wait_for
@@ -38,9 +39,9 @@ def outbox(database_url: str) -> Iterator[Outbox]:
         yield one
 
 
-def keeping(days: int) -> LiveSettings:
-    """Settings with this RETENTION_DAYS."""
-    return LiveSettings(Settings(retention_days=days))
+def keeping(days: int, *, size: int = 0) -> LiveSettings:
+    """Settings with this RETENTION_DAYS, and this RETENTION_BYTES."""
+    return LiveSettings(Settings(retention_days=days, retention_bytes=size))
 
 
 def count(database: Database) -> int:
@@ -73,6 +74,47 @@ def test_in_batches(outbox: Outbox) -> None:
     assert sweep(outbox._database, before, enough, batch_size=2, pause=0.07) == 2
     assert waits == [0.07]
     assert sweep(outbox._database, before, lambda _: None, batch_size=2) == 3
+
+
+def test_by_size(outbox: Outbox) -> None:
+    """The reports that ended first go until the others fit; what waits is not counted."""
+    database = outbox._database
+    with database.read() as read:
+        query = sa.select(reports.c.id, reports.c.size_bytes).order_by(reports.c.ended_at)
+        ended = read.execute(query.where(reports.c.ended_at.is_not(None))).all()
+    sizes = [row.size_bytes for row in ended]
+    upkeep = Retention(database, keeping(0, size=sum(sizes[3:]) + 10))
+    upkeep.start()
+    wait_for(lambda: count(database) == 4)
+    upkeep.stop()
+    with database.read() as read:
+        left = set(read.execute(sa.select(reports.c.id)).scalars())
+    assert left >= {row.id for row in ended[3:]}
+    assert shrink(database, sum(sizes[3:]), lambda _: None) == 0
+    assert shrink(database, 0, lambda _: None) == 3
+    assert count(database) == 1
+
+
+def test_by_size_in_batches(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit removes few bytes, whatever the reports have: others can write in between."""
+    monkeypatch.setattr("pyservice.outbox.retention.BATCH_BYTES", 1)
+    left: list[int] = []
+
+    def wait(_: float) -> None:
+        left.append(count(outbox._database))
+
+    assert shrink(outbox._database, 0, wait) == 6
+    assert left[:6] == [6, 5, 4, 3, 2, 1]
+
+
+def test_sizes_are_summed_in_an_index(tmp_path: Path) -> None:
+    """The sum reads no row: rows are large."""
+    database = Database(f"sqlite:///{tmp_path}/outbox.db")
+    query = "SELECT sum(size_bytes) FROM reports WHERE ended_at IS NOT NULL"
+    with database.read() as read:
+        plan = str(read.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
+    database.close()
+    assert "COVERING INDEX reports_ended_at" in plan
 
 
 def test_two_services_sweep_at_once(shared_url: str) -> None:
@@ -110,8 +152,6 @@ def test_damage_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_locked_database_is_tried_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error is logged, and the next round does the work."""
-    import sqlalchemy as sa
-
     failing = [sa.exc.OperationalError("delete", {}, Exception("database is locked"))]
     real = outbox._database.write
 

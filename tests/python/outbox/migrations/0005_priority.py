@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0005", "0004"
 
 
 def upgrade() -> None:
@@ -15,6 +15,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take that back."""
-    op.create_index("reports_ended_at", "reports", ["ended_at"])
+    op.create_index("reports_ended_at", "reports", ["ended_at", "size_bytes"])
     op.drop_index("reports_priority", "reports")
     op.drop_column("reports", "priority")
