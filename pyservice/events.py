@@ -1,6 +1,7 @@
 """What happens to reports and mails, announced by those who do it to those who want to know.
 
-Delivery and the log watcher announce; metrics and the updater of build descriptions subscribe.
+Delivery and the log watcher announce; metrics, the updater of build descriptions and the hub of
+open pages subscribe.
 """
 
 import time
@@ -18,6 +19,19 @@ class MailRendered:
     """A mail was made of a report or a digest, or could not be made."""
 
     seconds: float
+
+
+@dataclass(frozen=True)
+class TemplateFailed:
+    """A mail was made with the built-in template, since an administrator's has failed."""
+
+
+@dataclass(frozen=True)
+class CompletionEnded:
+    """A report was completed by Jenkins' REST, or could not be."""
+
+    outcome: str
+    """`complete`; `partial`: something is missing; `failed`: Jenkins added nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +71,22 @@ class ReportChanged:
     """Something new about a report is committed to the outbox."""
 
     report_id: str
+    owner: str
+    """The name of the token that sent it."""
+    job: str
+    """The full name of its build's job."""
 
 
-Event = MailRendered | AttemptEnded | MailAccepted | ReceiptRecorded | ReportEnded | ReportChanged
+Event = (
+    MailRendered
+    | TemplateFailed
+    | CompletionEnded
+    | AttemptEnded
+    | MailAccepted
+    | ReceiptRecorded
+    | ReportEnded
+    | ReportChanged
+)
 Listener = Callable[[Event], None]
 
 

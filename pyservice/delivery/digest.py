@@ -49,7 +49,7 @@ class DigestMaker:
         first = self._groups.store_digest(first, mail, [member.id for member in others])
         for member in others:
             self._events.announce(ReportEnded(State.DIGESTED))
-            self._events.announce(ReportChanged(member.id))
+            self._events.announce(ReportChanged(member.id, first.owner, member.build.job))
         _log.info("digest.made", id=first.id, builds=digest.total)
         return first
 

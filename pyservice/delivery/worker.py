@@ -289,4 +289,4 @@ class DeliveryWorker:
                 time.sleep(1)
         if state != State.QUEUED:
             self._events.announce(ReportEnded(state))
-        self._events.announce(ReportChanged(report.id))
+        self._events.announce(ReportChanged(report.id, report.owner, report.report.build.job))

@@ -2,16 +2,19 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from pyservice.events import ReportChanged
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, history_rows
 from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, all_addresses
-from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
+from pyservice.outbox.refusals import error_after
+from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, WAITING, State
 from pyservice.outbox.tables import (
     ROW_ID,
     UNLOCKED,
@@ -27,10 +30,11 @@ from pyservice.outbox.tables import (
 class NewReceipts:
     """What was new in a part of Postfix' log."""
 
-    receipts: tuple[Receipt, ...]
+    receipts: tuple[tuple[str, Receipt], ...]
+    """Each with its report's ID."""
     confirmed: int
     """How many mails Postfix has whose reply was lost."""
-    report_ids: frozenset[str]
+    changed: frozenset[ReportChanged]
     """The reports that the log is about."""
 
 
@@ -38,20 +42,31 @@ Position = Mapping[str, Any]
 """How far a log was read, as JSON; only its reader knows more."""
 
 
+MAX_STEPS = 200
+"""Steps of a history to which receipts can add, and in addition for each recipient:"""
+STEPS_OF_RECIPIENT = 4
+
 _Row = dict[str, Any]
 _COLUMNS = tuple(
     reports.c[name]
     for name in (
         "id",
+        "owner",
+        "job",
         "state",
         "recipients",
         "pending_recipients",
         "unconfirmed_attempts",
         "queue_id",
+        "earlier_queue_ids",
         "rerouted_to",
     )
 )
 """The columns of a report that are read here: the whole row is large, with its mail."""
+_INTERRUPTED = tuple(
+    reports.c[name] for name in ("id", "state", "logged_queue_id", "unconfirmed_attempts")
+)
+"""Those that `recover_interrupted` reads."""
 
 
 class ReceiptStore:
@@ -70,7 +85,7 @@ class ReceiptStore:
 
     def receipts(self, entry: QueuedReport) -> tuple[Receipt, ...]:
         """Return the last receipt of each recipient of a mail."""
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             receipts = _receipts(read, [entry.id]).get(entry.id, {})
             return tuple(receipts[recipient] for recipient in sorted(receipts))
 
@@ -85,19 +100,22 @@ class ReceiptStore:
         """Commit what Postfix' log says of mails, and how far it was read."""
 
         def commit(write: sa.Connection) -> NewReceipts:
-            receipts: list[Receipt] = []
+            receipts: list[tuple[str, Receipt]] = []
             confirmed = 0
-            report_ids: set[str] = set()
+            changed: set[ReportChanged] = set()
             for start in range(0, len(log_events), self._batch_size):
                 batch = log_events[start : start + self._batch_size]
                 rows = self._rows(write, batch)
                 known = [(rows[event], event) for event in batch if event in rows]
-                report_ids.update(row["id"] for row, _ in known)
                 confirmed += sum(self._confirm(write, row, event) for row, event in known)
-                receipts += self._keep(write, known)
+                trusted = [(row, event) for row, event in known if _is_trusted(row, event)]
+                changed.update(
+                    ReportChanged(row["id"], row["owner"], row["job"]) for row, _ in trusted
+                )
+                receipts += self._keep(write, trusted)
             values = {"node": self._node, "position": json.dumps(position)}
             write.execute(self._put_position, values)
-            return NewReceipts(tuple(receipts), confirmed, frozenset(report_ids))
+            return NewReceipts(tuple(receipts), confirmed, frozenset(changed))
 
         return self._database.write(commit)
 
@@ -116,13 +134,20 @@ class ReceiptStore:
             if (row := by_id.get(event.report_id or "") or by_queue_id.get(event.queue_id))
         }
 
-    def _keep(self, write: sa.Connection, known: Sequence[tuple[_Row, LogEvent]]) -> list[Receipt]:
-        """Keep the last receipt of each recipient, and return those that are news."""
-        kept = _receipts(write, [row["id"] for row, event in known if event.receipt])
+    def _keep(
+        self, write: sa.Connection, trusted: Sequence[tuple[_Row, LogEvent]]
+    ) -> list[tuple[str, Receipt]]:
+        """Keep the last receipt of each of a report's recipients, and return those that are news.
+
+        The history of a report has an end, whatever the log says.
+        """
+        kept = _receipts(write, [row["id"] for row, event in trusted if event.receipt])
+        steps = _history_lengths(write, kept)
         new: dict[tuple[str, str], dict[str, Any]] = {}
         history, receipts, states = [], [], {}
-        for row, event in known:
-            if (receipt := event.receipt) is None:
+        for row, event in trusted:
+            receipt = event.receipt and _for_recipient(row, event.receipt)
+            if receipt is None:
                 continue
             of_report = kept.setdefault(row["id"], {})
             before = of_report.get(receipt.recipient)
@@ -130,9 +155,11 @@ class ReceiptStore:
             new[row["id"], receipt.recipient] = {"report_id": row["id"], **asdict(receipt)}
             if before and (before.state, before.reply) == (receipt.state, receipt.reply):
                 continue  # deferred as before: the history would grow for days
-            step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
-            history += history_rows(row["id"], receipt.at, step)
-            receipts.append(receipt)
+            steps[row["id"]] += 1
+            if steps[row["id"]] <= MAX_STEPS + STEPS_OF_RECIPIENT * len(_recipients(row)):
+                step = (receipt.state, f"{receipt.recipient}: {receipt.reply}")
+                history += history_rows(row["id"], receipt.at, step)
+            receipts.append((row["id"], receipt))
             if row["state"] in ACCEPTED_BY_POSTFIX:
                 states[row["id"]] = _most_severe(of_report.values())
         if new:
@@ -169,6 +196,40 @@ class ReceiptStore:
         return "state" in values
 
 
+def _is_trusted(row: _Row, event: LogEvent) -> bool:
+    """Whether a log event is about the mail of a report, and not about another with its Message-ID.
+
+    Postfix' replies to us have the queue IDs. Until the reply is committed, or if it is lost, the
+    mail is ours by what the log says of it.
+    """
+    if event.queue_id in {row["queue_id"], *row["earlier_queue_ids"].split()}:
+        return True
+    return event.report_id is not None and row["state"] in WAITING
+
+
+def _for_recipient(row: _Row, receipt: Receipt) -> Receipt | None:
+    """Return a receipt with the recipient as the report has it; None: it has no such recipient."""
+    recipient = _recipients(row).get(receipt.recipient.lower())
+    return None if recipient is None else replace(receipt, recipient=recipient)
+
+
+def _recipients(row: _Row) -> dict[str, str]:
+    """Return the addresses that a report's mail goes to, by their lower case."""
+    if "addresses" not in row:
+        addresses = (*all_addresses(row["recipients"]), row["rerouted_to"] or "")
+        row["addresses"] = {address.lower(): address for address in addresses if address}
+    addresses_of_row: dict[str, str] = row["addresses"]
+    return addresses_of_row
+
+
+def _history_lengths(read: sa.Connection, report_ids: Iterable[str]) -> Counter[str]:
+    """Return how many steps the histories of these reports have."""
+    steps = sa.func.count().label("steps")
+    counts = sa.select(events.c.report_id, steps).group_by(events.c.report_id)
+    rows = read.execute(counts.where(events.c.report_id.in_(report_ids)))
+    return Counter({row.report_id: row.steps for row in rows})
+
+
 def recover_interrupted(write: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
     """Return new values of a row whose service died, perhaps while sending, and add its history."""
     if row["state"] != State.SENDING:
@@ -183,7 +244,7 @@ def recover_interrupted(write: sa.Connection, row: sa.RowMapping) -> dict[str, A
 def unlock_all(write: sa.Connection) -> None:
     """Unlock all rows: the caller alone has the file, so the services that locked them are dead."""
     locked = reports.c.locked_by.is_not(None)
-    for row in write.execute(sa.select(reports).where(locked)).mappings().all():
+    for row in write.execute(sa.select(*_INTERRUPTED).where(locked)).mappings().all():
         unlock = reports.update().where(reports.c.id == row["id"])
         write.execute(unlock.values(UNLOCKED | recover_interrupted(write, row)))
 
@@ -208,13 +269,14 @@ def _finished_by_log(write: sa.Connection, report_id: str, queue_id: str) -> dic
     now = time.time()
     note = f"Postfix' log has it, queued as {queue_id}: it is not sent again"
     add_history(write, report_id, now, (State.ACCEPTED, note))
+    error = sa.select(reports.c.error).where(reports.c.id == report_id)
     return UNLOCKED | {
         "state": states_by_log(write, [report_id]).get(report_id, State.ACCEPTED),
         "pending_recipients": "[]",
         "next_attempt_at": None,
         "accepted_by_postfix": True,
         "queue_id": queue_id,
-        "error": None,
+        "error": error_after(write.execute(error).scalar()),
         "ended_at": now,
     }
 

@@ -30,14 +30,19 @@ Mark = Mapping[str, str | int]
 
 _T = TypeVar("_T")
 
+# The first colon ends the program's name: what follows may be a stranger's text.
 _LINE = re.compile(
-    r"^.{0,80}? postfix\S*?/[\w/-]+\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): (?P<text>.*)"
+    r"^(?>(?:(?!: ).){0,80}? postfix[^\s/\[]{0,80}/[\w/-]{1,80}\[\d{1,10}\]: )"
+    r"(?P<queue_id>[0-9A-Za-z]+): (?P<text>.*)"
 )
+_CLIENT = re.compile(r"client=[\w.-]*\[(?P<address>[^\]]*)\](,|$)")
 _MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(?P<message_id>.*)")
+# Each (?>…) is matched once: a stranger's address in it must not cost quadratic time.
 _DELIVERY = re.compile(
-    r"to=<(?P<recipient>.*?)>, (?:orig_to=<(?P<original>.*?)>, )?relay=(?P<relay>[^,]*), "
+    r"(?>to=<(?P<recipient>.*?)>, (?=orig_to=<|relay=))"
+    r"(?>(?:orig_to=<(?P<original>.*?)>, (?=relay=))?)relay=(?P<relay>[^,]*), "
     r"(?:conn_use=\d+, )?(?:delay=(?P<delay>[\d.]+), )?"
-    r".*?\bstatus=(?P<status>\w+) \((?P<reply>.*)\)$"
+    r"(?>.*?\bstatus=(?P<status>\w+) \()(?P<reply>.*)\)$"
 )
 
 
@@ -64,6 +69,12 @@ class Line:
     queue_id: str
     text: str
     """What follows the queue ID."""
+
+    @property
+    def client(self) -> str | None:
+        """The address from which a mail came by SMTP; `smtpd` logs it before the Message-ID."""
+        match = _CLIENT.match(self.text)
+        return match["address"] if match else None
 
     @property
     def message_id(self) -> str | None:

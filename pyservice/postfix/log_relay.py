@@ -12,6 +12,7 @@ from typing import Any
 from pyservice.errors import SetupError, os_reason
 from pyservice.identity import report_id_of
 from pyservice.postfix.log import Line, open_log
+from pyservice.postfix.own_mails import Newest
 
 FILE = Path("/var/lib/notify-email-log/postfix.log")
 """What the service may read."""
@@ -43,6 +44,8 @@ class LogRelay:
             raise self._failed(error) from None
         self._unwritten: list[str] = []
         self._own_ids = set(state.get("queue_ids", []))
+        self._clients: Newest[str] = Newest(state.get("clients", {}))
+        """The lines that say from where a mail came whose Message-ID is not logged yet."""
         self._log = open_log(source, state.get("mark", {}))
 
     def step(self) -> int:
@@ -85,8 +88,13 @@ class LogRelay:
             line = Line.parse(text)
             if line is None:
                 continue
-            if line.message_id and report_id_of(line.message_id):
-                self._own_ids.add(line.queue_id)
+            if line.client is not None:
+                self._clients[line.queue_id] = text
+            elif line.message_id is not None:
+                client = self._clients.pop(line.queue_id, None)
+                if report_id_of(line.message_id):
+                    self._own_ids.add(line.queue_id)
+                    selected += [client] if client else []
             if line.queue_id in self._own_ids:
                 selected.append(text)
                 if line.is_end:
@@ -101,7 +109,11 @@ class LogRelay:
         return state
 
     def _write_state(self) -> None:
-        state = {"mark": self._log.mark, "queue_ids": sorted(self._own_ids)}
+        state = {
+            "mark": self._log.mark,
+            "queue_ids": sorted(self._own_ids),
+            "clients": self._clients,
+        }
         new = self._state_file.with_suffix(".new")
         new.write_text(json.dumps(state), encoding="utf-8")
         new.replace(self._state_file)

@@ -4,7 +4,6 @@ The log also settles unconfirmed attempts: a mail whose reply to the final dot w
 again if Postfix has it.
 """
 
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.config.live import LiveSettings
 from pyservice.errors import SetupError
-from pyservice.events import Events, ReceiptRecorded, ReportChanged, ReportEnded
-from pyservice.identity import report_id_of
+from pyservice.events import Events, ReceiptRecorded, ReportEnded
 from pyservice.outbox.engines import cause
 from pyservice.outbox.models import LogEvent, Receipt
 from pyservice.outbox.receipts import NewReceipts, ReceiptStore
@@ -23,12 +22,12 @@ from pyservice.outbox.states import State
 from pyservice.postfix import log_relay
 from pyservice.postfix.backoff import Backoff
 from pyservice.postfix.log import CHUNK, Delivery, FileLog, JournalLog, Line, Log
+from pyservice.postfix.own_mails import OwnMails
 
 JOURNAL = "journal"
 MAX_REPLY = 500
 """Characters that are kept of a reply."""
 
-_QUEUED = re.compile(r"from=<.*>, size=\d+, nrcpt=(?P<count>\d+) \(queue active\)")
 _STATES = {"sent": "relayed", "deferred": "deferred"}
 
 _log = structlog.get_logger()
@@ -52,7 +51,7 @@ class LogWatcher:
     def __init__(
         self,
         receipts: ReceiptStore,
-        source: str | None,
+        live: LiveSettings,
         events: Events,
         limits: LogWatcherLimits = LogWatcherLimits(),
     ) -> None:
@@ -60,17 +59,18 @@ class LogWatcher:
 
         Args:
             receipts: where receipts are recorded.
-            source: the log's path, or `journal`; None: what `notify-email share-log` writes, if it
-                runs on this node.
+            live: has POSTFIX_LOG, without which the log is what `notify-email share-log` writes,
+                if it runs on this node; SMTP_HOST and SENDER, by which our mails are known.
             events: announces what is new.
             limits: how long it waits.
         """
-        self._receipts, self._events, self._limits = receipts, events, limits
+        self._receipts, self._live = receipts, live
+        self._events, self._limits = events, limits
         has_shared = log_relay.FILE.parent.is_dir()
-        self._source = source or (str(log_relay.FILE) if has_shared else None)
+        shared = str(log_relay.FILE) if has_shared else None
+        self._source = live.settings.postfix_log or shared
         self._log: Log | None = None
-        self._report_ids: dict[str, str] = {}
-        """The report IDs of the mails in Postfix' queue, by queue ID."""
+        self._mails = OwnMails(live.settings.smtp_host)
         self._unwritten: list[LogEvent] = []
         self._backoff = Backoff()
         self._read_until = 0.0
@@ -115,7 +115,7 @@ class LogWatcher:
         except (SetupError, SQLAlchemyError) as error:
             # What was read is recorded with the next step.
             reason = cause(error)
-            if reason != self._trouble:
+            if isinstance(error, SetupError) and reason != self._trouble:
                 _log.warning("postfix_log.read_failed", reason=reason)
             self._trouble = reason
             self._is_up_to_date = False
@@ -133,12 +133,21 @@ class LogWatcher:
             self._read_until = time.time()
             self._record(log)  # a crash from now on must not lose what comes
         else:
-            self._report_ids = dict(position["report_ids"])
+            self._mails = OwnMails(
+                self._live.settings.smtp_host,
+                position["report_ids"].items(),
+                position.get("clients", {}).items(),
+            )
             self._read_until = position.get("looked", 0.0)
         return log
 
     def _record(self, log: Log) -> None:
-        position = {"mark": log.mark, "report_ids": self._report_ids, "looked": self._read_until}
+        position = {
+            "mark": log.mark,
+            "report_ids": self._mails.report_ids,
+            "clients": self._mails.clients,
+            "looked": self._read_until,
+        }
         new = self._receipts.record(self._unwritten, position)
         self._unwritten = []
         self._announce(new)
@@ -148,12 +157,16 @@ class LogWatcher:
         return None if self._source is None else not self._trouble
 
     def _announce(self, new: NewReceipts) -> None:
-        for receipt in new.receipts:
+        for report_id, receipt in new.receipts:
             self._events.announce(ReceiptRecorded(receipt.state))
+            if receipt.state == State.BOUNCED:
+                _log.warning(
+                    "mail.bounced", id=report_id, recipient=receipt.recipient, reply=receipt.reply
+                )
         for _ in range(new.confirmed):
             self._events.announce(ReportEnded(State.ACCEPTED))
-        for report_id in new.report_ids:
-            self._events.announce(ReportChanged(report_id))
+        for changed in new.changed:
+            self._events.announce(changed)
 
     def _work(self) -> None:
         while not self._stopping.wait(self._limits.retry if self._trouble else self._limits.pause):
@@ -167,17 +180,11 @@ class LogWatcher:
         line = Line.parse(text)
         if line is None:
             return None
-        if (message_id := line.message_id) is not None:
-            if report_id := report_id_of(message_id):
-                self._report_ids[line.queue_id] = report_id
-            return None
-        report_id = self._report_ids.get(line.queue_id)
-        if line.is_end:
-            self._report_ids.pop(line.queue_id, None)
-        elif (delivery := line.delivery) is not None:
+        report_id = self._mails.report_ids.get(line.queue_id)
+        if count := self._mails.learn(line, self._live.settings.sender_mailbox.address):
+            return LogEvent(report_id, line.queue_id, recipients=count)
+        if (delivery := line.delivery) is not None:
             return LogEvent(report_id, line.queue_id, receipt=self._receipt(delivery))
-        elif report_id and (queued := _QUEUED.fullmatch(line.text)):
-            return LogEvent(report_id, line.queue_id, recipients=int(queued["count"]))
         return None
 
     def _receipt(self, delivery: Delivery) -> Receipt:

@@ -65,7 +65,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     receipts = ReceiptStore(database, node)
     events = Events()
     worker = DeliveryWorker(outbox, renderer, live, events, limits.delivery)
-    log_watcher = LogWatcher(receipts, settings.postfix_log, events, limits.log_watcher)
+    log_watcher = LogWatcher(receipts, live, events, limits.log_watcher)
     metrics = Metrics()
     descriptions = DescriptionUpdater(live, database, receipts, limits.description)
     events.subscribe(metrics.on_event)

@@ -11,7 +11,7 @@ def test_all_listeners_get_all_events() -> None:
     events, first, second = Events(), list[Event](), list[Event]()
     events.subscribe(first.append)
     events.subscribe(second.append)
-    announced: list[Event] = [ReportChanged("1"), ReportEnded("accepted")]
+    announced: list[Event] = [ReportChanged("1", "ci", "shop"), ReportEnded("accepted")]
     for event in announced:
         events.announce(event)
     assert first == second == announced
@@ -28,8 +28,8 @@ def test_a_listener_that_fails(error: Exception) -> None:
     events.subscribe(fail)
     events.subscribe(others.append)
     with capture_logs() as logs:
-        events.announce(ReportChanged("1"))
-    assert others == [ReportChanged("1")]
+        events.announce(ReportChanged("1", "ci", "shop"))
+    assert others == [ReportChanged("1", "ci", "shop")]
     assert [(log["event"], log["announced"]) for log in logs] == [
         ("listener.failed", "ReportChanged")
     ]

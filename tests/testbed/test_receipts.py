@@ -72,7 +72,7 @@ def test_the_next_try_is_postfix_own(testbed: Testbed) -> None:
         status = testbed.status(testbed.post(report_of("2-failure")), "deferred")
         [receipt] = status["receipts"]
         after, before = (
-            datetime.fromisoformat(receipt[f"next_try_{which}"]).timestamp()
+            datetime.fromisoformat(receipt[f"next_attempt_{which}"]).timestamp()
             for which in ("after", "before")
         )
         [file] = (testbed.postfix.config.parent / "queue" / "deferred").rglob(status["queue_id"])

@@ -98,7 +98,7 @@ def test_deferred_mail_has_its_next_try(
 
         write(DEFERRED.format(2001, "status=sent (250 ok)"))
         [receipt] = settled(client, answer, state="relayed")["receipts"]
-        assert (receipt["next_try_after"], receipt["next_try_before"]) == (None, None)
+        assert (receipt["next_attempt_after"], receipt["next_attempt_before"]) == (None, None)
 
 
 def test_a_service_that_was_away_knows_less(
@@ -128,7 +128,7 @@ def window(status: Json) -> tuple[float, float]:
     """Return the times of the only receipt's next try."""
     [receipt] = status["receipts"]
     after, before = (
-        datetime.fromisoformat(receipt[f"next_try_{which}"]).timestamp()
+        datetime.fromisoformat(receipt[f"next_attempt_{which}"]).timestamp()
         for which in ("after", "before")
     )
     return after, before

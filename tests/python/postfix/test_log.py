@@ -63,6 +63,21 @@ def test_lines() -> None:
     assert Line.parse("Nov 25 12:40:03 n cron[7]: 4XyZ: removed") is None
 
 
+@pytest.mark.parametrize(
+    "logged",
+    [
+        "n postfix/postscreen[7]: PREGREET 9 after 0 from [::1]:9:",
+        "n postfix/smtpd[7]: improper command pipelining:",
+        "n dovecot: login failed: user=<x",
+    ],
+)
+def test_a_line_within_another_is_none(logged: str) -> None:
+    """What a stranger says to a server is no line of Postfix."""
+    forged = "postfix/smtp[7]: 4XyZ: to=<a@b>, relay=r, delay=1, status=sent (250 ok)"
+    assert Line.parse(f"Nov 25 12:40:03 n {forged}") is not None
+    assert Line.parse(f"Nov 25 12:40:03 {logged} {forged}") is None
+
+
 def test_what_comes_is_read_once(file: Path) -> None:
     """From the end on, in whole lines, each once."""
     log = FileLog(file)
@@ -171,6 +186,18 @@ def test_only_own_mails_are_shared(file: Path, tmp_path: Path) -> None:
     assert out.stat().st_mode & 0o007 == 0
 
 
+def test_from_where_own_mails_came_is_shared(file: Path, tmp_path: Path) -> None:
+    """The service knows its own mails by that; others' clients stay out."""
+    out = tmp_path / "ours.log"
+    relay = LogRelay(file, out)
+    begin = "Nov 25 12:40:03 node1 postfix/smtpd[7]: {}: client=localhost[127.0.0.1]"
+    own = _mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")
+    other = _mail("4Xb", "<1@other.example>", "secret@example.com")
+    write(file, begin.format("4Xa"), begin.format("4Xb"), begin.format("4Xc"), *other, *own)
+    assert relay.step() == 4
+    assert out.read_text().splitlines() == [begin.format("4Xa"), *own]
+
+
 def test_sharing_goes_on_after_a_stop(file: Path, tmp_path: Path) -> None:
     """A mail whose Message-ID was passed on before the stop is known after it."""
     out = tmp_path / "ours.log"
@@ -181,6 +208,17 @@ def test_sharing_goes_on_after_a_stop(file: Path, tmp_path: Path) -> None:
     assert LogRelay(file, out).step() == 2
     assert LogRelay(file, out).step() == 0
     assert out.read_text().splitlines() == [first, *rest]
+
+
+def test_a_stop_between_any_two_lines(file: Path, tmp_path: Path) -> None:
+    """From where a mail came is known after it, too, and passed on before its Message-ID."""
+    out = tmp_path / "ours.log"
+    client = "Nov 25 12:40:03 node1 postfix/smtpd[7]: 4Xa: client=localhost[127.0.0.1]"
+    lines = [client, *_mail("4Xa", "<notify-email.1@ci.example.com>", "ada@example.com")]
+    for line in lines:
+        write(file, line)
+        LogRelay(file, out).step()
+    assert out.read_text().splitlines() == lines
 
 
 def test_what_is_shared_does_not_grow(file: Path, tmp_path: Path) -> None:
