@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import prometheus_client as prometheus
 import sqlalchemy as sa
-import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,14 +16,15 @@ from prometheus_client.registry import Collector
 from pyservice.config.live import LiveSettings
 from pyservice.events import (
     AttemptEnded,
+    CompletionEnded,
     Event,
     MailAccepted,
     MailRendered,
     ReceiptRecorded,
     ReportEnded,
+    TemplateFailed,
 )
 from pyservice.outbox.database import Database
-from pyservice.outbox.engines import cause
 from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
 from pyservice.smtp import OUTCOMES
@@ -36,13 +36,13 @@ STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500
 """HTTP statuses of refused requests that are counted from 0; others are counted, too."""
 ENDS = tuple(state for state in ENDED if state not in (*RECEIPTS, State.CANCELLED))
 """States in which the service itself ends a report, rather than Postfix' log or a person."""
+COMPLETIONS = ("complete", "partial", "failed")
+"""Outcomes of `CompletionEnded`."""
 
 RENDER_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 SMTP_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600)
 HANDOVER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400)
 """Seconds: Postfix is on this node, and a mail that it won't take is tried for days."""
-
-_log = structlog.get_logger()
 
 
 class Metrics:
@@ -82,6 +82,16 @@ class Metrics:
             "Reports that have come to an end here: Postfix has the mail, or it is given up.",
             *("state", *ENDS),
         )
+        self._template_failures = prometheus.Counter(
+            "notify_email_template_failures",
+            "Mails made with the built-in template, since an administrator's has failed.",
+            registry=registry,
+        )
+        self._completions = counter(
+            "notify_email_completions",
+            "Reports that the service completed by Jenkins' REST, or could not.",
+            *("outcome", *COMPLETIONS),
+        )
         self._receipts = counter(
             "notify_email_receipts",
             "Receipts from Postfix' log, one for each recipient.",
@@ -111,7 +121,7 @@ class Metrics:
         Args:
             database: the outbox's.
             is_log_readable: whether Postfix' log can be read; None: the service reads none.
-            live: has REROUTE_TO and DRY_RUN.
+            live: the settings in force.
         """
         self._registry.register(_OutboxCollector(database, is_log_readable, live))
 
@@ -128,6 +138,10 @@ class Metrics:
         match event:
             case MailRendered(seconds):
                 self._render.observe(seconds)
+            case TemplateFailed():
+                self._template_failures.inc()
+            case CompletionEnded(outcome):
+                self._completions.labels(outcome).inc()
             case AttemptEnded(outcome, seconds):
                 self._smtp.observe(seconds)
                 self._attempts.labels(outcome).inc()
@@ -159,8 +173,7 @@ class _OutboxCollector(Collector):
         )
         try:
             waiting = self._waiting()
-        except sa.exc.SQLAlchemyError as error:
-            _log.error("outbox.error", reason=cause(error))
+        except sa.exc.SQLAlchemyError:  # the outbox logs it
             is_readable.add_metric([], 0)
         else:
             is_readable.add_metric([], 1)
@@ -182,6 +195,11 @@ class _OutboxCollector(Collector):
         diverted.add_metric(["reroute_to"], settings.reroute_to is not None)
         diverted.add_metric(["dry_run"], settings.dry_run)
         yield diverted
+        yield GaugeMetricFamily(
+            "notify_email_settings_last_reload_successful",
+            "Whether the last reload applied the settings (1) or kept the old ones (0).",
+            self._live.is_reload_successful,
+        )
 
     def _waiting(self) -> dict[str, tuple[int, float]]:
         """Return for each state how many reports wait, and when the oldest was accepted.
@@ -194,7 +212,7 @@ class _OutboxCollector(Collector):
             .where(reports.c.next_attempt_at.is_not(None))
             .group_by(reports.c.state)
         )
-        with self._database.read() as read:
+        with self._database.read_for_caller() as read:
             return {state: (count, since) for state, count, since in read.execute(query)}
 
 

@@ -3,15 +3,12 @@
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.outbox.engines import cause
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-
-_log = structlog.get_logger()
 
 
 class Backlog:
@@ -42,10 +39,8 @@ class Backlog:
 
     def release(self) -> None:
         """Give the reports back to the outbox."""
-        try:
+        with suppress(SQLAlchemyError):  # they are free again when their lease has run out
             self._outbox.release(*self._held)
-        except SQLAlchemyError as error:  # they are free again when their lease has run out
-            _log.error("outbox.error", reason=cause(error))
 
     def hold(self, *reports: QueuedReport) -> None:
         """Keep claimed reports for the next threads that have time."""

@@ -1,14 +1,16 @@
 """One mail of all reports that wait together: made when the first of them is due."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
 from pyservice.analysis.digest import Digest, Member
 from pyservice.config.live import LiveSettings
+from pyservice.delivery.template_faults import TemplateFaults
 from pyservice.events import Events, ReportChanged, ReportEnded
 from pyservice.mail.message import Addressing, compose
-from pyservice.mail.renderer import Renderer
+from pyservice.mail.renderer import DIGEST, Renderer
 from pyservice.outbox.groups import DigestGroups
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.states import State
@@ -20,9 +22,15 @@ class DigestMaker:
     """Makes digests of the groups in one outbox. Thread-safe."""
 
     def __init__(
-        self, groups: DigestGroups, renderer: Renderer, live: LiveSettings, events: Events
+        self,
+        groups: DigestGroups,
+        renderer: Renderer,
+        live: LiveSettings,
+        events: Events,
+        template_faults: TemplateFaults,
     ) -> None:
         self._groups, self._renderer, self._live, self._events = groups, renderer, live, events
+        self._template_faults = template_faults
 
     def make(self, first: QueuedReport) -> QueuedReport:
         """Make and commit one mail of a report and all that wait with it, if any do.
@@ -57,4 +65,5 @@ class DigestMaker:
         sender = self._live.settings.sender_mailbox
         addressing = Addressing(sender, first.recipients, first.message_id, datetime.now(UTC))
         with self._events.rendering():
-            return compose(digest, addressing, self._renderer)
+            on_fault = partial(self._template_faults.record, first, DIGEST)
+            return compose(digest, addressing, self._renderer, on_fault)

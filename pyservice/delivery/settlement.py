@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from pyservice.delivery.retry import RetryPolicy
+from pyservice.dialogue import DialogueLine
 from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.refusals import error_after
 from pyservice.outbox.states import State
 from pyservice.smtp import Outcome
 
@@ -16,7 +18,7 @@ class Settlement:
     note: str
     """For the history."""
     error: str | None = None
-    """What went wrong, and for whom; None: nothing."""
+    """What went wrong and is not mended, and for whom; None: nothing."""
     pending_recipients: tuple[str, ...] = ()
     """Recipients of the next attempt."""
     next_attempt_at: float | None = None
@@ -28,6 +30,8 @@ class Settlement:
     queue_id: str | None = None
     mail: bytes | None = None
     """The mail's bytes, if there was no attempt that stored them."""
+    dialogue: tuple[DialogueLine, ...] = ()
+    """What was said in the attempt."""
 
 
 def settle_attempt(
@@ -44,8 +48,10 @@ def settle_attempt(
     """
     is_accepted = report.accepted_by_postfix or bool(outcome.accepted)
     state = State.ACCEPTED if is_accepted else State.FAILED
-    note = describe(outcome)
-    error = note if outcome.deferred or outcome.refused else None
+    tried = {*outcome.accepted, *outcome.deferred, *outcome.refused}
+    note = describe(outcome, is_for_all=tried == set(report.recipients.addresses))
+    is_incomplete = outcome.deferred or outcome.refused
+    error = error_after(report.error, tried, note if is_incomplete else "")
     due = None
     if outcome.deferred:
         delay = policy.delay(
@@ -69,18 +75,31 @@ def settle_attempt(
         accepted_by_postfix=bool(outcome.accepted),
         unconfirmed=outcome.is_unconfirmed,
         queue_id=outcome.queue_id,
+        dialogue=outcome.dialogue,
     )
 
 
-def describe(outcome: Outcome) -> str:
-    """Return the decisive reply, and the replies about recipients that differ from it."""
-    parts = [outcome.reply]
-    for verb, replies in (("refused", outcome.refused), ("deferred", outcome.deferred)):
-        parts += [
-            f"{verb} {recipient}: {reply}"
-            for recipient, reply in replies.items()
-            if outcome.accepted or reply != outcome.reply
-        ]
+def describe(outcome: Outcome, *, is_for_all: bool) -> str:
+    """Return the decisive reply, and the recipients to whom another one was given.
+
+    Args:
+        outcome: an attempt's.
+        is_for_all: whether the attempt was for all recipients of the report. Else those that are
+            refused are named: the replies to several attempts are kept.
+    """
+    is_mixed = bool(outcome.accepted or (outcome.refused and outcome.deferred))
+    named = [
+        (f"{verb} {recipient}: {reply}", reply)
+        for verb, replies, is_named in (
+            ("refused", outcome.refused, is_mixed or not is_for_all),
+            ("deferred", outcome.deferred, is_mixed),
+        )
+        for recipient, reply in replies.items()
+        if is_named or reply != outcome.reply
+    ]
+    parts = [text for text, _ in named]
+    if outcome.reply not in {reply for _, reply in named}:
+        parts.insert(0, outcome.reply)
     if outcome.is_unconfirmed:
         parts.append("Postfix may have it all the same, so it may be doubled")
     return "; ".join(parts)

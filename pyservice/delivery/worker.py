@@ -1,38 +1,35 @@
 """Takes what is due in the outbox to Postfix, in a few threads: claim, prepare, send, settle."""
 
-import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.auth.permissions import Permissions
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
+from pyservice.delivery.addressing import addressing_of
 from pyservice.delivery.backlog import Backlog
+from pyservice.delivery.completer import Completer, CompleterLimits
 from pyservice.delivery.digest import DigestMaker
 from pyservice.delivery.retry import RetryPolicy
-from pyservice.delivery.settlement import Settlement, settle_attempt
-from pyservice.errors import GroupChangedError, LostLeaseError, RenderError
-from pyservice.events import (
-    AttemptEnded,
-    Events,
-    MailAccepted,
-    ReportChanged,
-    ReportEnded,
-)
+from pyservice.delivery.settler import Settler
+from pyservice.delivery.template_faults import TemplateFaults
+from pyservice.errors import GroupChangedError, LostLeaseError, RenderError, os_reason
+from pyservice.events import AttemptEnded, Events, ReportChanged, ReportEnded
 from pyservice.mail.composer import Composer, ComposerLimits
-from pyservice.mail.message import Addressing
 from pyservice.mail.renderer import Renderer
-from pyservice.outbox.engines import cause
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
-from pyservice.outbox.states import State
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
+from pyservice.report.secrets import SecretMasker
 from pyservice.smtp import Connection, Outcome, Timeouts
 
 _log = structlog.get_logger()
@@ -53,6 +50,7 @@ class DeliveryLimits:
     retry: RetryPolicy = RetryPolicy()
     smtp: Timeouts = Timeouts()
     composer: ComposerLimits = ComposerLimits()
+    completer: CompleterLimits = CompleterLimits()
 
 
 class DeliveryWorker:
@@ -65,11 +63,27 @@ class DeliveryWorker:
         live: LiveSettings,
         events: Events,
         limits: DeliveryLimits = DeliveryLimits(),
+        *,
+        permissions_of: Callable[[str], Permissions | None],
+        masker: SecretMasker,
     ) -> None:
         self._outbox, self._live, self._events, self._limits = outbox, live, events, limits
         self._composer = Composer(renderer, limits.composer)
-        self._digests = DigestMaker(outbox.groups, renderer, live, events)
+        self._template_faults = TemplateFaults(outbox, events)
+        self._digests = DigestMaker(outbox.groups, renderer, live, events, self._template_faults)
         self._backlog = Backlog(outbox, claims=limits.connections, idle=limits.idle)
+        self._completer = Completer(
+            outbox,
+            live,
+            events,
+            permissions_of=permissions_of,
+            masker=masker,
+            ready=self._backlog.hold,
+            limits=limits.completer,
+        )
+        self._settler = Settler(
+            outbox, events, limits.retry, is_stopped=lambda: self._backlog.is_stopped
+        )
         settings = live.settings
         self._connections = [
             Connection(settings.smtp_host, settings.smtp_port, timeouts=limits.smtp)
@@ -84,6 +98,7 @@ class DeliveryWorker:
         """Begin with whatever is due."""
         for thread in self._threads:
             thread.start()
+        self._completer.start()
 
     def stop(self) -> None:
         """Stop soon: a mail that Postfix hasn't got any of is left for the next start.
@@ -98,6 +113,7 @@ class DeliveryWorker:
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
         self._join(1)
+        self._completer.stop()
         self._composer.close()
         self._backlog.release()
 
@@ -112,6 +128,7 @@ class DeliveryWorker:
         recipients: Recipients,
         *,
         owner: str,
+        controller: str | None = None,
         key: str | None = None,
         digest_group: DigestGroup | None = None,
     ) -> Future[tuple[QueuedReport, bool]]:
@@ -119,20 +136,39 @@ class DeliveryWorker:
 
         The future ends when the report is committed; the mail is sent afterwards.
         """
-        # A thread gets a held report in memory, without a read. If many are held already, this one
-        # waits in the outbox instead.
-        hold = len(self._backlog) < self._limits.backlog and not self._backlog.is_stopped
+        # A thread gets a held report in memory, without a read. If many are held already, or files
+        # are with it, this one waits in the outbox instead.
+        is_small = not report.attachments
+        room = len(self._backlog) < self._limits.backlog and not self._backlog.is_stopped
+        hold = is_small and room
+        is_provisional = bool(report.mail.recipients) and self._completer.takes(report, owner)
+        if is_provisional:
+            recipients = recipients.without_missing_people
         accepted = self._outbox.accept(
-            report, recipients, owner=owner, key=key, hold=hold, digest_group=digest_group
+            report,
+            recipients,
+            owner=owner,
+            controller=controller,
+            key=key,
+            hold=hold,
+            digest_group=digest_group,
+            is_for_nobody=not recipients.addresses and not is_provisional,
         )
         accepted.add_done_callback(self._hold_accepted if hold else lambda _: self.wake())
         return accepted
+
+    def reads_files(self, report: Report, owner: str) -> bool:
+        """Return whether the files that a new report wants are read, as far as is known now."""
+        return self._completer.takes(report, owner)
 
     def _hold_accepted(self, accepted: Future[tuple[QueuedReport, bool]]) -> None:
         if accepted.cancelled() or accepted.exception():
             return
         report, is_new = accepted.result()
-        if is_new and report.digest_group is None:
+        if is_new and report.has_nobody:
+            self._events.announce(ReportEnded(report.state))
+            self._events.announce(ReportChanged(report.id, report.owner, report.report.build.job))
+        elif is_new and report.digest_group is None:
             self._backlog.hold(report)
 
     def wake(self) -> None:
@@ -149,8 +185,13 @@ class DeliveryWorker:
                     self._deliver(report, connection)
                 elif not self._backlog.wait(wakeups):
                     connection.close()
+            except SQLAlchemyError:
+                # The disk may be full, says the outbox. The report was given back: go on trying.
+                time.sleep(1)
+            except OSError as error:
+                _log.error("worker.failed", reason=os_reason(error))
+                time.sleep(1)
             except Exception:
-                # The disk may be full. The report was given back, so go on trying.
                 _log.exception("worker.failed")
                 time.sleep(1)
         connection.close()
@@ -159,11 +200,16 @@ class DeliveryWorker:
         """Prepare, send, settle. Until the attempt begins, an error gives the report back."""
         settings = self._live.settings
         try:
+            if self._completer.take(report):
+                return
+            if not report.recipients.addresses:
+                self._settler.skip_for_nobody(report)
+                return
             mail = self._prepare(report, settings)
         except LostLeaseError:
             _log.warning("mail.lost_lease", id=report.id)
         except RenderError as error:
-            self._fail(report, error)
+            self._settler.fail(report, error)
         except GroupChangedError:  # one of the group was cancelled, for example
             self._backlog.hold(report)
         except Exception:
@@ -172,7 +218,7 @@ class DeliveryWorker:
         else:
             if mail is not None:
                 outcome = self._send(report, mail, connection, settings)
-                self._settle(report, outcome)
+                self._settler.settle(report, outcome)
 
     def _prepare(self, report: QueuedReport, settings: Settings) -> bytes | None:
         """Return the mail to send now, and commit that its attempt begins.
@@ -185,27 +231,30 @@ class DeliveryWorker:
             LostLeaseError: another service has claimed it meanwhile.
             GroupChangedError: its digest can't be made of the reports that were read.
             RenderError: no mail can be made of it.
+            OSError: none can be made now, since the machine has no file descriptors left, say.
         """
         if report.digest_group is not None and report.mail is None:
             self._backlog.hold(self._digests.make(report))
             return None
         mail = report.mail or self._render(report, settings)
-        if settings.dry_run:
-            self._skip(report, mail)
+        if settings.dry_run or report.report.mail.dry_run:
+            self._settler.skip(report, mail)
             return None
         self._outbox.start_attempt(report, mail, settings.reroute_to)
         return mail
 
     def _render(self, report: QueuedReport, settings: Settings) -> bytes:
-        addressing = Addressing(
-            settings.sender_mailbox, report.recipients, report.message_id, report.date
-        )
         try:
             with self._events.rendering():
                 return self._composer.compose(
-                    report.report, addressing, others_wait=bool(self._backlog)
+                    report.report,
+                    addressing_of(report, settings),
+                    others_wait=bool(self._backlog),
+                    on_fault=partial(
+                        self._template_faults.record, report, report.report.mail.template
+                    ),
                 )
-        except RenderError:
+        except (RenderError, OSError):
             raise
         except Exception as error:
             _log.exception("mail.render_failed", id=report.id)
@@ -232,61 +281,3 @@ class DeliveryWorker:
             if rerouted is None
             else outcome.for_original_recipients(report.pending_recipients)
         )
-
-    def _settle(self, report: QueuedReport, outcome: Outcome) -> None:
-        """Commit what follows from an attempt, and log it."""
-        now = time.time()
-        settlement = settle_attempt(
-            report,
-            outcome,
-            self._limits.retry,
-            now=now,
-            fraction=random.random(),  # noqa: S311 - not to retry all at once
-        )
-        if outcome.accepted and not report.accepted_by_postfix:
-            self._events.announce(MailAccepted(now - report.created_at))
-        self._commit(report, settlement)
-        log = _log.bind(id=report.id, job=report.report.build.job, attempt=report.attempts + 1)
-        missing = len(outcome.deferred) + len(outcome.refused)
-        if settlement.next_attempt_at is not None:
-            log.warning(
-                "mail.deferred",
-                reply=outcome.reply,
-                seconds=round(settlement.next_attempt_at - now),
-            )
-        elif settlement.state == State.FAILED:
-            log.error("mail.failed", reply=outcome.reply)
-        elif missing:
-            log.warning("mail.accepted", queue_id=outcome.queue_id, missing=missing)
-        else:
-            log.info("mail.accepted", queue_id=outcome.queue_id)
-
-    def _fail(self, report: QueuedReport, error: RenderError) -> None:
-        """Keep a report for a person: to render it again would end the same way."""
-        note = f"It could not be rendered: {error}"
-        self._commit(report, Settlement(state=State.FAILED, note=note, error=note))
-        _log.error("mail.failed", id=report.id, job=report.report.build.job, reason=str(error))
-
-    def _skip(self, report: QueuedReport, mail: bytes) -> None:
-        """End a report in a dry run: its mail is kept, and not sent."""
-        note, pending = "DRY_RUN is set: the mail was not sent", report.pending_recipients
-        self._commit(
-            report,
-            Settlement(state=State.SKIPPED, note=note, mail=mail, pending_recipients=pending),
-        )
-        _log.info("mail.skipped", id=report.id, job=report.report.build.job)
-
-    def _commit(self, report: QueuedReport, settlement: Settlement) -> None:
-        """Commit a settlement. The report stays claimed until then, else it would be sent twice."""
-        while True:
-            try:
-                state = self._outbox.finish_attempt(report, **vars(settlement))
-                break
-            except SQLAlchemyError as error:
-                _log.error("outbox.error", id=report.id, reason=cause(error))
-                if self._backlog.is_stopped:
-                    return
-                time.sleep(1)
-        if state != State.QUEUED:
-            self._events.announce(ReportEnded(state))
-        self._events.announce(ReportChanged(report.id, report.owner, report.report.build.job))

@@ -31,6 +31,7 @@ from pyservice.policy.rate_limits import MailRateLimiter
 from pyservice.policy.recipients import resolve_recipients
 from pyservice.postfix.log_watcher import LogWatcher
 from pyservice.report.schema import Report
+from pyservice.report.secrets import SecretMasker
 from pyservice.web import dependencies, problems
 from pyservice.web.limits import Limits
 from pyservice.web.readiness import Readiness
@@ -64,7 +65,15 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     retention = Retention(database, live)
     receipts = ReceiptStore(database, node)
     events = Events()
-    worker = DeliveryWorker(outbox, renderer, live, events, limits.delivery)
+    worker = DeliveryWorker(
+        outbox,
+        renderer,
+        live,
+        events,
+        limits.delivery,
+        permissions_of=authenticator.permissions_of,
+        masker=SecretMasker(settings.secret_patterns),
+    )
     log_watcher = LogWatcher(receipts, live, events, limits.log_watcher)
     metrics = Metrics()
     descriptions = DescriptionUpdater(live, database, receipts, limits.description)

@@ -2,9 +2,12 @@
 
 import email
 import email.policy
+import json
 import re
+import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from starlette.testclient import TestClient
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from tests.python.conftest import Caught, Json, PostfixStandIn, post, serve, settled, wait_for
+
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -29,6 +34,19 @@ def build(report: Json, number: int, *, to: str = "ada@example.com", **changes: 
     url = f"https://ci.example.com/job/{job}/{number}/"
     one = report["build"] | {"number": number, "url": url, "full_display_name": None} | changes
     return report | {"build": one, "mail": {"to": [to]}}
+
+
+def test_files_of_builds_that_wait(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """A build that waits for others keeps no files, and its mail names them."""
+    files = [{"name": "a.bin", "content": "YWJj"}]
+    with serve(strict) as client:
+        for number in (1, 2):
+            answer = post(client, build(report, number) | {"attachments": files}).json()
+        settled(client, answer)
+    first, second = (mail.content for mail in postfix.mails)
+    assert b"YWJj" in first
+    assert b"YWJj" not in second
+    assert b"NOT ATTACHED" in second
 
 
 def links(mail: Caught) -> set[str]:
@@ -80,6 +98,55 @@ def ended(client: TestClient, answer: Json) -> Json:
 
     wait_for(is_over, lambda: f"it never ended: {status}")
     return status
+
+
+LOGS = [
+    re.sub(r"\b[\w.-]+\.invalid\b", "nexus.example.com", (TESTS / "logs" / name).read_text())
+    for name in (
+        "maven-unknown-host.log",
+        "gradle-unknown-host.log",
+        "npm-unknown-host.log",
+        "pip-unknown-host.log",
+        "shell-unknown-host.log",
+    )
+]
+
+
+def declarative_build(number: int) -> Json:
+    """Return what the step sends of a Declarative build, here of one that misses a registry.
+
+    The step made it of a recorded build; job, times, agent, commit and the step's log are others.
+    """
+    body: Json = json.loads((TESTS / "contract" / "inside-2-compile-error.json").read_text())
+    job, start = f"team/service-{number}", 1_795_950_000_000 + number * 61_001
+    log = LOGS[number % len(LOGS)].replace("/workspace/", f"/workspace/{job}@{number % 3}/")
+    step = {"id": str(number), "log": f"[2026-11-30T10:{number % 60:02}:07.123Z] + make\n{log}"}
+    body["build"] |= {"job": job, "number": number, "full_display_name": None}
+    body["build"] |= {"started_at": start, "url": f"https://ci.example.com/job/{job}/{number}/"}
+    body["changes"]["items"][0]["id"] = f"{number:040x}"
+    body["error"]["step"] |= step | {"agent": f"agent-{number % 7}", "command": f"make {number}"}
+    body["log"] = [f"Running on agent-{number % 7} in /home/jenkins/workspace/{job}", "fail"]
+    body["mail"] = {"to": ["team@example.com"]}
+    return body
+
+
+def test_a_registry_is_gone(settings: Settings, postfix: PostfixStandIn) -> None:
+    """200 jobs of a team that fail since one registry is gone are few mails and one digest."""
+    storm = settings.model_copy(update={"rate_limits": ("recipient=10/hour",), "digest_after": 900})
+    bodies = [declarative_build(number) for number in range(1, 201)]
+    with serve(storm) as client:
+        answers = [post(client, body).json() for body in bodies]
+    file = storm.outbox_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file)) as database, database:
+        [groups] = database.execute("SELECT count(DISTINCT digest_group) FROM reports").fetchall()
+        database.execute("UPDATE reports SET next_attempt_at = 1 WHERE digest_group IS NOT NULL")
+    with serve(storm) as client:
+        ends = [ended(client, answer) for answer in answers]
+    assert groups == (1,)
+    assert len({end["digest"]["id"] for end in ends if end["digest"]}) == 1
+    assert len(postfix.mails) == 10 + 1
+    shown = Counter(link for mail in postfix.mails for link in links(mail))
+    assert shown == {body["build"]["url"]: 1 for body in bodies}
 
 
 def test_the_status_names_the_digest(

@@ -16,7 +16,7 @@ from pyservice.web.app import reload
 from pyservice.web.limits import Limits
 from tests.builders.answers import scrape_when
 from tests.builders.command import run
-from tests.builders.log_lines import LINE
+from tests.builders.log_lines import CLIENT, LINE
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
 OPS = "ops@example.com"
@@ -124,8 +124,9 @@ def test_a_lost_reply_is_settled_by_the_log(
     with serve(rerouted.model_copy(update={"postfix_log": str(log)}), limits) as client:
         answer = post(client, two).json()
         settled(client, answer, state="queued")
-        queued = f"from=<ci@x.org>, size=9, nrcpt={count} (queue active)"
+        queued = f"from=<jenkins@ci.example.com>, size=9, nrcpt={count} (queue active)"
         lines = [
+            LINE.format("smtpd", "4Q1", CLIENT),
             LINE.format("cleanup", "4Q1", f"message-id={answer['message_id']}"),
             LINE.format("qmgr", "4Q1", queued),
         ]
@@ -146,7 +147,7 @@ def test_dry_run(dry: Settings, postfix: PostfixStandIn, two: Json) -> None:
     assert (status["attempts"], status["next_attempt_at"], postfix.sessions) == (0, None, 0)
     states = [event["state"] for event in status["history"]]
     assert states == ["received", "queued", "skipped"]
-    assert notes(status)[-1] == "DRY_RUN is set: the mail was not sent"
+    assert notes(status)[-1] == "NOTIFY_EMAIL_DRY_RUN is set: the mail was not sent"
     assert preview.status_code == 200
     assert [one["id"] for one in listed] == [answer["id"]]
 
@@ -162,7 +163,11 @@ def test_what_was_skipped_can_be_sent(
         done = run("outbox", "retry", answer["id"], NOTIFY_EMAIL_DATABASE_URL=dry.outbox_url)
         assert done.returncode == 0, done.stderr
         client.app.state.service.worker.wake()  # type: ignore[attr-defined]
-        wait_for(lambda: notes(client.get(answer["status_url"]).json())[-1].startswith("DRY_RUN"))
+        wait_for(
+            lambda: notes(client.get(answer["status_url"]).json())[-1].startswith(
+                "NOTIFY_EMAIL_DRY_RUN"
+            )
+        )
         change(client, settings)
         client.app.state.service.worker.wake()  # type: ignore[attr-defined]
         assert client.get(answer["status_url"]).json()["state"] == "skipped"

@@ -24,6 +24,7 @@ from pyservice.outbox.queue import Outbox
 from pyservice.outbox.retention import sweep
 from pyservice.outbox.tables import reports
 from pyservice.policy.rate_limits import DigestGroup
+from pyservice.report.secrets import SecretMasker
 from tests.builders.outbox import PEOPLE, accept, accept_in_group, opened, other, taken
 from tests.python.conftest import PostfixStandIn, wait_for
 
@@ -311,7 +312,15 @@ def test_a_crash_at_each_commit(
 def worker_of(outbox: Outbox, settings: Settings) -> DeliveryWorker:
     """One that sends what is in an outbox."""
     limits = DeliveryLimits(idle=0.2)
-    return DeliveryWorker(outbox, Renderer(), LiveSettings(settings), Events(), limits)
+    return DeliveryWorker(
+        outbox,
+        Renderer(),
+        LiveSettings(settings),
+        Events(),
+        limits,
+        permissions_of=lambda _: None,
+        masker=SecretMasker(),
+    )
 
 
 def ended(outbox: Outbox, entry_id: str) -> bool:

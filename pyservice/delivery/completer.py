@@ -1,0 +1,281 @@
+"""Completes reports by Jenkins' REST, before their mails are made.
+
+A library in the sandbox can't see tests, stages or the log of its build. The service can, with its
+own API token of Jenkins. It reads only builds whose report was sent with a token that is bound to
+this controller and to jobs among which the build's is: else anybody could read any job's log.
+
+This is in threads of its own: neither acceptance nor sending, nor the mail of another report, waits
+for Jenkins. A report whose completion fails, or takes too long, is mailed as it was sent.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from pyservice.auth.permissions import Permissions
+from pyservice.config.live import LiveSettings
+from pyservice.config.settings import Settings
+from pyservice.errors import ConfigurationError, LostLeaseError, RequestError, SetupError
+from pyservice.events import CompletionEnded, Events, ReportChanged, ReportEnded
+from pyservice.jenkins import build_data
+from pyservice.jenkins.build_page import page
+from pyservice.jenkins.build_reader import BuildReader, ReaderLimits, why
+from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.queue import Outbox
+from pyservice.outbox.states import State
+from pyservice.policy.attachments import allowed_attachments
+from pyservice.policy.recipients import Recipients, resolve_recipients
+from pyservice.policy.sender import sender_now
+from pyservice.report.completion import BUILD, completed, without
+from pyservice.report.schema import Report
+from pyservice.report.secrets import SecretMasker
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CompleterLimits:
+    """How many reports are completed at once, and how long each waits."""
+
+    threads: int = 4
+    max_waiting: int = 1000
+    """Reports that wait in memory; further ones are mailed as they were sent."""
+    time: float = 10.0
+    """Seconds from a report's turn in the backlog until its mail is made, whatever Jenkins does."""
+    retry_after: float = 60.0
+    """Seconds until a report whose recipients only Jenkins knows is tried again."""
+    give_up_after: float = 3600.0
+    """Seconds for which it is tried again."""
+    grace: float = 0.5
+    """Seconds for completions under way when the service stops; they begin again at its start."""
+    reader: ReaderLimits = ReaderLimits()
+
+
+class Completer:
+    """Completes reports in the background between `start` and `stop`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        live: LiveSettings,
+        events: Events,
+        *,
+        permissions_of: Callable[[str], Permissions | None],
+        masker: SecretMasker,
+        ready: Callable[[QueuedReport], None],
+        limits: CompleterLimits = CompleterLimits(),
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            outbox: where the reports are.
+            live: the settings: who Jenkins is, and whose token the service has.
+            events: where ends of completions are announced.
+            permissions_of: returns what a report's owner may do now; None: it has no token.
+            masker: masks secrets in what Jenkins answers.
+            ready: gets each report whose completion has ended.
+            limits: how many, and how long.
+        """
+        self._outbox, self._live, self._events = outbox, live, events
+        self._permissions_of, self._masker = permissions_of, masker
+        self._ready, self._limits = ready, limits
+        self._changed = threading.Condition()
+        self._waiting: deque[_Turn] = deque()
+        self._taken: dict[str, QueuedReport] = {}
+        """The reports that are here, by their IDs: they wait or are being completed."""
+        self._is_stopped = False
+        self._threads = [
+            threading.Thread(target=self._work, daemon=True) for _ in range(limits.threads)
+        ]
+
+    def start(self) -> None:
+        """Begin with the reports that were taken so far."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Give what isn't completed back to the outbox."""
+        with self._changed:
+            self._is_stopped = True
+            self._waiting.clear()
+            self._changed.notify_all()
+        ends = time.monotonic() + self._limits.grace
+        for thread in self._threads:
+            thread.join(max(0.0, ends - time.monotonic()))
+        with suppress(SQLAlchemyError):  # they are free again when their lease has run out
+            self._outbox.release(*self._taken.values())
+
+    def takes(self, report: Report, owner: str) -> bool:
+        """Return whether a new report will be completed, as far as is known now."""
+        return self._source(report, owner) is not None
+
+    def take(self, entry: QueuedReport) -> bool:
+        """Take a claimed report, to complete it; return whether it was taken.
+
+        It is not if it has a mail, is complete or waits for a digest, and if the service may not
+        read its build.
+        """
+        if entry.mail is not None or entry.digest_group is not None:
+            return False
+        source = self._source(entry.report, entry.owner, entry.id)
+        if source is None:
+            return False
+        with self._changed:
+            is_full = len(self._waiting) >= self._limits.max_waiting
+            if self._is_stopped or (is_full and entry.recipients.addresses):
+                return False
+            self._taken[entry.id] = entry
+            deadline = time.monotonic() + self._limits.time
+            self._waiting.append(_Turn(entry, source, deadline))
+            self._changed.notify()
+        return True
+
+    def _source(self, report: Report, owner: str, report_id: str = "") -> "_Source | None":
+        """Return where a report's build is read; None: it isn't.
+
+        Args:
+            report: the report.
+            owner: the name of its token.
+            report_id: its ID, to log why it isn't completed; empty: don't.
+        """
+        settings, build = self._live.settings, report.build
+        root = settings.jenkins_url
+        has_token = settings.jenkins_user and settings.jenkins_token_file
+        if report.complete or root is None or not has_token:
+            return None
+        permissions, url = self._permissions_of(owner), page(build, root)
+        if permissions is None or not permissions.is_bound_to(root, build.job):
+            reason = "its token is not bound to NOTIFY_EMAIL_JENKINS_URL and to jobs with this one"
+        elif url is None:
+            reason = "build.url is not that build's address below NOTIFY_EMAIL_JENKINS_URL"
+        else:
+            return _Source(url, settings, permissions)
+        if report_id:
+            _log.info("report.not_completed", id=report_id, job=build.job, reason=reason)
+        return None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._is_stopped:
+                    self._changed.wait()
+                if self._is_stopped:
+                    return
+                turn = self._waiting.popleft()
+            entry = turn.entry
+            try:
+                done = self._complete(turn)
+            except LostLeaseError:
+                _log.warning("report.lost_lease", id=entry.id)
+                done = None
+            except Exception:
+                _log.exception("report.completion_failed", id=entry.id)
+                report = without(entry.report, "the service failed")
+                done = replace(entry, report=report)
+            with self._changed:
+                if self._is_stopped:  # `stop` gives it back
+                    return
+                del self._taken[entry.id]
+            if done is not None:
+                self._ready(done)
+
+    def _complete(self, turn: "_Turn") -> QueuedReport | None:
+        """Read the build, and commit the completed report; return it, if it gets a mail now.
+
+        Raises:
+            LostLeaseError: another service has claimed it meanwhile.
+        """
+        report = self._read(turn)
+        while True:
+            try:
+                return self._store(turn, report)
+            except SQLAlchemyError:  # the outbox logs it
+                if self._is_stopped:
+                    return None
+                time.sleep(1)
+
+    def _store(self, turn: "_Turn", report: Report) -> QueuedReport | None:
+        """Commit the completed report with its recipients; return it, if it gets a mail now."""
+        entry, completions = turn.entry, self._outbox.completions
+        recipients, refusal = entry.recipients, ""
+        if report.mail.recipients:
+            try:
+                recipients = turn.source.recipients(report)
+                refusal = recipients.nobody
+            except RequestError as error:
+                refusal = error.detail
+        is_read = all(one.part != BUILD for one in report.missing)
+        if refusal and not is_read and time.time() - entry.created_at < self._limits.give_up_after:
+            note = f"only Jenkins knows its recipients: {report.missing[-1].reason}"
+            until = time.time() + self._limits.retry_after
+            completions.postpone(entry, until, "" if entry.error == note else note)
+            return None
+        if refusal:
+            completions.refuse(entry, report, refusal)
+            _log.warning("mail.skipped", id=entry.id, job=report.build.job, reason=refusal)
+            self._events.announce(ReportEnded(State.SKIPPED))
+            self._events.announce(ReportChanged(entry.id, entry.owner, report.build.job))
+            return None
+        parts = [f"without {one.part}: {one.reason}" for one in report.missing]
+        remark = recipients.remark if recipients != entry.recipients else ""
+        note = "; ".join(["completed by Jenkins", *parts, *filter(None, [remark])])
+        return completions.store(entry, report, recipients, note)
+
+    def _read(self, turn: "_Turn") -> Report:
+        """Return the report with what Jenkins knows of its build."""
+        report, source = turn.entry.report, turn.source
+        log = _log.bind(id=turn.entry.id, job=report.build.job)
+        try:
+            reader = BuildReader(source.url, source.settings, self._limits.reader, turn.deadline)
+            wanted = report.mail
+            answers = reader.read(report.build.result, wanted.attach, attach_log=wanted.attach_log)
+            known = build_data.report(answers)
+        except (ConfigurationError, SetupError, ValueError) as error:
+            self._events.announce(CompletionEnded("failed"))
+            log.warning("report.not_completed", reason=str(error))
+            return without(report, why(error))
+        missing = [one.part for one in known.missing]
+        self._events.announce(CompletionEnded("partial" if missing else "complete"))
+        log.info("report.completed", missing=missing)
+        most = source.settings.max_attachment_bytes
+        whole = self._masker.mask(allowed_attachments(completed(report, known), most))
+        return whole.model_copy(update={"masked": report.masked + whole.masked})
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a report's build is read, and who reads it."""
+
+    url: str
+    """The build's page."""
+    settings: Settings
+    """Those in force."""
+    permissions: Permissions
+    """Those of the report's owner."""
+
+    def recipients(self, report: Report) -> Recipients:
+        """Return who gets a completed report's mail.
+
+        Raises:
+            RequestError: a recipient isn't allowed.
+        """
+        domains = self.permissions.recipient_domains
+        recipients = resolve_recipients(report, self.settings, domains)
+        self.permissions.check(report, recipients, sender_now(report.mail, self.settings))
+        return recipients
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A report that waits for its completion."""
+
+    entry: QueuedReport
+    source: _Source
+    deadline: float
+    """On the monotonic clock."""
