@@ -6,28 +6,38 @@ Each command gets a session of its own, so that Ctrl-C reaches us alone, and we 
 import os
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import time
 import tty
 from contextlib import suppress
+from pathlib import Path
 
 from pyservice.errors import SetupError
 
 _SYSTEM_PATH = os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin"
 """Postfix' commands lie in /usr/sbin, which an ordinary user's PATH lacks."""
-_FAILURE = re.compile(r"^(?:\S*/)?post\S*: (?P<text>(?:fatal|error): .+)$", re.MULTILINE)
+_FAILURE = re.compile(
+    r"^(?:\S{0,200}/)?post\S{0,200}: (?P<text>(?:fatal|error): .+)$", re.MULTILINE
+)
 
 
 def run_command(
-    program: str, *arguments: str, timeout: float = 120
+    program: str,
+    *arguments: str,
+    text: str = "",
+    timeout: float = 120,
+    may_fail: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end.
 
     Args:
         program: its name.
         arguments: its arguments.
+        text: its standard input.
         timeout: seconds; a stop of Postfix waits for deliveries that are under way.
+        may_fail: whether the caller reads the exit code.
 
     Raises:
         SetupError: there is no such program, it failed, or it did not end in time.
@@ -35,7 +45,7 @@ def run_command(
     try:
         done = subprocess.run(  # noqa: S603 - Postfix' own commands and systemctl
             [_require_program(program), *arguments],
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -46,7 +56,7 @@ def run_command(
         )
     except subprocess.TimeoutExpired:
         raise SetupError(f"{program} did not end within {timeout:g} s.") from None
-    if done.returncode:
+    if done.returncode and not may_fail:
         raise SetupError(f"{program} failed: {failure_reason(done.stderr)}")
     return done
 
@@ -80,6 +90,13 @@ def run_on_terminal(program: str, *arguments: str, timeout: float = 120) -> tupl
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def for_instance(command: str, config_folder: Path) -> str:
+    """Return a shell's command line, of Postfix' commands and ours, for another instance."""
+    folder = shlex.quote(str(config_folder))
+    theirs = re.sub(r"\b(postconf|postfix|postqueue) ", rf"\g<0>-c {folder} ", command)
+    return re.sub(r"\bnotify-email relay apply", rf"\g<0> --config-dir {folder}", theirs)
 
 
 def failure_reason(output: str) -> str:

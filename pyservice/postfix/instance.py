@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from pyservice.postfix.commands import (
     run_command,
     run_on_terminal,
 )
+from pyservice.postfix.mynetworks import NetworkEntry, parse_entries
+from pyservice.postfix.network_tables import read_contents
 
 Say = Callable[[str], None]
 """Gets a sentence about what is going on, for a person to read."""
 
-_QUEUE_LENGTH = re.compile(r"^-- \S+ Kbytes in (?P<count>\d+) Requests?\.$", re.MULTILINE)
+_QUEUED = re.compile(r"^(?P<queue_id>[0-9A-Za-z]+)[ *!#]+\d+ ", re.MULTILINE)
+"""A mail in the listing of `postqueue -p`: its ID, a mark and its size (showq(8))."""
 _REPEATED = re.compile(r"overriding earlier entry: (?P<name>\w+)=")
 
 
@@ -46,6 +49,33 @@ class Configuration:
     """The parameters that main.cf sets more than once; the last value counts."""
     linked: tuple[str, ...] = ()
     """Which of main.cf and master.cf are symbolic links."""
+    contents: Mapping[str, tuple[NetworkEntry, ...]] = field(default_factory=dict)
+    """What stands for each file and table of mynetworks."""
+
+    @property
+    def mynetworks(self) -> tuple[NetworkEntry, ...]:
+        """The networks that Postfix relays for."""
+        return self.networks(self.effective["mynetworks"])
+
+    def networks(self, value: str) -> tuple[NetworkEntry, ...]:
+        """Return the entries of a value of mynetworks, those of files and tables where known."""
+        return tuple(
+            inner
+            for entry in parse_entries(value)
+            for inner in self.contents.get(entry.text, (entry,))
+        )
+
+    def smtpd_at(self, address: str) -> str | None:
+        """Return the service of master.cf that speaks SMTP at an address, port 25; None: none.
+
+        Where postscreen listens, it is the smtpd behind it.
+        """
+        host = f"[{address}]" if ":" in address else address
+        names = (f"{prefix}{port}/inet" for prefix in (f"{host}:", "") for port in ("25", "smtp"))
+        name = next((name for name in names if name in self.services), None)
+        if name and self.services[name].split()[7:8] == ["postscreen"]:
+            return "smtpd/pass" if "smtpd/pass" in self.services else name
+        return name
 
     def is_at_least(self, *version: int) -> bool:
         """Return whether this Postfix is that version or newer: `is_at_least(3, 5, 24)`."""
@@ -87,22 +117,28 @@ class Postfix:
                     f"There is no {self.folder / name}: is Postfix installed and configured? "
                     "Another instance is named by --config-dir."
                 )
-        written = self._postconf("-n")
-        effective = _parse_pairs(self._postconf("-x").stdout)
+        options = self._reading_options()
+        written = self._postconf("-n", *options)
+        effective = _parse_pairs(self._postconf("-x", *options).stdout)
         return Configuration(
             folder=self.folder,
             version=effective["mail_version"],
             is_default=self.is_default,
-            written=_parse_pairs(written.stdout),
+            written={
+                name: value
+                for name, value in _parse_pairs(written.stdout).items()
+                if not (options and name == "mynetworks")
+            },
             effective=effective,
             services={
                 "/".join(line.split()[:2]): line
-                for line in self._postconf("-M").stdout.splitlines()
+                for line in self._postconf("-M", *options).stdout.splitlines()
             },
             repeated=tuple(dict.fromkeys(_REPEATED.findall(written.stderr))),
             linked=tuple(
                 name for name in ("main.cf", "master.cf") if (self.folder / name).is_symlink()
             ),
+            contents=read_contents(self.folder, parse_entries(effective["mynetworks"])),
         )
 
     def write(
@@ -173,12 +209,14 @@ class Postfix:
     def queue_length(self) -> int:
         """Return how many mails wait in the queue.
 
+        showq(8) lists one queue after another: incoming, active, deferred. A mail that a delivery
+        attempt ends meanwhile, active → deferred, is listed twice. One whose attempt begins is not
+        listed at all: only the second of two empty listings says that the queue is empty.
+
         Raises:
             SetupError: Postfix does not list them, such as while it is stopped.
         """
-        listing = run_command("postqueue", "-c", str(self.folder), "-p").stdout
-        match = _QUEUE_LENGTH.search(listing)
-        return int(match["count"]) if match else 0
+        return len(self._queue_ids() or self._queue_ids())
 
     def flush(self) -> None:
         """Let Postfix try every mail of the queue now."""
@@ -188,6 +226,10 @@ class Postfix:
         """Let systemd read its units again, if it starts this instance."""
         if self.unit is not None:
             run_command("systemctl", "daemon-reload")
+
+    def _queue_ids(self) -> set[str]:
+        listing = run_command("postqueue", "-c", str(self.folder), "-p").stdout
+        return {match["queue_id"] for match in _QUEUED.finditer(listing)}
 
     def _unit_is_active(self) -> bool:
         try:
@@ -199,6 +241,22 @@ class Postfix:
     @cached_property
     def _default_folder(self) -> Path:
         return Path(run_command("postconf", "-dh", "config_directory").stdout.strip())
+
+    def _reading_options(self) -> tuple[str, ...]:
+        """Return the options without which postconf reads nothing at all, usually none.
+
+        Where main.cf does not set mynetworks, its default is made of inet_interfaces' addresses,
+        and postconf fails while no interface has one of them.
+        """
+        try:
+            self._postconf("-h", "mail_version")
+        except SetupError as error:
+            if "no local interface found" not in str(error):
+                raise
+            without = ("-o", "inet_interfaces=loopback-only")
+            default = self._postconf("-xh", *without, "mynetworks").stdout.strip()
+            return ("-o", f"mynetworks={default}")
+        return ()
 
     def _postconf(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run_command("postconf", "-c", str(self.folder), *arguments)
