@@ -1,7 +1,5 @@
 """`node`: which address reaches the node's Postfix."""
 
-import json
-import sys
 from typing import Annotated
 
 import typer
@@ -21,9 +19,9 @@ def node(
 ) -> None:
     """Show what this machine or container is, and which address reaches the node's Postfix.
 
-    On a node it is the address of the container bridge (docker0, cni0, cbr0, podman0, br-…); in a
-    container it is the variable NODE_IP, host.docker.internal or the default gateway. Exit code 1:
-    there is no such address.
+    On a node it is the address of the container bridge: docker0, cni0, cbr0, podman0 or nerdctl0,
+    those that are up first, else that of a Compose network (br-…). In a container it is the
+    variable NODE_IP, host.docker.internal or the default gateway. Exit code 1: there is none.
 
     \b
     Examples:
@@ -32,13 +30,13 @@ def node(
     """
     detected = detect.detect_node(address)
     if address_only:
-        print(detected.address or "")
+        show.line(detected.address or "")
     elif as_json:
-        print(json.dumps(detected.as_json(), indent=2))
+        show.json(detected.as_json())
     else:
         _show_node(detected)
     if detected.address is None:
-        print(f"notify-email: {missing_address(detected)}", file=sys.stderr)
+        show.say(f"notify-email: {missing_address(detected)}")
         raise typer.Exit(1)
 
 
@@ -49,7 +47,10 @@ def missing_address(detected: detect.Node) -> str:
             "Nothing in here names the node's address: set the variable NODE_IP, in Kubernetes "
             "from status.hostIP, or give --address."
         )
-    return "There is no container bridge with an address: start Docker, or give --address."
+    return (
+        "There is no container bridge with an address: start the container engine, or give "
+        "--address."
+    )
 
 
 def _show_node(detected: detect.Node) -> None:

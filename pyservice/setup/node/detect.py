@@ -9,7 +9,7 @@ from typing import Any
 
 from pyservice.errors import ConfigurationError
 from pyservice.postfix.mynetworks import covers, parse_entries
-from pyservice.setup.node.facts import Facts, bridge_names, read_facts
+from pyservice.setup.node.facts import BRIDGES, Facts, bridge_names, read_facts
 from pyservice.smtp import Connection
 
 CALICO = "169.254.1.1"
@@ -27,6 +27,12 @@ class Bridge:
     network: str | None
     """Its containers' network: `172.22.91.0/24`."""
     is_up: bool
+    """A bridge without a single container counts as down."""
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether its engine keeps it, unlike a Compose network's, which goes with the network."""
+        return self.interface in BRIDGES
 
 
 @dataclass(frozen=True)
@@ -81,18 +87,22 @@ class MailServer:
     greeting: str
 
 
-def detect_node(address: str | None = None) -> Node:
+def detect_node(address: str | None = None, bridge: str | None = None) -> Node:
     """Read this machine, and decide what it is.
 
     Args:
         address: one that somebody has set, which is preferred to all that are detected.
+        bridge: the name of a bridge whose address is preferred.
 
     Raises:
-        ConfigurationError: that is no usable IP address.
+        ConfigurationError: that is no usable IP address, or no container bridge with one.
     """
+    facts = read_facts()
+    if bridge is not None:
+        address = _find_address(list_bridges(facts), bridge)
     if address is not None and (objection := _find_objection(address)):
         raise ConfigurationError(f"The address {address!r} can't be a node's: {objection}.")
-    return classify(read_facts(), address)
+    return classify(facts, address)
 
 
 def find_mail_server(bridge: Bridge | None) -> MailServer | None:
@@ -111,7 +121,7 @@ def find_mail_server(bridge: Bridge | None) -> MailServer | None:
 
 def classify(facts: Facts, address: str | None = None) -> Node:
     """Decide what a machine is, and which address to use."""
-    bridges = _list_bridges(facts)
+    bridges = list_bridges(facts)
     signs = _list_container_signs(facts)
     is_container = not bridges and bool(signs)
     if is_container:
@@ -132,7 +142,11 @@ def classify(facts: Facts, address: str | None = None) -> Node:
     return Node(is_container, why, chosen, network, bridges, candidates)
 
 
-def _list_bridges(facts: Facts) -> tuple[Bridge, ...]:
+def list_bridges(facts: Facts) -> tuple[Bridge, ...]:
+    """Return a machine's container bridges in the order of preference.
+
+    Those that their engine keeps come first, since their address stays; then those that are up.
+    """
     by_name = {interface.name: interface for interface in facts.interfaces}
     bridges = []
     for name in bridge_names(facts.interfaces):
@@ -140,7 +154,21 @@ def _list_bridges(facts: Facts) -> tuple[Bridge, ...]:
         first = next(iter(interface.addresses), None)
         address, network = (str(first.ip), str(first.network)) if first else (None, None)
         bridges.append(Bridge(name, address, network, interface.is_up))
-    return tuple(bridges)
+    return tuple(sorted(bridges, key=lambda each: (not each.is_lasting, not each.is_up)))
+
+
+def _find_address(bridges: tuple[Bridge, ...], name: str) -> str:
+    """Return the address of a bridge that somebody has named."""
+    bridge = next((each for each in bridges if each.interface == name), None)
+    if bridge is None:
+        names = ", ".join(each.interface for each in bridges) or "none"
+        raise ConfigurationError(
+            f"There is no container bridge {name!r}; this machine has {names}. Another interface "
+            "can be named by its address: --address."
+        )
+    if bridge.address is None:
+        raise ConfigurationError(f"The bridge {name} has no address: is its engine running?")
+    return bridge.address
 
 
 def _list_container_signs(facts: Facts) -> list[str]:

@@ -17,7 +17,10 @@ HOST_NAMES = ("host.docker.internal", "host.containers.internal")
 """The names by which Docker and Podman enter the node in a container's /etc/hosts."""
 FLANNEL_FILE = Path("/run/flannel/subnet.env")
 
-_BRIDGES = ("docker0", "cni0", "cbr0", "podman0")
+BRIDGES = ("docker0", "cni0", "cbr0", "podman0", "cni-podman0", "nerdctl0")
+"""The engines' own bridges, the likeliest first."""
+_NETWORK_BRIDGE = re.compile(r"br-.+|(cni-)?podman\d+")
+"""The bridges of Compose's and other networks that people make: they come and go."""
 _MARKER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _MARKER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "container")
 _FLANNEL_NETWORK = re.compile(r"^FLANNEL_NETWORK=(?P<network>\S+)", re.MULTILINE)
@@ -64,10 +67,10 @@ class Facts:
 
 
 def bridge_names(interfaces: tuple[Interface, ...]) -> list[str]:
-    """Return the container bridges' names, the likeliest first; Compose's `br-…` come last."""
+    """Return the container bridges' names: the engines' own ones come first."""
     names = [interface.name for interface in interfaces]
-    composed = sorted(name for name in names if name.startswith("br-"))
-    return [*(name for name in _BRIDGES if name in names), *composed]
+    others = {name for name in names if _NETWORK_BRIDGE.fullmatch(name)} - {*BRIDGES}
+    return [*(name for name in BRIDGES if name in names), *sorted(others)]
 
 
 def read_facts(environment: Mapping[str, str] = os.environ) -> Facts:

@@ -5,6 +5,7 @@ from ipaddress import ip_interface
 import pytest
 
 from pyservice.errors import ConfigurationError
+from pyservice.setup.node import detect
 from pyservice.setup.node.detect import classify, detect_node
 from pyservice.setup.node.facts import (
     Facts,
@@ -46,13 +47,51 @@ def test_docker0_comes_first() -> None:
         on_node(
             bridge("br-1a2b3c", "172.18.0.1/16"),
             bridge("cni0", "10.88.0.1/16"),
-            bridge("docker0", "172.17.0.1/16", is_up=False),
+            bridge("docker0", "172.17.0.1/16"),
         )
     )
     assert [c.source for c in node.candidates] == ["docker0", "cni0", "br-1a2b3c"]
     assert node.address == "172.17.0.1"
     assert [c.reason for c in node.candidates[1:]] == ["docker0 comes first"] * 2
-    assert [b.is_up for b in node.bridges] == [False, True, True]
+    assert [b.is_lasting for b in node.bridges] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("down", "up", "chosen"),
+    [
+        ("docker0", "cni0", "cni0"),
+        ("docker0", "cni-podman0", "cni-podman0"),
+        ("cni0", "podman0", "podman0"),
+        ("br-1a2b3c", "br-4d5e6f", "br-4d5e6f"),
+        ("docker0", "br-1a2b3c", "docker0"),
+        ("docker0", "podman1", "docker0"),
+    ],
+)
+def test_a_bridge_that_is_down(down: str, up: str, chosen: str) -> None:
+    """A bridge that is up is preferred, unless it comes and goes as a Compose network does."""
+    node = classify(on_node(bridge(down, "172.17.0.1/16", is_up=False), bridge(up, "10.88.0.1/16")))
+    assert node.bridge is not None
+    assert node.bridge.interface == chosen
+    assert {b.interface for b in node.bridges} == {down, up}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("docker0", r"no container bridge 'docker0'; this machine has cni0, br-1a2b3c"),
+        ("br-1a2b3c", "br-1a2b3c has no address: is its engine running"),
+        ("eth0", "--address"),
+    ],
+)
+def test_a_bridge_by_name(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    """A named bridge comes before all others; one that is not there is refused."""
+    facts = on_node(bridge("cni0", "10.88.0.1/16"), bridge("br-1a2b3c", None))
+    monkeypatch.setattr(detect, "read_facts", lambda: facts)
+    with pytest.raises(ConfigurationError, match=message):
+        detect_node(bridge=name)
+    facts = on_node(bridge("cni0", "10.88.0.1/16"), bridge("br-1a2b3c", "172.18.0.1/16"))
+    node = detect_node(bridge="br-1a2b3c")
+    assert (node.address, node.networks) == ("172.18.0.1", ("172.18.0.0/16",))
 
 
 def test_a_bridge_without_an_address() -> None:
