@@ -37,6 +37,10 @@ class RelayOptions:
     address: Annotated[
         str | None, typer.Option(help="Where containers reach Postfix.  [default: the bridge's]")
     ] = None
+    bridge: Annotated[
+        str | None,
+        typer.Option(help="The bridge whose containers are served.  [default: as `node` finds it]"),
+    ] = None
     network: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,7 +73,7 @@ class RelayOptions:
         bool, typer.Option("--boot-safe", help="Start even while the bridge has no address.")
     ] = False
     allow_broad: Annotated[
-        list[str] | None, typer.Option(help="A --network that would be refused as too broad.")
+        list[str] | None, typer.Option(help="A --network that is public or too broad.")
     ] = None
     no_restart: NoRestart = False
 
@@ -81,7 +85,9 @@ class RelayOptions:
         """
         node = self._detect_node()
         if node.address is None:
-            raise SetupError(missing_address(node))
+            raise SetupError(
+                f"{missing_address(node)} `notify-email relay revert` takes back what was applied."
+            )
         networks = self.network or node.networks
         if not networks:
             raise SetupError(
@@ -108,8 +114,10 @@ class RelayOptions:
         )
 
     def _detect_node(self) -> detect.Node:
+        if self.address and self.bridge:
+            raise SetupError("--bridge stands for the bridge's address: leave --address out.")
         try:
-            node = detect.detect_node(self.address)
+            node = detect.detect_node(self.address, self.bridge)
         except ConfigurationError as error:
             raise SetupError(str(error)) from None  # 2 would mean that there are changes
         if node.is_container and self.address is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pyservice.text import counted
+
 
 @dataclass(frozen=True)
 class Change:
@@ -33,24 +35,24 @@ class Plan:
     """What applying the plan also does: `restarts Postfix`."""
     notes: tuple[str, ...] = ()
     """What the reader should know, whether there are changes or not."""
+    faults: tuple[str, ...] = ()
+    """What is wrong and only a person may change, with the cure; until then nothing is applied."""
 
     @property
     def in_sync(self) -> bool:
-        """Whether there is nothing to change."""
-        return not self.changes
+        """Whether all is as it should be."""
+        return not self.changes and not self.faults
 
     def as_text(self) -> str:
         """Return the plan as a diff for a person to read."""
         return "\n".join(self._lines()) + "\n"
 
     def as_json(self) -> dict[str, Any]:
-        """Return `{place, in_sync, changes: [{what, before, after, why}], effects, notes}`."""
+        """Return the fields and `in_sync`; changes are `[{what, before, after, why}]`."""
         return asdict(self) | {"in_sync": self.in_sync}
 
     def _lines(self) -> Iterable[str]:
-        yield f"{self.place}: " + (
-            "in sync." if self.in_sync else _count_changes(len(self.changes))
-        )
+        yield f"{self.place}: " + (" and ".join(self._counts()) or "in sync") + "."
         for change in self.changes:
             yield ""
             yield f"  {change.what}"
@@ -59,12 +61,20 @@ class Plan:
                 yield f"    - {change.before}"
             if change.after is not None:
                 yield f"    + {change.after}"
-        effects = () if self.in_sync else self.effects
-        for heading, sentences in (("Applying it", effects), ("Note", self.notes)):
+        effects = self.effects if self.changes else ()
+        for heading, sentences in (
+            ("Fault", self.faults),
+            ("Applying it", effects),
+            ("Note", self.notes),
+        ):
             if sentences:
                 yield ""
                 yield from (f"  {heading}: {sentence}" for sentence in sentences)
 
-
-def _count_changes(changes: int) -> str:
-    return f"{changes} change{'s' if changes > 1 else ''} to make."
+    def _counts(self) -> Iterable[str]:
+        for count, noun, verb in (
+            (len(self.changes), "change", "make"),
+            (len(self.faults), "fault", "mend by hand"),
+        ):
+            if count:
+                yield f"{counted(count, noun)} to {verb}"

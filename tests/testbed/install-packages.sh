@@ -21,8 +21,10 @@ need postconf postfix
 need ip iproute2
 need curl curl
 need nc netcat-openbsd
+need busybox busybox
 need mvn maven
 need chromium chromium
+need npm npm
 need systemd-analyze systemd
 need nft nftables
 need iptables iptables

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import NoneType
@@ -21,130 +20,10 @@ from pyservice.errors import SetupError
 from tests.testbed.machine import FOLDER
 from tests.testbed.machine import Machine as SystemdMachine
 from tests.testbed.namespaces import Completed, ip
-from tests.testbed.network import BRIDGE, ROOT, Testbed
-from tests.testbed.node import BIN, BRIDGE_DEVICE, Node
+from tests.testbed.network import BRIDGE, ROOT
+from tests.testbed.node import BRIDGE_DEVICE
+from tests.testbed.relay_machine import RELAY, Machine, aged, as_default, boot
 from tests.testbed.waiting import until
-
-RELAY = (str(BIN / "notify-email"), "relay")
-POD = "172.22.91.2"
-MAIL = "From: jenkins@ci.example.com\r\nTo: ada@example.com\r\nSubject: relay\r\n\r\nHello.\r\n"
-BLOG = """\
-# As the blog has it.
-
-relayhost = smtprelay-prd.example.com
-# Only this machine:
-inet_interfaces = localhost
-  # (an indented remark)
-mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
-
-smtpd_use_tls=yes
-"""
-CHANGED = {"inet_interfaces", "mynetworks", "relayhost"}
-
-
-class Machine:
-    """A node whose Postfix has the blog's main.cf, and serves the node itself only."""
-
-    def __init__(self, testbed: Testbed, node: Node) -> None:
-        self.testbed, self.node = testbed, node
-        self.pod = testbed.add_container(node, POD)
-        self.outsider = testbed.add_outsider(node)
-        self.config = node.postfix.config
-        self.main, self.master = self.config / "main.cf", self.config / "master.cf"
-        kept = (
-            line
-            for line in self.main.read_text().splitlines()
-            if line.partition(" ")[0] not in CHANGED
-        )
-        self.blog = BLOG + "".join(f"{line}\n" for line in kept)
-        self._master = self.master.read_bytes()
-        self._pristine = {file.name for file in self.config.iterdir()}
-
-    def reset(self, more: str = "") -> None:
-        """Restore everything, and add lines to main.cf."""
-        if BRIDGE not in ip("-n", self.node.name, "address"):
-            self.node.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
-        self.run("sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=0")
-        self.run("rm", "-rf", *(str(f) for f in self.config.iterdir() if self._is_new(f)))
-        self.write(self.blog + more)
-        self.master.write_bytes(self._master)
-        if self.node.postfix.is_running():
-            self.node.postfix.stop()
-        self.node.postfix.start()
-
-    def write(self, main: str) -> None:
-        """Write main.cf."""
-        self.main.write_text(main)
-        aged(self.main)
-
-    def leftovers(self) -> list[str]:
-        """Return the names of the files that were added to its configuration directory."""
-        return sorted(file.name for file in self.config.iterdir() if self._is_new(file))
-
-    def _is_new(self, file: Path) -> bool:
-        return file.name not in self._pristine
-
-    def run(self, *command: str, setup: str = "") -> Completed:
-        """Run a command; `setup` is a script that changes its mounts first."""
-        inside = ("unshare", "--mount", "sh", "-ec", f'{setup}\nexec "$@"', "sh")
-        return self.node.run(*(inside if setup else ()), *command, timeout=180)
-
-    def keep_aged(self, is_over: threading.Event) -> None:
-        """Make each file that a command writes look old at once."""
-        while not is_over.wait(0.01):
-            for file in (self.main, self.master):
-                with suppress(OSError):  # just renamed, or immutable
-                    if file.stat().st_mtime > time.time() - 30:
-                        aged(file)
-
-    def relay(self, command: str, *options: str, setup: str = "") -> Completed:
-        """Run notify-email relay for its instance."""
-        network = () if command == "revert" or "--network" in options else self.network
-        config = ("--config-dir", str(self.config))
-        done = self.run(*RELAY, command, *config, *network, *options, setup=setup)
-        assert "Traceback" not in done.stderr
-        return done
-
-    def applied(self, *options: str, setup: str = "") -> Completed:
-        """Run notify-email relay apply, which must succeed."""
-        done = self.relay("apply", *options, setup=setup)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    network = ("--network", "172.22.0.0/16")
-
-    def last_reply(self, sender: str) -> str:
-        """Send a mail from a machine; return the last reply; empty: the connection is refused."""
-        machine = {"pod": self.pod, "outsider": self.outsider, "node": self.node}[sender]
-        host = "127.0.0.1" if sender == "node" else BRIDGE
-        return "".join(self.testbed.speak_smtp(machine, MAIL, host)[-1:])
-
-    def master_pid(self) -> str:
-        """Return the master's process ID: another one after a restart."""
-        return (self.config.parent / "queue" / "pid" / "master.pid").read_text().strip()
-
-    def parameter(self, name: str) -> str:
-        """Return a value as main.cf has it."""
-        return self.run("postconf", "-c", str(self.config), "-h", name).stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def _machine(_network: Testbed) -> Iterator[Machine]:
-    node, is_over = _network.add_node(), threading.Event()
-    made = Machine(_network, node)
-    thread = threading.Thread(target=made.keep_aged, args=(is_over,))
-    thread.start()
-    yield made
-    is_over.set()
-    thread.join()
-    if node.postfix.is_running():
-        node.postfix.stop()
-
-
-@pytest.fixture
-def machine(_machine: Machine) -> Machine:
-    _machine.reset()
-    return _machine
 
 
 @pytest.fixture
@@ -332,6 +211,88 @@ def test_an_open_relay_is_not_left_behind(machine: Machine) -> None:
     assert machine.main.read_bytes() == before
 
 
+RULES: tuple[tuple[dict[str, str], str, str, str, str], ...] = (
+    ({}, "proved", "250", "proved", "454"),
+    (
+        {"mynetworks": f"!{BRIDGE} 172.22.0.0/16 0.0.0.0/0"},
+        *("not proved", "250", "open relay", "250"),
+    ),
+    (
+        {"mynetworks": "172.22.0.0/16 198.51.100.0/24 203.0.113.0/24"},
+        *("proved", "250", "not proved", "250"),
+    ),
+    (
+        {"smtp/inet/smtpd_client_restrictions": "permit_sasl_authenticated,reject"},
+        *("refused", "554", "proved", "554"),
+    ),
+    ({"smtpd_data_restrictions": "reject"}, "refused", "554", "proved", "454"),
+    (
+        {
+            "smtpd_restriction_classes": "lan",
+            "lan": "permit_mynetworks, reject_unauth_destination",
+            "smtpd_relay_restrictions": "lan",
+        },
+        *("proved", "250", "proved", "554"),
+    ),
+    ({"relay_domains": "com"}, "proved", "250", "open relay", "250"),
+    (
+        {
+            "smtpd_relay_restrictions": "permit_mynetworks, check_client_access "
+            "cidr:{{198.51.100.0/24 REJECT}, {0.0.0.0/0 OK}}, reject_unauth_destination"
+        },
+        *("proved", "250", "open relay", "250"),
+    ),
+)
+"""Settings; what status says of containers, and what a pod gets; the same of strangers."""
+
+
+def test_who_may_send(machine: Machine) -> None:
+    """What status says of containers and of strangers is what they meet."""
+    machine.applied()
+    main, master = machine.main.read_text(), machine.master.read_text()
+    for settings, containers, pod, strangers, outsider in RULES:
+        machine.write(main)
+        machine.master.write_text(master)
+        for name, value in settings.items():
+            option = "-P" if "/" in name else "-e"
+            machine.run("postconf", "-c", str(machine.config), option, f"{name}={value}")
+        aged(machine.main)
+        machine.node.postfix.reload()
+        status = machine.relay("status", "--json")
+        found = json.loads(status.stdout)
+        assert (found["containers"]["state"], found["strangers"]["state"]) == (
+            containers,
+            strangers,
+        ), (settings, found)
+        is_safe = containers != "refused" and strangers != "open relay"
+        assert status.returncode == (0 if is_safe else 1)
+        assert machine.last_reply("pod").startswith(pod), settings
+        assert machine.last_reply("outsider").startswith(outsider), settings
+    assert found["in_sync"]
+
+
+def test_faults_are_not_applied(machine: Machine) -> None:
+    """A fault of the configuration is named with its cure, and nothing is changed until then."""
+    wide = ("-e", "mynetworks=127.0.0.0/8, !172.22.91.1, 0.0.0.0/0")
+    list_ = ("-P", "smtp/inet/smtpd_client_restrictions=permit_sasl_authenticated,reject")
+    for option, setting in (wide, list_):
+        machine.run("postconf", "-c", str(machine.config), option, setting)
+    aged(machine.main)
+    before = machine.main.read_text()
+    done = machine.relay("apply")
+    assert (done.returncode, machine.main.read_text()) == (1, before)
+    assert (
+        "smtpd_client_restrictions (master.cf, smtp/inet) refuses containers' mail" in done.stdout
+    )
+    assert "Nothing was changed. mynetworks lets in the Internet (0.0.0.0/0)" in done.stderr
+    for line in done.stdout.splitlines():
+        if cure := line.partition(" Cure: ")[2]:
+            assert machine.run("sh", "-c", cure).returncode == 0, cure
+    aged(machine.main)
+    machine.applied()
+    assert machine.last_reply("pod").startswith("250")
+
+
 def test_it_is_stopped_halfway(machine: Machine) -> None:
     """SIGTERM undoes what was begun."""
     before = machine.main.read_bytes()
@@ -345,9 +306,9 @@ def test_it_is_stopped_halfway(machine: Machine) -> None:
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
 
 
-def on_a_terminal(machine: Machine) -> tuple[int, int]:
+def on_a_terminal(machine: Machine, *options: str) -> tuple[int, int]:
     """Start an apply on a terminal; return its process ID and the terminal."""
-    command = (*RELAY, "apply", "--config-dir", str(machine.config), *machine.network)
+    command = (*RELAY, "apply", "--config-dir", str(machine.config), *machine.network, *options)
     pid, terminal = os.forkpty()
     if pid == 0:
         os.execvp("ip", ["ip", "netns", "exec", machine.node.name, *command])
@@ -363,10 +324,41 @@ def read_until(terminal: int, sign: str) -> str:
     return output
 
 
+def test_a_person_is_asked_before_a_restart(machine: Machine) -> None:
+    """On a terminal Enter and Ctrl-C change nothing, and `y` applies; a reload is not asked for."""
+    before, question = machine.main.read_bytes(), "Restart Postfix now? [y/N] "
+    for answer, end in ((b"\n", 1), (b"\x03", 130), (b"y\n", 0)):
+        assert machine.main.read_bytes() == before
+        pid, terminal = on_a_terminal(machine)
+        assert ": 2 changes to make." in read_until(terminal, question)
+        os.write(terminal, answer)
+        output = read_until(terminal, "never ends")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == end, output
+        os.close(terminal)
+    assert machine.last_reply("pod").startswith("250")
+    pid, terminal = on_a_terminal(machine, "--relayhost", "[198.51.100.1]:25")
+    assert "[y/N]" not in read_until(terminal, "never ends")
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(terminal)
+
+    written = machine.main.read_bytes()
+    plan = machine.relay("revert", "--plan")
+    assert f"    - localhost, {BRIDGE}\n    + localhost\n" in plan.stdout
+    assert machine.main.read_bytes() == written
+    assert machine.relay("revert").returncode == 0
+    assert machine.main.read_bytes() == before
+    status = machine.relay("status")
+    assert (status.returncode, "does not greet" in status.stdout) == (1, True)
+    machine.node.postfix.stop()
+    stopped = machine.relay("status", "--check", "--json")
+    assert (stopped.returncode, json.loads(stopped.stdout)["running"]) == (1, False)
+    assert json.loads(machine.relay("revert", "--plan", "--json").stdout)["in_sync"]
+
+
 def test_ctrl_c_twice(machine: Machine) -> None:
     """A second Ctrl-C does not stop the undoing."""
     before = machine.main.read_bytes()
-    pid, terminal = on_a_terminal(machine)
+    pid, terminal = on_a_terminal(machine, "--yes")
     for sign, later in (("Restarting", 0), ("bringing the old configuration back", 0.1)):
         assert sign in read_until(terminal, sign)
         time.sleep(later)  # into a command of Postfix'
@@ -381,7 +373,7 @@ def test_ctrl_c_twice(machine: Machine) -> None:
 def test_a_terminal_that_is_gone(machine: Machine) -> None:
     """Where the connection to the node breaks, the apply is undone, too."""
     before = machine.main.read_bytes()
-    pid, terminal = on_a_terminal(machine)
+    pid, terminal = on_a_terminal(machine, "--yes")
     read_until(terminal, "Restarting")
     os.close(terminal)
     os.waitpid(pid, 0)
@@ -500,32 +492,6 @@ def test_hardening(machine: Machine) -> None:
     assert machine.parameter("smtpd_forbid_bare_newline") == "normalize"
     codes = machine.pod.run(sys.executable, "-c", GREEDY).stdout.split()
     assert codes == ["502", "554", *["220"] * 20, "421", "421"]
-
-
-def as_default(machine: Machine) -> str:
-    """Return mounts that make it the main instance, with its own units and kernel settings."""
-    folders = {
-        "/etc/postfix": machine.config,
-        "/etc/systemd/system": machine.config.parent / "units",
-        "/etc/sysctl.d": machine.config.parent / "sysctl.d",
-    }
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True)
-    for file in Path("/etc/postfix").glob("post*"):  # Postfix looks for its own list of files there
-        if file.is_file():
-            shutil.copy(file, machine.config)
-    return "\n".join(f"mount --bind {own} {place}" for place, own in folders.items())
-
-
-def boot(machine: Machine, *, address_first: bool) -> Completed:
-    """Start Postfix as at a boot: docker0 has its address already, or gets it later."""
-    device = ("address", "flush", "dev", BRIDGE_DEVICE)
-    if machine.node.postfix.is_running():
-        machine.node.postfix.stop()
-    ip("-n", machine.node.name, *device)
-    if address_first:
-        machine.node.address(BRIDGE_DEVICE, f"{BRIDGE}/24")
-    return machine.run("postfix", "-c", str(machine.config), "start")
 
 
 def test_boot_without_docker0(machine: Machine) -> None:
@@ -708,8 +674,3 @@ def planned(folder: Path, *options: str, code: int = 0) -> str:
     done = CliRunner().invoke(app, ["relay", "plan", *where, *options])
     assert isinstance(done.exception, SetupError if code else NoneType), done.output
     return str(done.exception) if code else done.stdout
-
-
-def aged(file: Path) -> None:
-    """Make a file look old: Postfix waits for seconds before it reads a new one."""
-    os.utime(file, (time.time() - 60,) * 2)

@@ -11,6 +11,7 @@ them. They are on the same file system, so to restore is to rename, which a full
 import json
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 from pyservice.errors import SetupError
 from pyservice.postfix.instance import Configuration
+from pyservice.postfix.mynetworks import split_list
 from pyservice.setup.relay.changes import RelayPlan
 
 NAMES = ("main.cf", "master.cf")
@@ -45,16 +47,33 @@ class Record:
     """The content before the first apply; never a secret, since those files are ours."""
     left: dict[str, str] = field(default_factory=dict)
     """The digests of main.cf and master.cf after the last apply."""
+    added: dict[str, list[str]] = field(default_factory=dict)
+    """The entries that were added to a list in main.cf: `mynetworks` → `172.22.0.0/16`."""
     is_shared: bool = False
     """Whether others changed those files between two applies: their copies would undo that, too."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse record.json."""
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = {"added": None} | json.loads(text)
         for kind in ("parameters", "services"):
             values[kind] = {name: ValueChange(**change) for name, change in values[kind].items()}
+        if values["added"] is None:  # written by an early version
+            values["added"] = _find_added(values["parameters"])
         return cls(**values)
+
+    def as_text(self) -> str:
+        """Return what `parse` takes."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @property
+    def added_services(self) -> dict[str, str]:
+        """What was added to master.cf: `172.22.91.1:25/inet` → its line."""
+        return {
+            name: change.after
+            for name, change in self.services.items()
+            if change.before is None and change.after is not None
+        }
 
     def add(self, plan: RelayPlan, configuration: Configuration) -> None:
         """Record what a plan is about to change."""
@@ -64,6 +83,21 @@ class Record:
         ):
             for name, after in values.items():
                 changes.setdefault(name, ValueChange(before.get(name), after)).after = after
+        for name in self.added.keys() | plan.added.keys():
+            left = split_list(plan.parameters.get(name, configuration.written.get(name)) or "")
+            earlier = (entry for entry in self.added.get(name, ()) if entry in left)
+            self.added[name] = list(dict.fromkeys((*earlier, *plan.added.get(name, ()))))
+
+
+def _find_added(parameters: Mapping[str, ValueChange]) -> dict[str, list[str]]:
+    """Return what the applies added to lists, as far as the old and the new value show it."""
+    added = {}
+    for name in ("inet_interfaces", "mynetworks"):
+        change = parameters.get(name)
+        if change is not None and change.before is not None:
+            others = (*split_list(change.before), "localhost", "127.0.0.1")
+            added[name] = [word for word in split_list(change.after or "") if word not in others]
+    return added
 
 
 class Backup:
@@ -183,9 +217,7 @@ class Backup:
             _copy(self._config_folder / name, folder / name)
 
     def _write_record(self, record: Record) -> None:
-        write_file(
-            self.folder / "record.json", json.dumps(asdict(record), indent=1) + "\n", mode=0o600
-        )
+        write_file(self.folder / "record.json", record.as_text(), mode=0o600)
 
     def _digests(self) -> dict[str, str]:
         return {
@@ -199,6 +231,12 @@ def read_file(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
+
+
+def read_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the texts of those files that exist."""
+    contents = ((path, read_file(path)) for path in paths)
+    return {path: text for path, text in contents if text is not None}
 
 
 def write_file(path: Path, text: str | None, *, mode: int = 0o644) -> None:

@@ -1,15 +1,15 @@
-"""Keeps Postfix starting at a boot at which docker0 has no address yet.
+"""Keeps Postfix starting at a boot at which the bridge has no address yet.
 
 Postfix does not start while an address of inet_interfaces is missing. So either systemd starts it
 after Docker, and again when it failed (a drop-in), or Postfix listens whether the address is there
 or not (`--boot-safe`).
 """
 
-from ipaddress import ip_address
+from collections.abc import Collection
 from pathlib import Path
 
 from pyservice.errors import SetupError
-from pyservice.postfix.mynetworks import address_or_none, split_list
+from pyservice.postfix.mynetworks import Address, address_or_none, split_list
 from pyservice.setup.relay.changes import ManagedFile, RelayPlanBuilder
 
 UNIT_FOLDERS = (
@@ -21,7 +21,7 @@ DROP_INS = Path("/etc/systemd/system")
 SYSCTL_FILE = Path("/etc/sysctl.d/60-notify-email.conf")
 
 _DEFAULT_LISTENER = "smtp inet n - n - - smtpd"
-_LOOPBACK_NAMES = {"localhost", "loopback-only"}
+_LOOPBACK_NAMES = {"localhost", "[::1]", "loopback-only"}
 
 
 def unit(folders: tuple[Path, ...] = UNIT_FOLDERS) -> str | None:
@@ -56,14 +56,14 @@ def managing_unit(
     return unit(folders) if is_default and systemd_folder.is_dir() else None
 
 
-def managed_files(unit_name: str | None, address: str) -> tuple[Path, ...]:
+def managed_files(unit_name: str | None, address: Address) -> tuple[Path, ...]:
     """Return all the files that this module may write."""
     drop_in = (_drop_in_path(unit_name),) if unit_name else ()
     return (*drop_in, SYSCTL_FILE, _kernel_setting(address))
 
 
-def wait_for_docker(builder: RelayPlanBuilder, unit_name: str | None, bridge: str | None) -> None:
-    """Have systemd start Postfix after Docker, and again when the address was missing."""
+def wait_for_bridge(builder: RelayPlanBuilder, unit_name: str | None, bridge: str | None) -> None:
+    """Have systemd start Postfix again when the address was missing, and after the engine."""
     if not builder.configuration.is_default:
         builder.add_note(
             "At boot this instance does not start before the bridge has its address: order it "
@@ -72,22 +72,22 @@ def wait_for_docker(builder: RelayPlanBuilder, unit_name: str | None, bridge: st
         return
     if unit_name is None:
         builder.add_note(
-            "There is no systemd unit of Postfix here: start Postfix after Docker at boot, or give "
-            "--boot-safe."
+            "There is no systemd unit of Postfix here: start Postfix after the container engine at "
+            "boot, or give --boot-safe."
         )
         return
-    is_dockers = bridge is None or bridge == "docker0" or bridge.startswith("br-")
+    is_dockers = bridge is not None and bridge.startswith(("docker", "br-"))
     order = "After=docker.service\nWants=docker.service\n" if is_dockers else ""
     content = (
         "# Written by `notify-email relay apply`; `notify-email relay revert` takes it away.\n"
         f"[Unit]\n{order}StartLimitIntervalSec=0\n\n"
         "[Service]\nRestart=on-failure\nRestartSec=5\n"
     )
-    why = "Postfix does not start while the bridge has no address, as at boot before Docker."
+    why = "Postfix does not start while the bridge has no address, as early at boot."
     builder.set_file(ManagedFile(_drop_in_path(unit_name), content, why))
 
 
-def listen_before_address_exists(builder: RelayPlanBuilder, address: str) -> None:
+def listen_before_address_exists(builder: RelayPlanBuilder, address: Address) -> None:
     """Listen at an address that may come later, by a service of its own and ip_nonlocal_bind.
 
     Raises:
@@ -100,11 +100,8 @@ def listen_before_address_exists(builder: RelayPlanBuilder, address: str) -> Non
             "needs (2.11): leave it out, or update Postfix."
         )
     name = listener_name(address)
-    builder.set_service(
-        f"{name}/inet", _listener_line(builder, name), "It listens for the containers."
-    )
-    version = ip_address(address).version
-    setting = f"net.ipv{version}.ip_nonlocal_bind"
+    builder.set_service(name, _listener_line(builder, name), "It listens for the containers.")
+    setting = f"net.ipv{address.version}.ip_nonlocal_bind"
     why = "Postfix may listen at an address that comes later."
     builder.set_file(
         ManagedFile(SYSCTL_FILE, f"{setting} = 1\n", f"{why[:-1]}, also after a boot.")
@@ -112,20 +109,26 @@ def listen_before_address_exists(builder: RelayPlanBuilder, address: str) -> Non
     builder.set_file(ManagedFile(_kernel_setting(address), "1\n", why))
 
 
-def remove_address(value: str, address: str) -> str:
-    """Return inet_interfaces without an address that has a listener of its own.
+def remove_addresses(value: str, addresses: Collection[Address]) -> str:
+    """Return inet_interfaces without addresses that have a listener of their own.
 
     An address that both name would keep Postfix from starting.
     """
-    if address_or_none(address) not in map(address_or_none, split_list(value)):
+    names = split_list(value)
+    kept = [name for name in names if address_or_none(name) not in addresses]
+    if kept == names:
         return value
-    kept = [name for name in split_list(value) if address_or_none(name) != ip_address(address)]
     return ", ".join(kept) if set(kept) - _LOOPBACK_NAMES else "loopback-only"
 
 
-def listener_name(address: str) -> str:
-    """Return the name of the address' service in master.cf: `172.22.91.1:25`."""
-    return f"[{address}]:25" if ":" in address else f"{address}:25"
+def listener_name(address: Address) -> str:
+    """Return the name of the address' service in master.cf: `172.22.91.1:25/inet`."""
+    return f"[{address}]:25/inet" if address.version == 6 else f"{address}:25/inet"
+
+
+def listener_address(name: str) -> Address | None:
+    """Return the address that is in a service's name; None: it names none."""
+    return address_or_none(name.removesuffix("/inet").rpartition(":")[0])
 
 
 def _listener_line(builder: RelayPlanBuilder, name: str) -> str:
@@ -134,11 +137,11 @@ def _listener_line(builder: RelayPlanBuilder, name: str) -> str:
     fields = usual.split()
     if fields[7] != "smtpd":
         fields = _DEFAULT_LISTENER.split()
-    return " ".join([name, *fields[1:]])
+    return " ".join([name.removesuffix("/inet"), *fields[1:]])
 
 
-def _kernel_setting(address: str) -> Path:
-    return Path(f"/proc/sys/net/ipv{ip_address(address).version}/ip_nonlocal_bind")
+def _kernel_setting(address: Address) -> Path:
+    return Path(f"/proc/sys/net/ipv{address.version}/ip_nonlocal_bind")
 
 
 def _drop_in_path(unit_name: str) -> Path:

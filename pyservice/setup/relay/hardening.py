@@ -10,13 +10,6 @@ MOST_CONNECTIONS = 20
 """Connections of one container: a fifth of the 100 processes that Postfix has."""
 
 _EXCEPTIONS = "smtpd_client_event_limit_exceptions"
-_REFUSALS = {
-    "reject_unauth_destination",
-    "defer_unauth_destination",
-    "reject",
-    "defer",
-    "defer_if_permit",
-}
 _NORMALIZES = ((3, 8, 5), (3, 7, 10), (3, 6, 14), (3, 5, 24))
 """The first release of each series that knows `normalize` (postconf(5),
 smtpd_forbid_bare_newline)."""
@@ -64,15 +57,6 @@ def allow_senders(builder: RelayPlanBuilder, senders: tuple[str, ...]) -> None:
         )
     why = "A container may not write in anybody's name."
     builder.set_parameter("smtpd_sender_restrictions", value, why)
-
-
-def has_relay_restriction(builder: RelayPlanBuilder) -> bool:
-    """Return whether one of two lists refuses strangers, without which smtpd does not start.
-
-    With compatibility_level = 0, as in a main.cf from before 3.0, the first list is empty.
-    """
-    lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-    return any(_REFUSALS & set(mynetworks.split_list(builder.effective(name))) for name in lists)
 
 
 def _refuse_strangers(builder: RelayPlanBuilder) -> None:

@@ -2,20 +2,46 @@
 
 import smtplib
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pyservice.errors import SetupError
-from pyservice.postfix.mynetworks import Address, NetworkEntry, is_listed
+from pyservice.postfix import access, restrictions
+from pyservice.postfix.instance import Configuration
+from pyservice.postfix.mynetworks import (
+    Address,
+    Network,
+    NetworkEntry,
+    find_entry,
+    is_listed,
+    split_list,
+)
+from pyservice.postfix.open_networks import find_open_entries
 from pyservice.smtp import Connection, Timeouts
 
 PORT = 25
 
 _REPLY_TIMEOUT = 20.0
 """Seconds for one reply: with a dead name server Postfix greets only after several."""
-_STRANGER = "nobody@open-relay-test.invalid"
+_NOBODY = "nobody@open-relay-test.invalid"
 """A recipient that is at home at no server (RFC 2606)."""
+_FOREIGNERS = (
+    _NOBODY,
+    "postmaster@example.com",
+    "postmaster@example.org",
+    "postmaster@example.net",
+)
+"""Recipients elsewhere; those after the first one show a relay_domains that holds all of `com`."""
+_DOMAINS = ("mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains")
+_REFUSALS = (
+    "Relay access denied",
+    "Access denied",
+    "Client host rejected",
+    "Temporary lookup failure",
+    "Server configuration",
+)
+"""What Postfix says if who the client is decides; any other reply is about something else."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,50 @@ class OpenRelayResult:
 
     state: Literal["proved", "not proved", "open relay"]
     sentence: str
+
+
+@dataclass(frozen=True)
+class SendingResult:
+    """Whether containers may send."""
+
+    state: Literal["proved", "not proved", "refused"]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """What decides who may send through the relay."""
+
+    mynetworks: tuple[NetworkEntry, ...]
+    tables: tuple[str, ...] = ()
+    """The restrictions that may decide about one client alone: `check_client_access`."""
+    refusals: tuple[str, ...] = ()
+    """Sentences about the restriction lists that refuse all containers, after RCPT, too."""
+    domains: frozenset[str] = frozenset()
+    """The domains that it takes mail for from anybody, as far as they are named one by one."""
+
+    @classmethod
+    def read(
+        cls, configuration: Configuration, address: Address, allowed: Collection[Network]
+    ) -> Self:
+        """Read them from a configuration.
+
+        Args:
+            configuration: the relay's.
+            address: where containers reach it.
+            allowed: the networks that may be as wide as they are.
+        """
+        settings = access.settings_at(configuration, str(address))
+        return cls(
+            tuple(entry for entry in configuration.mynetworks if entry.network not in allowed),
+            tuple(restrictions.tables(settings)),
+            tuple(
+                fault.sentence
+                for fault in access.find_faults(configuration, str(address))
+                if fault.kind == "restriction"
+            ),
+            frozenset(word for name in _DOMAINS for word in split_list(settings.get(name, ""))),
+        )
 
 
 def wait_for_greeting(address: Address, *, timeout: float = 5.0) -> str:
@@ -57,47 +127,120 @@ def greets(address: Address) -> bool:
 
 
 def try_strangers(
-    address: Address, own_addresses: Iterable[Address], mynetworks: tuple[NetworkEntry, ...]
+    address: Address, own_addresses: Iterable[Address], rules: AccessRules
 ) -> OpenRelayResult:
-    """Try to relay from each of this machine's addresses that is outside of mynetworks.
+    """Try to relay from one of this machine's addresses that is a stranger to the relay.
 
-    It ends at RCPT: no mail is made.
+    A stranger is in no entry of mynetworks: one that a `!` excludes shows nothing about others. It
+    ends at RCPT: no mail is made.
 
     Args:
         address: the relay's.
         own_addresses: this machine's.
-        mynetworks: the networks that it relays for.
+        rules: who may send.
     """
-    tried = "this machine has no address outside of mynetworks to try from"
+    if opened := find_open_entries(rules.mynetworks):
+        named = ", ".join(dict.fromkeys(entry.text for entry in opened))
+        return OpenRelayResult("open relay", f"mynetworks lets in the Internet: {named}.")
+    reasons = []
     for source in own_addresses:
-        if source.version != address.version or source.is_loopback:
+        if source.version != address.version or source.is_loopback or source.is_link_local:
             continue
-        if source.is_link_local or is_listed(mynetworks, source):
+        if entry := find_entry(rules.mynetworks, source):
+            verb = "excluded by" if entry.is_excluded else "in"
+            reasons.append(f"{source} is {verb} the entry {entry.text}")
             continue
-        code, reply = _try_recipient(address, source)
-        if code in {454, 554}:
-            sentence = f"{source}, outside of mynetworks, gets {reply!r}."
-            return OpenRelayResult("proved", sentence)
-        if code == 250 and not any(entry.network is None for entry in mynetworks):
-            sentence = f"{source}, outside of mynetworks, may relay: {reply!r}."
-            return OpenRelayResult("open relay", sentence)
-        tried = f"{source} got {reply!r}"
-    return OpenRelayResult("not proved", f"{tried}.")
+        result = _try_stranger(address, source, rules)
+        if result.state != "not proved":
+            return result
+        reasons.append(result.sentence.removesuffix("."))
+    found = "; ".join(reasons) or "it has no other address"
+    return OpenRelayResult(
+        "not proved", f"this machine has no address to try as a stranger from: {found}."
+    )
+
+
+def try_containers(
+    address: Address,
+    own_addresses: Iterable[Address],
+    networks: Iterable[Network],
+    rules: AccessRules,
+) -> SendingResult:
+    """Try to relay from an address of this machine that is in the containers' networks.
+
+    The bridge's own is one. It ends at RCPT: no mail is made.
+
+    Args:
+        address: the relay's.
+        own_addresses: this machine's.
+        networks: the containers'.
+        rules: who may send.
+    """
+    if rules.refusals:
+        return SendingResult("refused", " ".join(rules.refusals))
+    of_containers = [own for own in own_addresses if any(own in network for network in networks)]
+    sources = [own for own in of_containers if is_listed(rules.mynetworks, own)]
+    if not sources:
+        why = "this machine has no address in the containers' networks that mynetworks lets in."
+        return SendingResult("not proved", why)
+    source = address if address in sources else sources[0]
+    code, reply = _try_recipient(address, source, _NOBODY)
+    sentence = f"{source}, in mynetworks, gets {reply!r}"
+    if code == 250:
+        return SendingResult("proved", f"{sentence}.")
+    if not any(words in reply for words in _REFUSALS):
+        return SendingResult("not proved", f"{sentence}.")
+    if rules.tables:
+        return SendingResult("not proved", f"{sentence}; {_tables(rules)} may say so to it alone.")
+    return SendingResult("refused", f"{sentence}.")
+
+
+def _try_stranger(address: Address, source: Address, rules: AccessRules) -> OpenRelayResult:
+    is_known = not any(entry.is_opaque for entry in rules.mynetworks)
+    first = ""
+    for recipient in _FOREIGNERS:
+        if recipient.partition("@")[2] in rules.domains:
+            continue
+        code, reply = _try_recipient(address, source, recipient)
+        if code == 250:
+            sentence = f"{source}, outside of mynetworks, may relay to {recipient}: {reply!r}."
+            return OpenRelayResult("open relay" if is_known else "not proved", sentence)
+        if code not in {454, 554} and not first:
+            return OpenRelayResult("not proved", f"{source} got {reply!r}.")
+        first = first or reply
+    sentence = f"{source}, outside of mynetworks, gets {first!r}"
+    if rules.tables and "Relay access denied" not in first:
+        return OpenRelayResult(
+            "not proved", f"{sentence}; {_tables(rules)} may say so to it alone."
+        )
+    if any(entry.is_opaque and entry.is_excluded for entry in rules.mynetworks):
+        return OpenRelayResult("not proved", f"{sentence}; a table may exclude it alone.")
+    return OpenRelayResult("proved", f"{sentence}.")
+
+
+def _tables(rules: AccessRules) -> str:
+    return " and ".join(rules.tables)
 
 
 def _read_greeting(address: Address) -> str:
     return Connection(str(address), PORT, timeouts=Timeouts(reply=_REPLY_TIMEOUT)).greeting()
 
 
-def _try_recipient(address: Address, source: Address) -> tuple[int, str]:
-    """Return the reply to a stranger's RCPT; code 0: there was none."""
+def _try_recipient(address: Address, source: Address, recipient: str) -> tuple[int, str]:
+    """Return the reply to RCPT, or the refusal before it; code 0: there was none."""
     try:
         with smtplib.SMTP(
             str(address), PORT, "localhost", _REPLY_TIMEOUT, source_address=(str(source), 0)
         ) as smtp:
             smtp.ehlo()
             smtp.mail("")
-            code, text = smtp.rcpt(_STRANGER)
-            return code, f"{code} {' '.join(text.decode('utf-8', 'replace').split())}"
+            return _as_reply(*smtp.rcpt(recipient))
+    except smtplib.SMTPConnectError as error:
+        return _as_reply(error.smtp_code, error.smtp_error)
     except (OSError, smtplib.SMTPException) as error:
         return 0, f"no reply ({error})"
+
+
+def _as_reply(code: int, text: bytes | str) -> tuple[int, str]:
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return code, f"{code} {' '.join(words.split())}"

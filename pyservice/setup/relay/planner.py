@@ -1,14 +1,20 @@
 """Plans how any Postfix becomes a send-only relay that containers may use. Pure."""
 
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyservice.errors import SetupError
-from pyservice.postfix import mynetworks
-from pyservice.postfix.mynetworks import Address, Network, NetworkEntry, address_or_none
-from pyservice.setup.relay import boot, hardening
-from pyservice.setup.relay.changes import ManagedFile, RelayPlan, RelayPlanBuilder, RelayState
+from pyservice.postfix import access, mynetworks, restrictions
+from pyservice.postfix.mynetworks import Address, Network, NetworkEntry
+from pyservice.setup.relay import boot, faults, hardening, listening, other_bridges, stale
+from pyservice.setup.relay.changes import (
+    Action,
+    ManagedFile,
+    RelayPlan,
+    RelayPlanBuilder,
+    RelayState,
+)
+from pyservice.setup.relay.relay_host import check_domain, check_relay_host
 
 TLS_LEVELS = ("may", "encrypt", "verify", "secure")
 """The values of `smtp_tls_security_level` that make sense to a relay host."""
@@ -45,7 +51,7 @@ class DesiredRelay:
 
 def managed_files(desired: DesiredRelay, folder: Path) -> tuple[Path, ...]:
     """Return all the files beside main.cf and master.cf that a plan may touch."""
-    return (*boot.managed_files(desired.unit, str(desired.address)), sasl_file(folder))
+    return (*boot.managed_files(desired.unit, desired.address), sasl_file(folder))
 
 
 def sasl_file(folder: Path) -> Path:
@@ -63,15 +69,26 @@ def plan_relay(state: RelayState, desired: DesiredRelay) -> RelayPlan:
     _check_networks(state, desired)
     _check_protocols(state, desired)
     builder = RelayPlanBuilder(state)
-    needs_address = _listen(builder, desired)
+    gone = stale.remove_stale(builder, desired.address, desired.networks)
+    stale.note_unknown_addresses(builder, desired.address)
+    needs_address = listening.listen(
+        builder,
+        desired.address,
+        narrow=desired.narrow,
+        boot_safe=desired.boot_safe,
+        restart=desired.restart,
+    )
     _check_master_networks(builder, desired)
     _admit_networks(builder, desired)
     if needs_address:
-        boot.wait_for_docker(builder, desired.unit, desired.bridge)
+        boot.wait_for_bridge(builder, desired.unit, desired.bridge)
     _set_names(builder, desired)
     _secure_relay_host(builder, desired)
     _harden(builder, desired)
-    return builder.build(serves=desired.restart)
+    faults.find_faults(builder, str(desired.address), desired.allow_broad)
+    unserved = other_bridges.find_unserved(builder, desired.bridge, desired.networks)
+    action = builder.action_to_serve() if desired.restart else Action.NOTHING
+    return replace(builder.build(action), stale=gone, unserved=unserved)
 
 
 def _check_postfix(state: RelayState) -> None:
@@ -90,8 +107,7 @@ def _check_networks(state: RelayState, desired: DesiredRelay) -> None:
         objection = mynetworks.find_objection(network, state.addresses)
         if objection and network not in desired.allow_broad:
             raise SetupError(
-                f"{network} {objection}. Give a narrower --network, or insist: "
-                f"--allow-broad {network}"
+                f"{network} {objection}. Give another --network, or insist: --allow-broad {network}"
             )
 
 
@@ -108,89 +124,35 @@ def _check_protocols(state: RelayState, desired: DesiredRelay) -> None:
             )
 
 
-def _listen(builder: RelayPlanBuilder, desired: DesiredRelay) -> bool:
-    """Have Postfix listen at the address; return whether it then starts only if that is there."""
-    effective, address = builder.effective("inet_interfaces"), str(desired.address)
-    if effective == "all" and not desired.narrow:
-        builder.add_note(
-            "inet_interfaces = all: Postfix listens at every address of this machine, so that a "
-            "firewall and mynetworks are all that protects it. --narrow leaves loopback and "
-            f"{address}."
-        )
-        return False
-    if desired.boot_safe:
-        narrowed = (
-            "loopback-only" if effective == "all" else boot.remove_address(effective, address)
-        )
-        if narrowed != effective:
-            why = "The address has a listener of its own, which starts without it."
-            builder.set_parameter("inet_interfaces", narrowed, why)
-        boot.listen_before_address_exists(builder, address)
-        return False
-    own_service, services = f"{boot.listener_name(address)}/inet", builder.configuration.services
-    if own_service in services:
-        return False
-    if not {"smtp/inet", "25/inet"} & services.keys():
-        raise SetupError(
-            "master.cf has no service smtp/inet, so nothing listens at port 25: add it "
-            f"(postconf -c {builder.configuration.folder} -M "
-            "'smtp/inet=smtp inet n - y - - smtpd'), or give --boot-safe."
-        )
-    if desired.restart and desired.address not in builder.state.addresses:
-        raise SetupError(
-            f"No interface of this machine has {address}, and Postfix would not start with it: "
-            "start Docker first, or give --boot-safe."
-        )
-    why = "Containers reach this node by that address; loopback stays for the node's own mail."
-    builder.set_parameter("inet_interfaces", _with_address(builder, address), why)
-    return True
-
-
-def _with_address(builder: RelayPlanBuilder, address: str) -> str:
-    effective = builder.effective("inet_interfaces")
-    named = mynetworks.split_list(effective)
-    others = [name for name in named if address_or_none(name) != address_or_none(address)]
-    if effective in {"all", "loopback-only"} or not others:
-        # `loopback-only` beside an address is fatal. With its address alone, Postfix would also
-        # send from it, which no relay host can answer. And where IPv6 is switched off, `localhost`
-        # is fatal, too, as /etc/hosts goes on to name ::1.
-        is_ipv4 = builder.effective("inet_protocols") == "ipv4"
-        has_ipv6 = ip_address("::1") in builder.state.addresses
-        return f"{'localhost' if is_ipv4 or has_ipv6 else '127.0.0.1'}, {address}"
-    if len(others) < len(named):
-        return effective
-    return mynetworks.append_to_list(builder.written("inet_interfaces"), [address])
-
-
 def _check_master_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
-    for name in ("smtp/inet", "25/inet", f"{boot.listener_name(str(desired.address))}/inet"):
-        if "-o mynetworks=" in builder.configuration.services.get(name, ""):
-            raise SetupError(
-                f"master.cf sets mynetworks for {name} itself (-o mynetworks=…), so main.cf's does "
-                f"not count there: take it out (postconf -PX {name}/mynetworks)."
-            )
+    configuration = builder.configuration
+    name = configuration.smtpd_at(str(desired.address))
+    if name and "mynetworks" in restrictions.overrides(configuration.services[name]):
+        raise SetupError(
+            f"master.cf sets mynetworks for {name} itself (-o mynetworks=…), so main.cf's does not "
+            f"count there: take it out (postconf -PX {name}/mynetworks)."
+        )
 
 
 def _admit_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
-    listed = builder.state.mynetworks
+    listed = builder.mynetworks
     for network in desired.networks:
         _check_exclusions(builder, network)
     _warn_of_listed_networks(builder, desired)
     missing = [net for net in desired.networks if not mynetworks.covers(listed, net)]
     if not missing:
         return
-    value = mynetworks.append_to_list(
-        builder.written("mynetworks"), map(mynetworks.format_network, missing)
-    )
+    added = [mynetworks.format_network(network) for network in missing]
+    value = mynetworks.append_to_list(builder.written("mynetworks"), added)
     why = "Mail from the containers' addresses is relayed."
     if "mynetworks" not in builder.configuration.written:
         style = builder.effective("mynetworks_style")
         why += f" What mynetworks_style = {style} gave so far is written out."
-    builder.set_parameter("mynetworks", value, why)
+    builder.set_parameter("mynetworks", value, why, added=added)
 
 
 def _check_exclusions(builder: RelayPlanBuilder, network: Network) -> None:
-    exclusions = mynetworks.find_exclusions(builder.state.mynetworks, network)
+    exclusions = mynetworks.find_exclusions(builder.mynetworks, network)
     for entry in exclusions:
         if entry.network is not None and _contains(entry.network, network):
             raise SetupError(
@@ -201,12 +163,14 @@ def _check_exclusions(builder: RelayPlanBuilder, network: Network) -> None:
 
 
 def _warn_of_listed_networks(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
-    for entry in builder.state.mynetworks:
+    for entry in builder.mynetworks:
         if entry.is_excluded:
             continue
-        if entry.network is None:
+        if entry.is_opaque:
             builder.add_note(f"mynetworks also takes what {entry.text} holds, which is not read.")
-        elif entry.network not in (*desired.allow_broad, *desired.networks):
+        elif entry.is_ignored:
+            builder.add_note(f"mynetworks holds {entry.text}, which no client's address is.")
+        elif entry.network and entry.network not in (*desired.allow_broad, *desired.networks):
             objection = mynetworks.find_objection(entry.network, builder.state.addresses)
             if objection:
                 builder.add_note(f"mynetworks holds {entry.text} already, which {objection}.")
@@ -227,6 +191,10 @@ def _set_names(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
             continue
         if not value or set(value) & set(" \t\r\n"):
             raise SetupError(f"--{name} {value!r}: give one word.")
+        if name == "relayhost":
+            check_relay_host(value)
+        else:
+            check_domain(f"--{name}", value)
         builder.set_parameter(name, value, why)
 
 
@@ -285,7 +253,7 @@ def _harden(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
         hardening.harden(builder)
         if not desired.senders:
             builder.add_note("Containers may use any sender: --allow-sender names those they may.")
-    elif not hardening.has_relay_restriction(builder):
+    elif not _refuses_strangers(builder, desired):
         builder.add_note(
             "Nothing greets like this: neither smtpd_relay_restrictions nor "
             "smtpd_recipient_restrictions refuses strangers, without which Postfix' smtpd does not "
@@ -293,6 +261,11 @@ def _harden(builder: RelayPlanBuilder, desired: DesiredRelay) -> None:
         )
     if desired.senders:
         hardening.allow_senders(builder, desired.senders)
+
+
+def _refuses_strangers(builder: RelayPlanBuilder, desired: DesiredRelay) -> bool:
+    settings = access.settings_at(builder.configuration, str(desired.address))
+    return restrictions.refuses_strangers(settings)
 
 
 def _contains(outer: Network, inner: Network) -> bool:

@@ -5,70 +5,24 @@ import os
 from dataclasses import fields, replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pyservice.cli import app
+from pyservice.cli import app, relay
 from pyservice.cli.relay_options import RelayOptions
 from pyservice.errors import SetupError
 from pyservice.postfix import mynetworks
-from pyservice.postfix.instance import Configuration, Postfix
-from pyservice.postfix.mynetworks import covers, find_exclusions, is_listed, parse_entries
+from pyservice.postfix.instance import Postfix
+from pyservice.postfix.mynetworks import Address, covers, find_exclusions, is_listed, parse_entries
 from pyservice.setup.node import detect
 from pyservice.setup.relay import boot, open_relay_test, planner
 from pyservice.setup.relay.apply import apply_relay
 from pyservice.setup.relay.backup import Backup, write_file
-from pyservice.setup.relay.changes import Action, RelayPlan, RelayState
-
-ADDRESS = ip_address("172.22.91.1")
-PUBLIC = ip_address("203.0.113.7")
-DEFAULTS = {
-    "inet_interfaces": "all",
-    "inet_protocols": "all",
-    "mynetworks": "127.0.0.0/8 [::1]/128",
-    "mynetworks_style": "host",
-    "relayhost": "",
-    "smtp_tls_security_level": "",
-    "smtp_tls_CAfile": "",
-    "smtp_tls_CApath": "",
-    "default_database_type": "hash",
-    "smtpd_relay_restrictions": "permit_mynetworks, defer_unauth_destination",
-    "smtpd_recipient_restrictions": "",
-    "smtpd_sender_restrictions": "",
-    "smtpd_forbid_bare_newline": "no",
-    "smtpd_forbid_bare_newline_exclusions": "$mynetworks",
-    "smtpd_client_event_limit_exceptions": "$mynetworks",
-    "smtpd_client_connection_count_limit": "50",
-    "message_size_limit": "10240000",
-    "disable_vrfy_command": "no",
-}
-SMTP = "smtp       inet  n       -       y       -       -       smtpd"
-DESIRED = planner.DesiredRelay(ADDRESS, (ip_network("172.22.0.0/16"),), bridge="docker0")
-
-
-def state(
-    *, version: str = "3.7.11", services: dict[str, str] | None = None, **written: str
-) -> RelayState:
-    return RelayState(
-        Configuration(
-            folder=Path("/etc/postfix"),
-            version=version,
-            is_default=True,
-            written=written,
-            effective=DEFAULTS | written,
-            services={"smtp/inet": SMTP} if services is None else services,
-        ),
-        is_running=True,
-        greets=True,
-        addresses=(ip_address("127.0.0.1"), ip_address("::1"), ADDRESS, PUBLIC),
-    )
-
-
-def planned(now: RelayState, **wishes: object) -> RelayPlan:
-    return planner.plan_relay(now, replace(DESIRED, **wishes))  # type: ignore[arg-type]
-
-
-IN_SYNC = state(inet_interfaces="localhost, 172.22.91.1", mynetworks="127.0.0.0/8, 172.16.0.0/12")
+from pyservice.setup.relay.changes import Action
+from pyservice.setup.relay.faults import refuse_faults
+from pyservice.setup.relay.open_relay_test import AccessRules
+from tests.builders.relay import ADDRESS, DEFAULTS, DESIRED, IN_SYNC, PUBLIC, SMTP, planned, state
 
 
 def test_in_sync() -> None:
@@ -82,10 +36,10 @@ def test_in_sync() -> None:
     ("before", "after"),
     [
         ("localhost", "localhost, 172.22.91.1"),
-        ("loopback-only", "localhost, 172.22.91.1"),
+        ("loopback-only", "localhost, [::1], 172.22.91.1"),
         ("127.0.0.1 [::1]", "127.0.0.1 [::1] 172.22.91.1"),
         ("10.0.0.5", "10.0.0.5, 172.22.91.1"),
-        ("172.22.91.1", "localhost, 172.22.91.1"),
+        ("172.22.91.1", "localhost, [::1], 172.22.91.1"),
         ("all", None),
     ],
 )
@@ -111,7 +65,7 @@ def test_narrow() -> None:
     now = state()
     assert any("inet_interfaces = all" in note for note in planned(now).plan.notes)
     narrowed = planned(now, narrow=True)
-    assert narrowed.parameters["inet_interfaces"] == "localhost, 172.22.91.1"
+    assert narrowed.parameters["inet_interfaces"] == "localhost, [::1], 172.22.91.1"
     assert not any("inet_interfaces = all" in note for note in narrowed.plan.notes)
 
 
@@ -123,6 +77,11 @@ def test_narrow() -> None:
         ("172.0.0.0/11", "is wider than /12"),
         ("2001:db8::/47", "is wider than /48"),
         ("203.0.113.0/24", "holds this machine's public address 203.0.113.7"),
+        ("203.0.113.128/25", "is public"),
+        ("198.51.100.66/32", "is public"),
+        ("8.8.8.8/32", "is public"),
+        ("2001:db8::/48", "is public"),
+        ("2001:db8::1/128", "is public"),
     ],
 )
 def test_too_broad(network: str, why: str) -> None:
@@ -135,9 +94,11 @@ def test_too_broad(network: str, why: str) -> None:
         planned(IN_SYNC, networks=(broad,), allow_broad=(ip_network("10.0.0.0/8"),))
 
 
-@pytest.mark.parametrize("network", ["172.16.0.0/12", "2001:db8::/48", "203.0.113.128/25"])
+@pytest.mark.parametrize(
+    "network", ["172.16.0.0/12", "100.64.0.0/12", "169.254.7.0/24", "fd00::/48", "fe80::/64"]
+)
 def test_not_too_broad(network: str) -> None:
-    """A /12, an IPv6 /48 and a network beside the public address are allowed."""
+    """A /12 and an IPv6 /48 are allowed, if the Internet does not route them."""
     assert planned(IN_SYNC, networks=(ip_network(network),))
 
 
@@ -335,6 +296,13 @@ def test_senders() -> None:
         (("203.0.113.7",), "172.22.0.0/16", 0, "not proved"),
         (("203.0.113.7",), "172.22.0.0/16", 250, "open relay"),
         (("203.0.113.7",), "cidr:/etc/networks", 250, "not proved"),
+        (("203.0.113.7",), "!cidr:/etc/networks", 554, "not proved"),
+        (("203.0.113.7",), "!203.0.113.7, 172.22.0.0/16", 554, "not proved"),
+        (("203.0.113.7", "198.51.100.9"), "!203.0.113.7, 172.22.0.0/16", 554, "proved"),
+        (("203.0.113.7",), "!172.22.91.1, 0.0.0.0/0", 554, "open relay"),
+        (("203.0.113.7",), "[::]/0", 554, "open relay"),
+        (("203.0.113.7",), "!203.0.113.7 0.0.0.0/1 128.0.0.0/1", 554, "open relay"),
+        ((), "172.22.0.0/16", 554, "not proved"),
     ],
 )
 def test_strangers(
@@ -342,8 +310,125 @@ def test_strangers(
 ) -> None:
     """Only a 454 or 554 to an address outside of mynetworks proves that strangers are refused."""
     monkeypatch.setattr(open_relay_test, "_try_recipient", lambda *_: (code, f"{code} reply"))
-    result = open_relay_test.try_strangers(ADDRESS, map(ip_address, own), parse_entries(listed))
+    rules = AccessRules(parse_entries(listed))
+    result = open_relay_test.try_strangers(ADDRESS, map(ip_address, own), rules)
     assert result.state == expected
+
+
+DENIED = "454 4.7.1 <nobody@open-relay-test.invalid>: Relay access denied"
+REJECTED = "554 5.7.1 <unknown[203.0.113.7]>: Client host rejected: Access denied"
+
+
+@pytest.mark.parametrize(
+    ("replies", "rules", "expected"),
+    [
+        ({}, AccessRules(()), "proved"),
+        ({"postmaster@example.com": "250 2.1.5 Ok"}, AccessRules(()), "open relay"),
+        ({"postmaster@example.org": "250 2.1.5 Ok"}, AccessRules(()), "open relay"),
+        (
+            {"postmaster@example.com": "250 2.1.5 Ok"},
+            AccessRules((), domains=frozenset({"example.com"})),
+            "proved",
+        ),
+        ({"nobody@open-relay-test.invalid": REJECTED}, AccessRules(()), "proved"),
+        (
+            {"nobody@open-relay-test.invalid": REJECTED},
+            AccessRules((), tables=("check_client_access",)),
+            "not proved",
+        ),
+        ({}, AccessRules((), tables=("check_client_access",)), "proved"),
+    ],
+)
+def test_what_a_stranger_is_answered(
+    monkeypatch: pytest.MonkeyPatch, replies: dict[str, str], rules: AccessRules, expected: str
+) -> None:
+    """He may relay to no foreign domain; that a table refuses him shows nothing about others."""
+
+    def reply(_address: Address, _source: Address, recipient: str) -> tuple[int, str]:
+        text = replies.get(recipient, DENIED)
+        return int(text[:3]), text
+
+    monkeypatch.setattr(open_relay_test, "_try_recipient", reply)
+    assert open_relay_test.try_strangers(ADDRESS, (PUBLIC,), rules).state == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "reply", "more", "expected"),
+    [
+        ("172.22.0.0/16", "250 2.1.5 Ok", {}, "proved"),
+        ("172.22.0.0/16", DENIED, {}, "refused"),
+        ("172.22.0.0/16", REJECTED, {}, "refused"),
+        ("172.22.0.0/16", "451 4.3.0 <a>: Temporary lookup failure", {}, "refused"),
+        ("172.22.0.0/16", REJECTED, {"tables": ("check_client_access",)}, "not proved"),
+        ("172.22.0.0/16", "450 4.1.2 <a>: Domain not found", {}, "not proved"),
+        ("172.22.0.0/16", "0 no reply", {}, "not proved"),
+        ("!172.22.91.1, 172.22.0.0/16", "250 2.1.5 Ok", {}, "not proved"),
+        ("127.0.0.0/8", "250 2.1.5 Ok", {}, "not proved"),
+        ("172.22.0.0/16", "250 2.1.5 Ok", {"refusals": ("smtpd_data_restrictions …",)}, "refused"),
+    ],
+)
+def test_containers(
+    monkeypatch: pytest.MonkeyPatch,
+    listed: str,
+    reply: str,
+    more: dict[str, Any],
+    expected: str,
+) -> None:
+    """An address in their network and in mynetworks shows whether they may send."""
+    code = int(reply.partition(" ")[0])
+    monkeypatch.setattr(open_relay_test, "_try_recipient", lambda *_: (code, reply))
+    rules = replace(AccessRules(parse_entries(listed)), **more)
+    own = (ip_address("127.0.0.1"), PUBLIC, ADDRESS)
+    result = open_relay_test.try_containers(ADDRESS, own, DESIRED.networks, rules)
+    assert result.state == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"mynetworks": "!172.22.91.1, 0.0.0.0/0 172.22.0.0/16"},
+            "lets in the Internet (0.0.0.0/0)",
+        ),
+        ({"mynetworks": "172.22.0.0/16 10.1.0.0/8"}, "has host bits: write 10.0.0.0/8"),
+        ({"smtpd_client_restrictions": "reject"}, "smtpd_client_restrictions (main.cf)"),
+        ({"smtpd_data_restrictions": "permit_sasl_authenticated,reject"}, "smtpd_data_restrict"),
+    ],
+)
+def test_faults(settings: dict[str, Any], words: str) -> None:
+    """A plan with a fault is not in sync, shows the cure and is not carried out."""
+    before = {"inet_interfaces": "localhost, 172.22.91.1", "mynetworks": "172.22.0.0/16"}
+    relay_plan = planned(state(**before | settings))
+    assert not relay_plan.plan.in_sync
+    assert relay_plan.action is Action.NOTHING
+    [fault] = relay_plan.plan.faults
+    assert words in fault
+    assert " Cure: postconf -e " in fault
+    assert "1 fault to mend by hand.\n" in relay_plan.plan.as_text()
+    with pytest.raises(SetupError, match="Nothing was changed"):
+        refuse_faults(relay_plan.plan)
+
+
+def test_each_fault_is_a_line_of_the_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one has the name before it, and the others stand below it."""
+    listed = "172.22.0.0/16 10.1.0.0/8 0.0.0.0/0"
+    now = replace(state(mynetworks=listed), is_running=False, greets=False)
+    monkeypatch.setattr(relay, "require_root", lambda _: None)
+    monkeypatch.setattr(relay, "find_instance", lambda _: Postfix(now.configuration.folder))
+    monkeypatch.setattr(relay, "read_state", lambda *_: now)
+    monkeypatch.setattr(RelayOptions, "desired_relay", lambda *_: DESIRED)
+    app(["relay", "status"], standalone_mode=False)
+    _, faults = capsys.readouterr().out.split("Faults      mynetworks has the entry 10.1.0.0/8, ")
+    assert "\n            mynetworks lets in the Internet (0.0.0.0/0): " in faults
+
+
+def test_an_open_network_that_is_insisted_on() -> None:
+    """It is no fault."""
+    everything = ip_network("0.0.0.0/0")
+    now = state(inet_interfaces="localhost, 172.22.91.1", mynetworks="172.22.0.0/16 0.0.0.0/0")
+    assert planned(now, allow_broad=(everything,)).plan.in_sync
 
 
 def test_lists_of_networks() -> None:
@@ -371,7 +456,20 @@ def test_lists_of_networks() -> None:
 
 @pytest.mark.parametrize(
     ("text", "cure"),
-    [("172.22.91.1/16", r"172\.22\.0\.0/16\?"), ("docker0", "like 172")],
+    [
+        ("172.22.91.1/16", r"172\.22\.0\.0/16\?"),
+        ("docker0", "like 172"),
+        ("172.22.0.0", r"Do you mean 172\.22\.0\.0/16\? The host alone is 172\.22\.0\.0/32\."),
+        ("172.22.91.0", r"Do you mean 172\.22\.91\.0/24\?"),
+        ("172.22.91.5", r"Do you mean 172\.22\.91\.0/24\? .* 172\.22\.91\.5/32\."),
+        ("10.0.0.0", r"Do you mean 10\.0\.0\.0/16\?"),
+        ("fd00::1", r"Do you mean fd00::/64\? .* fd00::1/128\."),
+        ("[fd00::1]", r"Do you mean fd00::/64\?"),
+        ("[fd00::1]/64", r"Do you mean fd00::/64\?"),
+        ("172.22.0.0/99", "like 172"),
+        ("172.22.0.0/16,10.0.0.0/16", "several times"),
+        ("mailto:a@b", "is no network"),
+    ],
 )
 def test_no_network(text: str, cure: str) -> None:
     """A text that is no network is refused with the network that may be meant."""
@@ -574,7 +672,7 @@ def test_an_ordinary_user(monkeypatch: pytest.MonkeyPatch, command: str) -> None
 def test_files_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file that an option names is refused before anything is planned."""
     node = detect.Node(False, "", "172.22.91.1", "172.22.91.0/24", (), ())
-    monkeypatch.setattr(detect, "detect_node", lambda _: node)
+    monkeypatch.setattr(detect, "detect_node", lambda *_: node)
     monkeypatch.setattr(Postfix, "is_default", False)
     with pytest.raises(SetupError, match="--tls-ca-file /nope/ca: there is no such file"):
         RelayOptions(tls_ca_file=Path("/nope/ca")).desired_relay(Postfix())
