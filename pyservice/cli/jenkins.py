@@ -1,6 +1,5 @@
 """`jenkins`: let Jenkins send its mail through the Postfix of its node."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyservice.cli import show
+from pyservice.cli.confirmation import Yes, confirm
 from pyservice.cli.jenkins_options import (
     AsJson,
     Check,
@@ -25,6 +25,7 @@ from pyservice.setup.plan import Plan
 if TYPE_CHECKING:
     from pyservice.setup.jenkins.apply import Proposal
     from pyservice.setup.jenkins.desired import DesiredJenkins
+    from pyservice.setup.jenkins.planner import JenkinsState
 
 jenkins_app = typer.Typer(
     help="Point Jenkins' mail at the Postfix of its node.", no_args_is_help=True
@@ -51,11 +52,8 @@ def plan(
       notify-email jenkins plan --jenkins-url https://ci.example.com --jenkins-user admin
       notify-email jenkins plan --check --inventory controllers.toml
     """
-    if inventory is not None:
-        plans = _all(inventory, connection, options, applies=False, as_json=as_json)
-    else:
-        plans = [_single(connection, options, applies=False, as_json=as_json)]
-    raise typer.Exit(2 if check and not all(each.in_sync for each in plans) else 0)
+    plans = _plan(inventory, connection, options, applies=False, as_json=as_json)
+    _exit_on_drift(plans, check=check)
 
 
 @jenkins_app.command()
@@ -69,17 +67,49 @@ def apply(
 ) -> None:
     """Set in Jenkins what your options say, and read back what was written.
 
-    If anything fails, what was written before is undone.
+    If anything fails, what was written before is undone. With --check nothing is set.
 
     \b
     Examples:
       notify-email jenkins apply --admin-address jenkins@ci.example.com --service-url auto
       notify-email jenkins apply --inventory controllers.toml
     """
-    if inventory is not None:
-        _all(inventory, connection, options, applies=True, as_json=as_json)
-    else:
-        _single(connection, options, applies=True, as_json=as_json)
+    plans = _plan(inventory, connection, options, applies=not check, as_json=as_json)
+    _exit_on_drift(plans, check=check)
+
+
+@jenkins_app.command()
+@expand_options
+def revert(
+    connection: ConnectionOptions,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Show what would be taken back, and change nothing.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back all that `apply` has changed; what others changed since stays.
+
+    \b
+    Examples:
+      notify-email jenkins revert --plan
+      notify-email jenkins revert --jenkins-url https://ci.example.com --jenkins-user admin
+    """
+    from pyservice.setup.jenkins.apply import propose_revert  # noqa: PLC0415
+    from pyservice.setup.jenkins.apply import revert as revert_jenkins  # noqa: PLC0415
+
+    controller = connection.connect()
+    planned, settings = propose_revert(controller)
+    if not as_json:
+        show.plan(planned, as_json=False)
+    reverts = not planned.in_sync and not plan_only
+    if reverts:
+        confirm(f"Take this back in {planned.place}?", yes=yes)
+        revert_jenkins(controller, settings)
+    if as_json:
+        show.json(planned.as_json() | {"reverted": reverts})
+    elif reverts:
+        show.line("Reverted: all is as it was before the first apply, except for the notes.")
 
 
 @jenkins_app.command()
@@ -102,9 +132,10 @@ def status(connection: ConnectionOptions, check: Check = False, as_json: AsJson 
             "version": controller.version,
             "settings": state.settings,
             "reaches": seen,
+            "service": _service_json(state),
             "casc": list(state.casc),
         }
-        print(json.dumps(values, indent=2))
+        show.json(values)
     else:
         library = state.settings["library"] or {}
         port = state.value("mailer", "smtpPort") or 25
@@ -116,7 +147,7 @@ def status(connection: ConnectionOptions, check: Check = False, as_json: AsJson 
                 else "not installed",
                 "email-ext": state.value("emailExt", "smtpHost"),
                 "Sender": state.value("location", "adminAddress"),
-                "Service": state.value("variables", "NOTIFY_EMAIL_URL"),
+                "Service": _service_text(state),
                 "Library": f"{library['remote']}@{library['defaultVersion']}" if library else None,
                 "Token": "is there" if state.settings["credential"] else None,
                 "JCasC": ", ".join(state.casc) or None,
@@ -152,15 +183,50 @@ def send_test_mail(
     controller = connection.connect()
     state = read_state(controller, desired_jenkins({}))
     log = FileLog(postfix_log) if postfix_log else None
-    print(test_mail.send(controller, state, to), flush=True)
+    show.line(test_mail.send(controller, state, to))
     if log is not None:
         followed = test_mail.follow(log, to)
         if followed is None:
-            print(f"The mail is not in {postfix_log}: does another node's Postfix have it?")
+            show.line(f"The mail is not in {postfix_log}: does another node's Postfix have it?")
             raise typer.Exit(1)
         queue_id, delivery = followed
-        print(f"Postfix: {queue_id}, {delivery.status} ({delivery.reply}).")
+        show.line(f"Postfix: {queue_id}, {delivery.status} ({delivery.reply}).")
         raise typer.Exit(1 if delivery.status == "bounced" else 0)
+
+
+def _service_text(state: "JenkinsState") -> str | None:
+    """Return the service's URL as Jenkins has it, and what is wrong there; None: it has none."""
+    if state.service is None:
+        return None
+    fault = state.service.fault
+    return state.service.url + (f" does not answer the controller: {fault.text}" if fault else "")
+
+
+def _service_json(state: "JenkinsState") -> dict[str, str | None] | None:
+    """Return `{url, fault}`; None: Jenkins has no URL of the service."""
+    if state.service is None:
+        return None
+    fault = state.service.fault
+    return {"url": state.service.url, "fault": fault.text if fault else None}
+
+
+def _plan(
+    inventory: Path | None,
+    connection: ConnectionOptions,
+    options: DesiredOptions,
+    *,
+    applies: bool,
+    as_json: bool,
+) -> list[Plan]:
+    """Show the plans for one controller or for an inventory's, and perhaps apply them."""
+    if inventory is not None:
+        return _all(inventory, connection, options, applies=applies, as_json=as_json)
+    return [_single(connection, options, applies=applies, as_json=as_json)]
+
+
+def _exit_on_drift(plans: list[Plan], *, check: bool) -> None:
+    if check and not all(each.in_sync for each in plans):
+        raise typer.Exit(2)
 
 
 def _single(
@@ -175,15 +241,15 @@ def _single(
     if as_json:
         if applied:
             apply.apply(controller, proposal)
-        print(json.dumps(proposal.plan.as_json() | {"applied": applied}, indent=2))
+        show.json(proposal.plan.as_json() | {"applied": applied})
         return proposal.plan
     show.plan(proposal.plan, as_json=False)
     if applied:
         apply.apply(controller, proposal)
-        print("Applied, and read back.")
+        show.line("Applied, and read back. `notify-email jenkins revert` takes it back.")
     if proposal.state.casc:
-        print("For JCasC, into your own lists:\n")
-        print(bootstrap.jcasc(_resolved(proposal)))
+        show.line("For JCasC, into your own lists:\n")
+        show.line(bootstrap.jcasc(_resolved(proposal)))
     return proposal.plan
 
 
@@ -237,9 +303,9 @@ def _all(
     for result in for_each(list(controllers), plan_controller, stop_after_first=applies):
         results.append(result)
         if not as_json:
-            print(result.line(applied=applies), flush=True)
+            show.line(result.line(applied=applies))
     if as_json:
-        print(json.dumps([result.as_json() for result in results], indent=2))
+        show.json([result.as_json() for result in results])
     if any(result.error for result in results):
         raise typer.Exit(1)
     return [result.plan for result in results if result.plan]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pyservice.cli import show
 from pyservice.cli.jenkins_options import ServerOptions, SettingsOptions, desired_jenkins, given
 from pyservice.cli.options import expand_options
 
@@ -29,7 +30,7 @@ def init_groovy(options: ServerOptions, watch: Watch = 0) -> None:
     """
     from pyservice.setup.jenkins import bootstrap  # noqa: PLC0415
 
-    print(bootstrap.init_groovy(desired_jenkins(given(options)), watch), end="")
+    show.document(bootstrap.init_groovy(desired_jenkins(given(options)), watch))
 
 
 @emit_app.command()
@@ -54,7 +55,7 @@ def jcasc(
 
     desired = desired_jenkins(given(_without_absent_plugin(options)))
     file = str(read_file) if read_file else None
-    print(bootstrap.jcasc(desired, file, token_from), end="")
+    show.document(bootstrap.jcasc(desired, file, token_from))
 
 
 @emit_app.command("helm-values")
@@ -83,7 +84,7 @@ def helm_values(
     values = bootstrap.helm_values(
         desired, watch=watch, read_file=read_file, token_from=token_from, node=node
     )
-    print(values, end="")
+    show.document(values)
 
 
 def _without_absent_plugin(options: SettingsOptions) -> SettingsOptions:

@@ -215,7 +215,7 @@ def test_a_container_with_ipv6_only(jenkins: Jenkins, tmp_path: Path) -> None:
 
 def test_no_secret_among_the_processes(jenkins: Jenkins, tmp_path: Path) -> None:
     """Neither the API token nor the service's is an argument of any process while it applies."""
-    secret = "nm-a-service-token-to-look-for"
+    secret = "ne_a-service-token-to-look-for"
     file = tmp_path / "token"
     file.write_text(secret)
     jenkins.standin.control(jenkins.ask, busy=2)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pyservice.addresses import mailboxes
 from pyservice.config.settings import PORT
 from pyservice.errors import ConfigurationError
+from pyservice.urls import is_web_address
 
 AUTO = "auto"
 CREDENTIAL = "notify-email-token"
@@ -109,8 +110,7 @@ class DesiredJenkins:
                 is_one = False
             _require(is_one, name, "one mail address")
         if self.service_url not in {None, AUTO}:
-            parts = urlsplit(str(self.service_url))
-            is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            is_url = is_web_address(str(self.service_url))
             _require(is_url, "--service-url", "an http or https address, or `auto`")
 
     @property
@@ -119,10 +119,17 @@ class DesiredJenkins:
         return {
             "address": None if self.address == AUTO else self.address,
             "port": self.port,
+            "service": self.service_url,
+            "servicePort": PORT,
             "library": LIBRARY,
             "credential": CREDENTIAL,
-            "digest": sha256(self.token.encode()).hexdigest() if self.token else None,
+            "digest": self.digest,
         }
+
+    @property
+    def digest(self) -> str | None:
+        """The token's SHA-256, by which Jenkins says whether it has this one; None: no token."""
+        return sha256(self.token.encode()).hexdigest() if self.token else None
 
     def settings(self, address: str) -> Settings:
         """Return every setting that somebody gave, whether Jenkins has it or not.

@@ -1,12 +1,12 @@
 """An inventory: many controllers, the first of which is tried before the others."""
 
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyservice.errors import ConfigurationError, SetupError
+from pyservice.config.toml import parse_toml
+from pyservice.errors import ConfigurationError, SetupError, os_reason
 from pyservice.setup.plan import Plan
 
 
@@ -44,10 +44,9 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
         ConfigurationError: there is no such file, or something in it is wrong.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise ConfigurationError(f"{file} can't be read: {reason}.") from None
+        content = parse_toml(file.read_bytes(), str(file))
+    except OSError as error:
+        raise ConfigurationError(f"{file} can't be read: {os_reason(error)}.") from None
     defaults, controllers = content.pop("defaults", {}), content.pop("controllers", {})
     if content:
         raise ConfigurationError(

@@ -8,8 +8,9 @@ from typing import Any
 from pyservice.errors import SetupError
 from pyservice.setup.jenkins.desired import AUTO, CREDENTIAL, DesiredJenkins, Settings
 from pyservice.setup.plan import Change, Plan
+from pyservice.setup.service_answer import ServiceAnswer
 
-_SECRET = re.compile(r"(?<=https://)[^/@]*@|(?<=http://)[^/@]*@|(?<=://)[^/@]*:[^/@]*@")
+_SECRET = re.compile(r"(?<=https://)[^/@]*@|(?<=http://)[^/@]*@|(?<=://)[^/@:]*:[^/@]*@")
 """User and password in a URL, except SSH's user without a password."""
 
 
@@ -37,6 +38,11 @@ class JenkinsState:
     """Whether Mailer has a user's name for the mail server."""
     casc: tuple[str, ...]
     """Files that JCasC configured this Jenkins from."""
+    service: ServiceAnswer | None = None
+    """What the service answers the controller at the given URL, else at Jenkins' own; None: there
+    is no URL yet."""
+    record: dict[str, dict[str, dict[str, Any]]] | None = None
+    """What applies have changed: see record.py; None: nothing."""
 
     @classmethod
     def parse(cls, answer: dict[str, Any]) -> "JenkinsState":
@@ -46,7 +52,15 @@ class JenkinsState:
         if remote := (answer["settings"]["library"] or {}).get("remote"):
             # It may have a password in it, and it will be shown.
             answer["settings"]["library"]["remote"] = _SECRET.sub("…@", remote)
-        return cls(answer["settings"], candidates, answer["signsIn"], casc)
+        service = answer.get("service")
+        return cls(
+            settings=answer["settings"],
+            candidates=candidates,
+            signs_in=answer["signsIn"],
+            casc=casc,
+            service=ServiceAnswer.parse(service) if service else None,
+            record=answer.get("record"),
+        )
 
     def value(self, section: str, name: str) -> Any:
         """Return a setting; None: it is not set, or its plugin is not installed."""
@@ -75,8 +89,9 @@ def find_address(desired: DesiredJenkins, state: JenkinsState) -> str:
         )
     tried = "; ".join(f"{each.address} ({each.source}): {each.error}" for each in state.candidates)
     raise SetupError(
-        f"No Postfix greets the controller at port {desired.port}. It tried {tried}. On the node "
-        "run `notify-email relay apply`, or give --address."
+        f"No Postfix greets the controller at port {desired.port}. It tried {tried}. Run "
+        f"`notify-email relay apply --address {state.candidates[0].address}` on the node, or give "
+        "--address."
     )
 
 
@@ -124,14 +139,15 @@ def plan_jenkins(desired: DesiredJenkins, state: JenkinsState, place: str) -> Pl
 
 
 def _change(section: str, name: str, before: Any, after: Any) -> Change:
-    place = _SECTIONS[section]
+    place = SECTIONS[section]
     if section == "credential":
         old = None if before is None else "another token"
         return Change(f"{place}: {CREDENTIAL}", old, "the token of the file", _WHY[section, name])
-    return Change(f"{place}: {name}", _text(before), _text(after), _WHY[section, name])
+    return Change(f"{place}: {name}", as_text(before), as_text(after), _WHY[section, name])
 
 
-def _text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
+    """Return a setting's value for a plan; None: it is not set."""
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -144,6 +160,9 @@ def _notes(desired: DesiredJenkins, state: JenkinsState) -> Iterator[str]:
     else:
         tried = state.candidates[0]
         yield f"The controller does not reach {tried.address}:{desired.port}: {tried.error}"
+    fault = state.service.fault if state.service and desired.service_url else None
+    if state.service and fault and fault.kind != "token":  # the token goes to Jenkins' own URL only
+        yield f"The service does not answer the controller at {state.service.url}: {fault.text}"
     if state.signs_in:
         yield "Mailer has a user's name and a password; the node's Postfix needs none."
     if not state.value("location", "url"):
@@ -168,7 +187,7 @@ _PLUGINS = {
     "credential": "Credentials (credentials)",
 }
 
-_SECTIONS = {
+SECTIONS = {
     "mailer": "Mailer",
     "location": "Jenkins Location",
     "emailExt": "email-ext",

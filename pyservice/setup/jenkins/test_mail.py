@@ -11,7 +11,7 @@ from pyservice.setup.jenkins.planner import JenkinsState
 PATH = "/descriptorByName/hudson.tasks.Mailer/sendTestMail"
 
 _NOBODY = "nobody@nowhere"
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _CURES = (
     (r"ConnectException|Connection refused|MailConnectException|NoRouteToHost", "Nothing listens "
      "there: run `notify-email relay apply` on the node, or `notify-email jenkins apply`."),

@@ -17,13 +17,14 @@ import yaml
 
 from pyservice.setup.jenkins.connection import source
 from pyservice.setup.jenkins.desired import DesiredJenkins
+from tests.builders.ports import free_port
 from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
-from tests.python.conftest import PostfixStandIn, ask, free_port
+from tests.python.conftest import PostfixStandIn, ask
 from tests.testbed.waiting import until
 
 COMMAND = str(Path(sys.executable).parent / "notify-email")
-SECRET = "nm_5d1f0a-the-service's-own-token".replace("'", "")
+SECRET = "ne_5d1f0a-the-service's-own-token".replace("'", "")
 LIBRARY = "https://git.example.com/notify-email.git"
 EVERYTHING = (
     *("--charset", "UTF-8", "--reply-to", "ops@example.com", "--default-suffix", "@example.com"),
@@ -95,7 +96,7 @@ def token_file(tmp_path: Path) -> str:
 def now(controller: StandIn) -> dict[str, Any]:
     """Its settings, as our own script reads them."""
     script = source(
-        "address settings read", DesiredJenkins(address="127.0.0.1", port=1).script_input
+        "address settings service read", DesiredJenkins(address="127.0.0.1", port=1).script_input
     )
     found: dict[str, Any] = json.loads(controller.control(ask, run=script)["output"])["settings"]
     return found
@@ -115,7 +116,9 @@ def test_apply_sets_what_the_options_say(
     planned = run(controller, "plan", *options, "--check")
     assert planned.returncode == 2, planned.stderr
     assert "smtpHost" in planned.stdout
-    assert run(controller, "apply", *options).stdout.endswith("Applied, and read back.\n")
+    assert run(controller, "apply", *options).stdout.endswith(
+        "`notify-email jenkins revert` takes it back.\n"
+    )
     found = settings(controller)
     port = server[-1]
     account = {"smtpHost": "127.0.0.1", "smtpPort": port, "useSsl": False, "useTls": False}
@@ -157,6 +160,14 @@ def test_an_in_sync_jenkins_costs_three_requests(
     run(controller, "plan", *server)
     asked = controller.control(ask)["requests"]
     assert asked == ["GET /api/json", "GET /crumbIssuer/api/json", "POST /scriptText"]
+
+
+def test_apply_with_check_changes_nothing(controller: StandIn, server: tuple[str, ...]) -> None:
+    """It shows the plan, and ends with 2 where something differs, as `relay apply` does."""
+    assert run(controller, "apply", *server, "--check").returncode == 2
+    assert controller.control(ask)["saves"] == {}
+    run(controller, "apply", *server)
+    assert run(controller, "apply", *server, "--check").returncode == 0
 
 
 def test_status_of_a_new_jenkins(controller: StandIn) -> None:
@@ -342,7 +353,7 @@ def test_a_missing_plugin(
 
 def test_values_are_only_values(controller: StandIn, server: tuple[str, ...]) -> None:
     """Quotation marks, backslashes, Groovy's escapes and placeholders arrive as they are."""
-    url = "http://x/'\"\\u0027$ {1+1}${System.exit(1)}'''\\"
+    url = "http://x/'\"\\u0027${1+1}${System.exit(1)}'''\\"
     done = run(controller, "apply", *server, "--service-url", url)
     assert done.returncode == 0, done.stderr
     assert settings(controller)["variables"]["NOTIFY_EMAIL_URL"] == url
@@ -365,7 +376,7 @@ def test_who_may_not(controller: StandIn) -> None:
         "does not know the user admin with this API token: make a new one at "
         f"{controller.url}/user/admin/security."
     )
-    assert "give JENKINS_USER" in error_of(
+    assert "give NOTIFY_EMAIL_JENKINS_USER" in error_of(
         run(controller, "plan", JENKINS_TOKEN="", JENKINS_USER="")
     )
     reader = run(controller, "plan", JENKINS_TOKEN=READER_TOKEN, JENKINS_USER="reader")
@@ -415,8 +426,8 @@ def test_what_stands_before_jenkins(
         with Front(controller.url, redirect=elsewhere) as first:
             message = error_of(run(None, "plan", "--url", first.url, *server))
         assert message == (
-            f"{first.url} leads to {front.url}, which is not followed: set JENKINS_URL to the "
-            "address that Jenkins itself answers at."
+            f"{first.url} leads to {front.url}, which is not followed: set "
+            "NOTIFY_EMAIL_JENKINS_URL to the address that Jenkins itself answers at."
         )
     pem = tmp_path / "front.pem"
     subprocess.run(
@@ -590,7 +601,7 @@ def test_values_in_yaml_are_only_values(controller: StandIn) -> None:
     asked = {
         "--admin-address": f'"{odd[3:]}" <a@example.com>',
         "--reply-to": '"#: ${HOME} {{ x }}" <b@example.com>',
-        "--service-url": f"http://x/{odd}",
+        "--service-url": f"http://x/{odd.replace(' ', '')}",
         "--library": f"https://git.example.com/{odd}.git@v1",
         "--library-credentials": odd,
     }

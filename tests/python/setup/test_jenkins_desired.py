@@ -205,7 +205,7 @@ def test_a_mail_is_followed_through_an_alias(tmp_path: Path) -> None:
         ("{ci}port = '25'", "[controllers.ci]: `port` can't be '25': see `jenkins plan --help`."),
         ("{ci}library = 5", "[controllers.ci]: `library` can't be 5: see `jenkins plan --help`."),
         ("{ci}transport = 'pigeon'", "[controllers.ci]: --transport must be one of auto, "),
-        ("{ci", "can't be read: "),
+        ("{ci", "can't be read as TOML: "),
     ],
 )
 def test_an_inventory_with_a_slip(tmp_path: Path, text: str, message: str) -> None:

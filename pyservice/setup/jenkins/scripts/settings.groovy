@@ -43,11 +43,16 @@ List variables() {
     return Jenkins.get().globalNodeProperties.getAll(EnvironmentVariablesNodeProperty)
 }
 
+/** A credential's token, as the library sends it; null: it holds none. */
+String secret(Object credential) {
+    String kind = ['password', 'secret'].find { name -> credential?.hasProperty(name) }
+    return kind ? credential[kind].plainText.trim() : null
+}
+
 /** A secret itself never leaves Jenkins, only whether it is the wanted one. */
 String digest(Object credential) {
-    String kind = ['password', 'secret'].find { name -> credential.hasProperty(name) }
-    byte[] secret = kind ? credential[kind].plainText.trim().getBytes('UTF-8') : new byte[0]
-    return java.security.MessageDigest.getInstance('SHA-256').digest(secret).encodeHex()
+    byte[] bytes = (secret(credential) ?: '').getBytes('UTF-8')
+    return java.security.MessageDigest.getInstance('SHA-256').digest(bytes).encodeHex()
 }
 
 Map settings() {
@@ -77,6 +82,20 @@ Map settings() {
         credential: type('com.cloudbees.plugins.credentials.SystemCredentialsProvider') == null ? null :
             credential == null ? [:] : [isWanted: digest(credential) == input.digest],
     ]
+}
+
+/** What applies have changed, which record.py explains, and a secret that was replaced: [settings:, secret:]. */
+File recordFile() {
+    return new File(Jenkins.get().rootDir, 'notify-email.json')
+}
+
+Map readRecord() {
+    File file = recordFile()
+    try {
+        return file.exists() ? new groovy.json.JsonSlurper().parseText(file.getText('UTF-8')) as Map : [:]
+    } catch (groovy.json.JsonException | IllegalArgumentException | ClassCastException ignored) {
+        throw new IllegalStateException("${file} is damaged. Move it away; then there is nothing to revert")
+    }
 }
 
 /** Null: the library does not come from a Git repository. */

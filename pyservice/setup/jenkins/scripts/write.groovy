@@ -41,13 +41,13 @@ void setVariables(Map wanted) {
         if (holders) {
             Map before = holders.collectEntries { one -> [one, one.envVars[name]] }
             attempt({
-                holders.each { one -> one.envVars[name] = value }
+                holders.each { one -> value == null ? one.envVars.remove(name) : one.envVars.put(name, value) }
                 Jenkins.get().save()
             }) {
                 before.each { one, old -> old == null ? one.envVars.remove(name) : one.envVars.put(name, old) }
                 Jenkins.get().save()
             }
-        } else {
+        } else if (value != null) {
             Object made = new EnvironmentVariablesNodeProperty(new EnvironmentVariablesNodeProperty.Entry(name, value))
             attempt({ properties.add(made) }) { properties.remove(made) }
         }
@@ -60,6 +60,16 @@ void setLibrary(Map wanted) {
     List before = libraries().libraries
     Object current = library()
     Object changed = current
+    if (wanted.containsKey('remote') && wanted.remote == null) { // a revert: apply has made it
+        attempt({
+            libraries().libraries = before - current
+            keep(libraries())
+        }) {
+            libraries().libraries = before
+            keep(libraries())
+        }
+        return
+    }
     if (wanted.remote || current == null) {
         Object source = type('jenkins.plugins.git.GitSCMSource').newInstance(wanted.remote)
         source.credentialsId = current != null && remote(current) ? current.retriever.scm.credentialsId : null
@@ -72,11 +82,12 @@ void setLibrary(Map wanted) {
         }
     }
     Map options = wanted.findAll { name, value -> !(name in ['remote', 'credentialsId', 'refreshTimeMinutes']) }
-    if (wanted.refreshTimeMinutes) {
-        options.cachingConfiguration = type("${libs}.LibraryCachingConfiguration").newInstance(wanted.refreshTimeMinutes, '')
+    if (wanted.containsKey('refreshTimeMinutes')) {
+        options.cachingConfiguration = wanted.refreshTimeMinutes ?
+            type("${libs}.LibraryCachingConfiguration").newInstance(wanted.refreshTimeMinutes, '') : null
     }
     attempt({
-        if (wanted.credentialsId) {
+        if (wanted.containsKey('credentialsId')) {
             set(changed.retriever.scm, [credentialsId: wanted.credentialsId]) { }
         }
         set(changed, options) { }
@@ -86,6 +97,17 @@ void setLibrary(Map wanted) {
         libraries().libraries = before
         keep(libraries())
     }
+}
+
+Object secretText(Class text, Object current, String password) {
+    return text.newInstance(current.scope, input.credential, current.description, hudson.util.Secret.fromString(password))
+}
+
+/** The description and the user of the credential before stay. */
+Object userAndPassword(Class pair, Object current, String password) {
+    Object scope = current?.scope ?: type('com.cloudbees.plugins.credentials.CredentialsScope').SYSTEM
+    String description = current?.description ?: 'notify-email'
+    return pair.newInstance(scope, input.credential, description, current?.username ?: 'jenkins', password)
 }
 
 /** Into the controller's own store, where its own look-up finds it and no Jenkinsfile does. */
@@ -104,14 +126,12 @@ void setCredential(Map wanted) {
     if (current != null && !(current.getClass() in [pair, text])) {
         throw new IllegalStateException("the credential ${input.credential} is of another kind: change it in Jenkins")
     }
-    Object scope = current?.scope ?: type("${plugin}.CredentialsScope").SYSTEM
-    Object made
-    if (current == null || current.getClass() == pair) {
-        made = pair.newInstance(
-            scope, input.credential, current?.description ?: 'notify-email', current?.username ?: 'jenkins', wanted.password)
-    } else {
-        made = text.newInstance(scope, input.credential, current.description, hudson.util.Secret.fromString(wanted.password))
+    if (wanted.isRestored == false) { // a revert: apply has made it
+        attempt({ store.removeCredentials(everywhere, current) }) { store.addCredentials(everywhere, current) }
+        return
     }
+    String password = wanted.isRestored ? hudson.util.Secret.fromString(readRecord().secret).plainText : wanted.password
+    Object made = current?.getClass() == text ? secretText(text, current, password) : userAndPassword(pair, current, password)
     attempt({
         current ? store.updateCredentials(everywhere, current, made) : store.addCredentials(everywhere, made)
     }) {
@@ -147,7 +167,8 @@ void setAll(Map wanted) {
 void check(Map wanted) {
     Map kept = settings()
     wanted.each { section, values ->
-        Map expected = section == 'credential' ? [isWanted: true] : values
+        Map tokens = [isWanted: values.isRestored == null ? true : values.isRestored ? false : null]
+        Map expected = section == 'credential' ? tokens : values
         String lost = expected.keySet().find { name -> kept[section]?.get(name) != expected[name] }
         if (lost) {
             throw new IllegalStateException("Jenkins did not keep ${lost} (${section})")
@@ -155,9 +176,43 @@ void check(Map wanted) {
     }
 }
 
+/** Keeps what to take back, and a secret that is replaced for the first time; an empty record is removed. */
+void keepRecord(Map changes, Map wanted) {
+    File file = recordFile()
+    String before = file.exists() ? file.getText('UTF-8') : null
+    Map record = readRecord()
+    String replaced = record.secret
+    String current = secret(credential())
+    if (wanted.credential && !record.settings?.credential && current != null) {
+        replaced = hudson.util.Secret.fromString(current).encryptedValue
+    }
+    attempt({ writeWhole(file, changes ? JsonOutput.toJson([settings: changes, secret: replaced]) : null) }) {
+        writeWhole(file, before)
+    }
+}
+
+/** Writes a file whole or not at all; null removes it. */
+void writeWhole(File file, String text) {
+    if (text == null) {
+        java.nio.file.Files.deleteIfExists(file.toPath())
+        return
+    }
+    File fresh = new File(file.parentFile, "${file.name}.new")
+    fresh.setText(text, 'UTF-8')
+    java.nio.file.Files.move(fresh.toPath(), file.toPath(), java.nio.file.StandardCopyOption.REPLACE_EXISTING)
+}
+
 try {
-    setAll(input.settings)
-    check(input.settings)
+    if (input.record) { // first: what is written must never be without its record
+        keepRecord(input.record, input.settings)
+    }
+    if (recordFile().exists()) { // else this revert is done, and only its answer was lost
+        setAll(input.settings)
+        check(input.settings)
+    }
+    if (!input.record) {
+        keepRecord(null, [:])
+    }
     printAnswer([done: true])
 } catch (Exception | LinkageError e) {
     String error = "${e.getClass().simpleName}: ${e.message}"
