@@ -3,13 +3,20 @@
 Pure functions of plain values.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from pyservice.postfix.mynetworks import is_listed, parse_entries
-from pyservice.setup.doctor.findings import KNOWN, Finding
+from pyservice.postfix import access
+from pyservice.postfix.instance import Configuration
+from pyservice.postfix.interfaces import find_missing_addresses
+from pyservice.postfix.mynetworks import Address, is_listed, parse_entries
+from pyservice.setup.doctor.finding import Finding
+from pyservice.setup.doctor.findings import KNOWN
+from pyservice.setup.doctor.service_path import judge
+from pyservice.setup.node.detect import Node
+from pyservice.setup.service_answer import ServiceAnswer
 
 _NOBODY = "nobody@nowhere"
 """Jenkins' default: `address not configured yet <nobody@nowhere>`."""
@@ -20,15 +27,28 @@ def check_containers(parameters: Mapping[str, str], network: str) -> list[Findin
     mynetworks = parameters.get("mynetworks", "")
     containers = ip_network(network, strict=False)
     for entry in parse_entries(mynetworks):
-        if entry.network is None:
+        if entry.is_opaque:
             return []
-        if entry.network.overlaps(containers):
+        if entry.network and entry.network.overlaps(containers):
             if not entry.is_excluded:
                 return []
             if entry.network.prefixlen <= containers.prefixlen:
                 break  # all of them are excluded, whatever comes after
     seen, text = f"the containers' network {network}", f"mynetworks = {mynetworks}"
     return [KNOWN["relay-denied"].finding(seen=seen, network=network, text=text)]
+
+
+def check_access(configuration: Configuration, address: str) -> list[Finding]:
+    """Check who may send by mynetworks and the restriction lists, with a cure for each fault.
+
+    Args:
+        configuration: Postfix'.
+        address: where containers reach it.
+    """
+    return [
+        replace(KNOWN[fault.kind].finding(sentence=fault.sentence), cure=fault.command)
+        for fault in access.find_faults(configuration, address)
+    ]
 
 
 def check_strangers(
@@ -45,9 +65,48 @@ def check_strangers(
     mynetworks = parameters.get("mynetworks", "")
     if not is_listed(parse_entries(mynetworks), ip_address(gateway)):
         return []
-    tighter = f"!{gateway} {mynetworks}"
+    tighter = f"!{f'[{gateway}]' if ':' in gateway else gateway} {mynetworks}"
     known = KNOWN["open-relay" if published else "gateway-trusted"]
     return [known.finding(how=published, gateway=gateway, port=port, networks=tighter)]
+
+
+def check_interfaces(
+    parameters: Mapping[str, str], own_addresses: Collection[Address]
+) -> list[Finding]:
+    """Check that this machine has each address at which Postfix listens, else it does not start."""
+    stale = find_missing_addresses(parameters.get("inet_interfaces", ""), own_addresses)
+    return [KNOWN["stale-address"].finding(addresses=", ".join(map(str, stale)))] if stale else []
+
+
+def check_bridges(
+    parameters: Mapping[str, str], node: Node, listens: Callable[[str], bool]
+) -> list[Finding]:
+    """Check that Postfix serves each container bridge that is up, beside the one that was walked.
+
+    Args:
+        parameters: Postfix' settings.
+        node: this machine.
+        listens: whether Postfix listens at an address.
+    """
+    findings = []
+    for bridge in node.bridges:
+        address, network = bridge.address, bridge.network
+        if not bridge.is_up or not address or not network or address == node.address:
+            continue
+        if check_containers(parameters, network) or not listens(address):
+            known = KNOWN["bridge-not-served"]
+            found = known.finding(interface=bridge.interface, address=address)
+            more = "" if bridge.is_lasting else " --boot-safe"
+            findings.append(replace(found, cure=found.cure + more))
+    return findings
+
+
+def cure_slow_greeting(finding: Finding, parameters: Mapping[str, str]) -> Finding:
+    """Return a finding; a slow greeting with the cure that is left where no name is looked up."""
+    if finding.id == "greeting-slow" and parameters.get("smtpd_peername_lookup") == "no":
+        limits = "postconf default_process_limit smtpd_client_restrictions"
+        return replace(finding, cure=f"ss -Htn state established sport = :smtp; {limits}")
+    return finding
 
 
 def check_bare_newlines(parameters: Mapping[str, str]) -> list[Finding]:
@@ -111,6 +170,38 @@ def check_jenkins(mail: JenkinsMail, address: str, port: int = 25) -> list[Findi
     if not mail.admin_address or _NOBODY in mail.admin_address:
         findings.append(KNOWN["admin-address-missing"].finding())
     return findings
+
+
+def check_library(settings: Mapping[str, Mapping[str, Any] | None]) -> list[Finding]:
+    """Check that Pipelines can load the library, and that it knows the service.
+
+    Where a Jenkins has neither, it may only send its own mails: then these are notes.
+    """
+    url = (settings.get("variables") or {}).get("NOTIFY_EMAIL_URL")
+    library = settings.get("library")
+    missing = [
+        *([] if library else [KNOWN["library-missing"].finding()]),
+        *([] if url else [KNOWN["service-url-missing"].finding()]),
+    ]
+    return missing if url or library else [finding.as_note() for finding in missing]
+
+
+def check_service(
+    settings: Mapping[str, Mapping[str, Any] | None], answer: ServiceAnswer
+) -> list[Finding]:
+    """Check what the service answers a controller at Jenkins' NOTIFY_EMAIL_URL."""
+    transport = (settings.get("variables") or {}).get("NOTIFY_EMAIL_TRANSPORT")
+    has_token = bool(settings.get("credential"))
+    whose = (
+        "the token of Jenkins' credential notify-email-token"
+        if has_token
+        else "Jenkins, which has no credential notify-email-token"
+    )
+    finding = judge(answer, "Jenkins' controller", whose)
+    if finding is None:
+        return []
+    # Then the agents send the reports: the controller need not reach the service.
+    return [finding.as_note() if transport in {"httpRequest", "shell"} else finding]
 
 
 def _server(host: str | None, port: int) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 
 from pyservice.errors import SetupError
-from pyservice.postfix.instance import Postfix
+from pyservice.postfix.instance import Configuration, Postfix
 from pyservice.postfix.log import Log, open_log, wait_for
-from pyservice.postfix.mynetworks import address_or_none
+from pyservice.postfix.mynetworks import address_or_none, is_public
+from pyservice.setup.node.detect import Node
 from pyservice.setup.node.facts import interface_addresses
 
 _REJECTION = r"reject: RCPT from [^\[]*\[(?P<client>[^\]]+)\]: .* to=<{recipient}>"
@@ -23,18 +24,18 @@ _PORTS = re.compile(rf"\bdports? (?:\{{ )?(?P<ports>{_RANGE}(?:, ?{_RANGE})*)")
 """Of iptables-save (`--dport 25`, `--dports 25,500:600`) and nft (`dport { 25, 500-600 }`)."""
 
 
-def settings(config_dir: Path | None) -> Mapping[str, str]:
-    """Return Postfix' parameters, with defaults; none where no Postfix is configured.
+def configuration(config_dir: Path | None) -> Configuration | None:
+    """Return Postfix' configuration; None where no Postfix is configured.
 
     Raises:
         SetupError: `config_dir` is no instance that can be read.
     """
     try:
-        return Postfix(config_dir).read().effective
+        return Postfix(config_dir).read()
     except SetupError:
         if config_dir is not None:
             raise
-        return {}
+        return None
 
 
 def find_log(given: Path | None, parameters: Mapping[str, str]) -> Log:
@@ -52,7 +53,7 @@ def rejected_client(log: Log, recipient: str, *, seconds: float = 1.0) -> str:
 
     Args:
         log: opened before the recipient was refused.
-        recipient: the refused one.
+        recipient: the refused one, which nobody else can know: a stranger's line would mislead.
         seconds: how long to wait for the line.
     """
     pattern = re.compile(_REJECTION.format(recipient=re.escape(recipient)))
@@ -99,9 +100,20 @@ def _option(words: list[str], name: str) -> str | None:
 
 
 def _command_lines() -> Iterable[list[str]]:
+    """Yield those of processes here: a docker-proxy in another network publishes other ports."""
+    here = _network("self")
     for process in psutil.process_iter(["cmdline"]):
-        if words := process.info["cmdline"]:
+        words = process.info["cmdline"]
+        if words and _network(process.pid) in {here, None}:
             yield words
+
+
+def _network(process: int | str) -> str | None:
+    """Return the network namespace of a process; None: it can't be read."""
+    try:
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    except OSError:
+        return None
 
 
 def _nat_rules() -> str:
@@ -122,9 +134,23 @@ def is_local(address: str) -> bool:
     return any(str(own.ip) == address for own in interface_addresses())
 
 
-def network_around(client: str) -> str:
-    """Return the network of the interface that a client is at, else the client alone, as CIDR."""
-    for own in interface_addresses():
-        if ip_address(client) in own.network:
-            return str(own.network)
-    return str(ip_network(client))
+def network_around(client: str, node: Node) -> str | None:
+    """Return the network of containers that a client is in, as CIDR.
+
+    Args:
+        client: an IP address, from wherever: a stranger's must never be let in.
+        node: what this machine is; on a node its bridges and loopback count, in a container its
+            own interfaces.
+
+    Returns:
+        None: the client is a stranger, or its address is one of the Internet's.
+    """
+    address = ip_address(client)
+    if is_public(address):
+        return None
+    networks = [own.network for own in interface_addresses()]
+    if not node.is_container:
+        bridges = [bridge.network for bridge in node.bridges if bridge.network]
+        ours = [ip_network(text) for text in (*bridges, *node.networks)]
+        networks = [own for own in networks if own.is_loopback or own in ours] + ours
+    return next((str(network) for network in networks if address in network), None)

@@ -3,88 +3,18 @@
 The catalogue has each finding once, for the doctor, the scripts for bare pods and docs/doctor.md.
 """
 
-import re
-import shlex
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from pyservice.setup.doctor.finding import Finding, Known
+from pyservice.setup.doctor.report_findings import REPORT_FINDINGS
 
-Severity = Literal["error", "note"]
-"""An error keeps mail from going out, or lets strangers send; a note is good to know."""
-Place = Literal["node", "anywhere"]
-"""Where to run a cure: in a shell of the node, as root, or wherever `notify-email` is."""
-
-COMMAND = "notify-email "
-"""The beginning of a cure that `doctor --fix` can run."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, with its cure."""
-
-    id: str
-    severity: Severity
-    sentence: str
-    cure: str
-    """A command line; capitals in it stand for what only the reader knows."""
-    place: Place = "node"
-
-    @property
-    def is_error(self) -> bool:
-        """Whether mail can't go out, or strangers' mail can."""
-        return self.severity == "error"
-
-    @property
-    def command(self) -> list[str] | None:
-        """The words of a cure that is a command of ours and can be run as it stands, else None."""
-        words = shlex.split(self.cure)
-        is_whole = not any(re.fullmatch(r"[A-Z]+|\$\(.*", word) for word in words)
-        return words[1:] if self.cure.startswith(COMMAND) and is_whole else None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return `{id, severity, sentence, cure, place}`."""
-        return asdict(self)
-
-    def as_note(self) -> "Finding":
-        """Return the same finding as a note, where it does no harm."""
-        return replace(self, severity="note")
-
-    def on_instance(self, config_dir: Path | None) -> "Finding":
-        """Return the finding with a cure for the Postfix in that folder; None: the usual one."""
-        if config_dir is None:
-            return self
-        folder = shlex.quote(str(config_dir))
-        cure = re.sub(r"\b(postconf|postfix|postqueue) ", rf"\1 -c {folder} ", self.cure)
-        ours = r"\bnotify-email (relay apply|doctor(?! --print-script))"
-        cure = re.sub(ours, rf"\g<0> --config-dir {folder}", cure)
-        return replace(
-            self, cure=cure.replace("systemctl start postfix", f"postfix -c {folder} start")
-        )
-
-
-@dataclass(frozen=True)
-class Known:
-    """One entry of the catalogue; sentence and cure have fields for `str.format`."""
-
-    id: str
-    severity: Severity
-    sentence: str
-    cure: str
-    place: Place = "node"
-
-    def finding(self, **values: object) -> Finding:
-        """Return it with its fields filled in; in the cure each value is one word to a shell."""
-        quoted = {name: shlex.quote(str(value)) for name, value in values.items()}
-        sentence, cure = self.sentence.format(**values), self.cure.format(**quoted)
-        return Finding(self.id, self.severity, sentence, cure, self.place)
-
+__all__ = ["CATALOGUE", "KNOWN", "Finding", "Known"]
 
 CATALOGUE = (
     Known(
         "no-bridge",
         "error",
-        "This machine has no container bridge (docker0, cni0, cbr0, podman0, br-…).",
-        "systemctl start docker",
+        "This machine has no container bridge (docker0, cni0, podman0, br-… and the like). Where "
+        "containers need none, as with Calico, give the node's own address: --address.",
+        "systemctl start {engine}",
     ),
     Known(
         "bridge-without-address",
@@ -118,7 +48,20 @@ CATALOGUE = (
         "error",
         "Nothing listens at {address}:{port}: Postfix does not serve that address "
         "(inet_interfaces), or is not running, or a firewall rejects the connection.",
+        "notify-email relay apply --address {address}",
+    ),
+    Known(
+        "stale-address",
+        "error",
+        "inet_interfaces names {addresses}, which no interface of this machine has, as after a "
+        "bridge got another address: Postfix does not start, and the node's own mail stops, too.",
         "notify-email relay apply",
+    ),
+    Known(
+        "bridge-not-served",
+        "note",
+        "{interface} ({address}) is up, and Postfix takes no mail from its containers.",
+        "notify-email relay apply --bridge {interface}",
     ),
     Known(
         "filtered",
@@ -152,6 +95,37 @@ CATALOGUE = (
         "error",
         "Postfix relays nothing for {seen}, which is not in mynetworks: {text}",
         "notify-email relay apply --network {network}",
+    ),
+    Known(
+        "client-refused",
+        "error",
+        "Postfix relays nothing for {seen}: it is not in mynetworks, or a restriction list refuses "
+        "all containers: {text}",
+        "notify-email relay apply --network {network}",
+    ),
+    Known(
+        "restriction",
+        "error",
+        "{sentence}",
+        "postconf -e LIST='permit_mynetworks, VALUE' && postfix reload",
+    ),
+    Known(
+        "invalid-interface",
+        "error",
+        "{sentence}",
+        "postconf -e inet_interfaces=ADDRESSES && notify-email relay apply",
+    ),
+    Known(
+        "invalid-network",
+        "error",
+        "{sentence}",
+        "postconf -e mynetworks=NETWORKS && postfix reload",
+    ),
+    Known(
+        "open-network",
+        "error",
+        "{sentence}",
+        "postconf -e mynetworks=NETWORKS && postfix reload",
     ),
     Known(
         "disk-full",
@@ -213,58 +187,6 @@ CATALOGUE = (
         "notify-email relay apply --harden",
     ),
     Known(
-        "jenkins-silent",
-        "error",
-        "Jenkins' settings can't be read. {text}",
-        "notify-email jenkins status --jenkins-url URL",
-        "anywhere",
-    ),
-    Known(
-        "controller-cut-off",
-        "error",
-        "No Postfix greets Jenkins' controller. It tried {tried}",
-        "notify-email doctor --print-script | kubectl exec -i POD -- bash",
-        "anywhere",
-    ),
-    Known(
-        "mailer-elsewhere",
-        "error",
-        "Jenkins' Mailer sends to {host}, and this node's Postfix is at {address}:{port}.",
-        "notify-email jenkins apply",
-        "anywhere",
-    ),
-    Known(
-        "address-drifted",
-        "error",
-        "Jenkins' Mailer sends to {host}, an earlier address of the bridge or another node's; now "
-        "it is {address}.",
-        "notify-email jenkins apply",
-        "anywhere",
-    ),
-    Known(
-        "email-ext-elsewhere",
-        "error",
-        "The plugin email-ext has an SMTP server of its own, {host}, and this node's Postfix is at "
-        "{address}:{port}.",
-        "notify-email jenkins apply",
-        "anywhere",
-    ),
-    Known(
-        "jenkins-url-missing",
-        "error",
-        "Jenkins does not know its own URL, so no mail can have a link to a build.",
-        "echo \"jenkins.model.JenkinsLocationConfiguration.get().url = 'URL'\" "
-        "| java -jar jenkins-cli.jar -s URL groovy =",
-        "anywhere",
-    ),
-    Known(
-        "admin-address-missing",
-        "error",
-        "Jenkins has no admin address, which is the sender of its mails.",
-        "notify-email jenkins apply --admin-address ADDRESS",
-        "anywhere",
-    ),
-    Known(
         "controller-not-pinned",
         "note",
         "{workload} may move to another node, whose bridge may have another address.",
@@ -273,6 +195,7 @@ CATALOGUE = (
         """{{"kubernetes.io/hostname":"{node}"}}}}}}}}}}'""",
         "anywhere",
     ),
+    *REPORT_FINDINGS,
 )
 
 KNOWN = {known.id: known for known in CATALOGUE}

@@ -4,6 +4,7 @@ Route → the steps of `smtp_steps` → queue ID → Postfix' log → the relay'
 """
 
 import re
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from pyservice.errors import SetupError
 from pyservice.postfix import commands, mynetworks
-from pyservice.postfix.log import Log, wait_for
+from pyservice.postfix.log import Delivery, Log, wait_for
+from pyservice.postfix.log import Line as LogLine
 from pyservice.setup.doctor import evidence
-from pyservice.setup.doctor.findings import KNOWN, Finding
-from pyservice.setup.doctor.smtp_session import Line, Reply, SmtpSession, printable
-from pyservice.setup.doctor.smtp_steps import FoundError, Steps, client_named
+from pyservice.setup.doctor.finding import Finding
+from pyservice.setup.doctor.findings import KNOWN
+from pyservice.setup.doctor.smtp_session import Line, NoReplyError, Reply, SmtpSession, printable
+from pyservice.setup.doctor.smtp_steps import UNKNOWN_NETWORK, FoundError, Steps, client_named
 from pyservice.setup.node.detect import Node
 
 _QUEUE_ID = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
@@ -85,7 +88,7 @@ class Walk:
         self.session.quit()
         if match := _QUEUE_ID.search(reply.text):
             self.queue_id = match["id"]
-            self._follow(self.queue_id)
+            self._follow(self.queue_id, steps.message_id)
 
     def _route(self) -> str:
         """Return the node's address."""
@@ -100,24 +103,34 @@ class Walk:
         for bridge in self._node.bridges:
             engine = _engine(bridge.interface)
             raise FoundError("bridge-without-address", interface=bridge.interface, engine=engine)
-        raise FoundError("no-bridge")
+        raise FoundError("no-bridge", engine=_engine())
 
     def _note_late(self, greeting: Reply | None) -> None:
         if greeting and greeting.seconds > self._options.late:
             slow = KNOWN["greeting-slow"].finding(seconds=f"{greeting.seconds:.1f}")
             self.notes.append(slow.as_note())
 
-    def _follow(self, queue_id: str) -> None:
-        """Wait in Postfix' log for the relay's answer."""
+    def _follow(self, queue_id: str, message_id: str) -> None:
+        """Wait in Postfix' log for the relay's answer.
+
+        A server names the queue ID; only if the log has our Message-ID with it, it is our mail's.
+        """
         if self._log is None:
             missing = KNOWN["log-missing"]
             self.notes.append(missing.finding(queue_id=queue_id, text=self._log_missing))
             return
         seconds = self._options.timeout
         self.session.remark(f"waiting in the log for the relay's answer, for up to {seconds:g} s")
-        delivery = wait_for(
-            self._log, lambda line: line.delivery if line.queue_id == queue_id else None, seconds
-        )
+        is_ours = False
+
+        def find_delivery(line: LogLine) -> Delivery | None:
+            nonlocal is_ours
+            if line.queue_id != queue_id:
+                return None
+            is_ours |= line.message_id == message_id
+            return line.delivery if is_ours else None
+
+        delivery = wait_for(self._log, find_delivery, seconds)
         if delivery is None:
             self.notes.append(
                 KNOWN["unanswered"].finding(queue_id=queue_id, seconds=f"{seconds:g}")
@@ -127,7 +140,7 @@ class Walk:
         if delivery.status != "sent":
             id_ = "deferred" if delivery.status == "deferred" else "bounced"
             raise FoundError(id_, queue_id=queue_id, relay=delivery.relay, text=text)
-        self.relay = f"{delivery.relay}: {text}"
+        self.relay = printable(f"{delivery.relay}: {text}")
 
 
 class _NodeSteps(Steps):
@@ -137,7 +150,7 @@ class _NodeSteps(Steps):
         self, session: SmtpSession, address: str, options: Options, node: Node, log: Log | None
     ) -> None:
         super().__init__(session, address, options.port, options.sender, options.recipient)
-        self._log = log
+        self._log, self._node = log, node
         self._is_on_node = not node.is_container and evidence.is_local(address)
 
     @property
@@ -152,30 +165,47 @@ class _NodeSteps(Steps):
 
     def refused(self) -> FoundError:
         """Return whether Postfix is missing, stopped, or serves other addresses only."""
-        if not self._is_on_node or _listens("127.0.0.1", self.port):
+        if not self._is_on_node or listens("127.0.0.1", self.port):
             return self.finding("refused")
         is_installed = commands.find_program("postfix") is not None
         return self.finding("postfix-down" if is_installed else "postfix-missing")
 
     def network_around(self, client: str) -> str:
-        """Return the network of the interface that a client is at, else itself alone."""
-        return evidence.network_around(client)
+        """Return the network to let in for a client, if it is one of this node's containers."""
+        return evidence.network_around(client, self._node) or UNKNOWN_NETWORK
 
     def client_seen(self, reply: Reply) -> str:
         """Return the address that Postfix saw: that of its reply, of its log, or our own."""
-        client = client_named(reply)
-        if self._log and not client:
-            client = evidence.rejected_client(self._log, self.recipient)
-        address = mynetworks.address_or_none(client)
+        address = mynetworks.address_or_none(client_named(reply) or self._client_logged())
         return str(address) if address else self.session.local
 
+    def _client_logged(self) -> str:
+        """Let Postfix refuse a random recipient, and return the client of that line of its log."""
+        if self._log is None:
+            return ""
+        recipient = f"doctor-{secrets.token_hex(8)}@example.com"
+        try:
+            self.session.say(f"RCPT TO:<{recipient}>")
+        except NoReplyError:
+            return ""
+        return evidence.rejected_client(self._log, recipient)
 
-def _engine(interface: str) -> str:
-    """Return the service that gives a bridge its address."""
-    return {"cni0": "kubelet", "cbr0": "kubelet", "podman0": "podman"}.get(interface, "docker")
+
+def _engine(interface: str = "") -> str:
+    """Return the unit of the engine that makes a bridge, by default of one that is installed."""
+    if interface.startswith(("docker", "br-")):
+        return "docker"
+    if "podman" in interface:
+        return "podman"
+    if interface in {"cni0", "cbr0"}:
+        return "k3s" if commands.find_program("k3s") else "kubelet"
+    units = {"dockerd": "docker", "k3s": "k3s", "kubelet": "kubelet", "podman": "podman"}
+    installed = (unit for program, unit in units.items() if commands.find_program(program))
+    return next(installed, "ENGINE")
 
 
-def _listens(host: str, port: int) -> bool:
+def listens(host: str, port: int) -> bool:
+    """Return whether something listens at a TCP port."""
     try:
         socket.create_connection((host, port), timeout=2).close()
     except OSError:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from importlib.resources import files
 from string import Formatter
 
-from pyservice.setup.doctor.findings import KNOWN, Known
+from pyservice.setup.doctor.finding import Known
+from pyservice.setup.doctor.findings import KNOWN
 from pyservice.setup.doctor.mail_path import Options
 
 _FOLDER = files("pyservice.setup.doctor")
@@ -31,27 +32,36 @@ FINDINGS = (
     "greeting-slow",
     "sender-refused",
     "relay-denied",
+    "client-refused",
     "disk-full",
     "rejected",
+    "service-unreachable",
+    "not-the-service",
+    "service-certificate",
+    "service-not-ready",
 )
 """What a bare pod can find."""
 
 
-def script(options: Options, address: str | None, *, python: bool) -> str:
+def script(
+    options: Options, address: str | None, *, python: bool, service_url: str | None = None
+) -> str:
     """Return the script's text.
 
     Args:
         options: what to try; what only a node has, such as the log, is left out.
         address: the node's; None: the script looks for it where it runs.
         python: for Python 3.6 or newer, else for a shell.
+        service_url: where the service should answer the pod; None: it is not checked.
     """
     known = [_in_ascii(KNOWN[id_]) for id_ in FINDINGS]
-    return _in_python(options, address, known) if python else _in_shell(options, address, known)
+    where = {"address": address or "", "service_url": (service_url or "").rstrip("/")}
+    return _in_python(options, where, known) if python else _in_shell(options, where, known)
 
 
-def _in_python(options: Options, address: str | None, known: list[Known]) -> str:
+def _in_python(options: Options, where: dict[str, str], known: list[Known]) -> str:
     values = {
-        "address": address or "",
+        **where,
         "port": options.port,
         "sender": options.sender,
         "recipient": options.recipient,
@@ -64,9 +74,9 @@ def _in_python(options: Options, address: str | None, known: list[Known]) -> str
     return text.replace('FILLED_IN = "{}"', f"FILLED_IN = {json.dumps(values)!r}")
 
 
-def _in_shell(options: Options, address: str | None, known: list[Known]) -> str:
+def _in_shell(options: Options, where: dict[str, str], known: list[Known]) -> str:
     values = {
-        "address": address or "",
+        **where,
         "port": str(options.port),
         "sender": options.sender,
         "recipient": options.recipient,

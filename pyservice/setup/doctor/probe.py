@@ -6,6 +6,7 @@ The last part of the doctor's script for bare pods, after `smtp_session` and `sm
 
 # ruff: noqa: PTH123, T201, UP006, UP035
 
+import ipaddress
 import json
 import os
 import re
@@ -13,26 +14,46 @@ import shlex
 import socket
 import struct
 import sys
+import urllib.error
+import urllib.request
+from http.client import HTTPException
 from typing import Iterator, List
+from urllib.parse import urlsplit
 
-from pyservice.setup.doctor.smtp_session import Line, SmtpSession
-from pyservice.setup.doctor.smtp_steps import FoundError, Steps
+from pyservice.setup.doctor.smtp_session import Line, SmtpSession, printable
+from pyservice.setup.doctor.smtp_steps import UNKNOWN_NETWORK, FoundError, Steps, own_address
 
 FILLED_IN = "{}"
 VALUES = json.loads(FILLED_IN)
 ANY = "0.0.0.0"  # noqa: S104 - of a route table
+INTERNAL = [
+    ipaddress.ip_network("10.0.0.0/8"),
+    ipaddress.ip_network("172.16.0.0/12"),
+    ipaddress.ip_network("192.168.0.0/16"),
+    ipaddress.ip_network("100.64.0.0/10"),
+    ipaddress.ip_network("127.0.0.0/8"),
+    ipaddress.ip_network("fc00::/7"),
+]
 
 
 class PodSteps(Steps):
     """The steps from a pod, which has its kernel's route table and no more."""
 
     def network_around(self, client: str) -> str:
-        """Return the network of the interface that a client is at, else itself alone."""
+        """Return the network of the interface that a client is at, if that is this pod's own."""
+        own = self.session.local or own_address(self.address)
+        if client != own or not is_internal(client):
+            return UNKNOWN_NETWORK
         for destination, gateway, mask in routes():
             is_on_link = gateway == ANY and mask not in {ANY, "255.255.255.255"}
             if is_on_link and number(client) & number(mask) == number(destination):
                 return f"{destination}/{bin(number(mask)).count('1')}"
         return client if ":" in client else f"{client}/32"
+
+
+def is_internal(address: str) -> bool:
+    """Return whether the Internet does not route an address (RFC 1918, 6598, 4193; loopback)."""
+    return any(ipaddress.ip_address(address) in network for network in INTERNAL)
 
 
 def find_address() -> str:
@@ -100,11 +121,43 @@ def walk() -> str:
     steps = PodSteps(session, address, VALUES["port"], VALUES["sender"], VALUES["recipient"])
     try:
         steps.to_recipient()
-        if not VALUES["is_sent"]:
-            return "Nothing was sent: --send-to does."
-        return f"Postfix has it as {steps.send_mail().text.split()[-1]}."
+        result = "Nothing was sent: --send-to does."
+        if VALUES["is_sent"]:
+            result = f"Postfix has it as {steps.send_mail().text.split()[-1]}."
     finally:
         session.quit()
+    checked = f"Postfix at {address}:{steps.port}"
+    if not VALUES["service_url"]:
+        return f"{checked}. The service was not checked: --service-url does. {result}"
+    ask_service(VALUES["service_url"])
+    return f"{checked} and the service at {VALUES['service_url']}. {result}"
+
+
+def ask_service(url: str) -> None:
+    """Ask the service whether it is ready.
+
+    Raises:
+        FoundError: it is not, or is not there.
+    """
+    show(f"* GET {url}/readyz")
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80}.get(parts.scheme, 443)
+    values = {"url": url, "host": parts.hostname, "port": port, "machine": "this pod"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url + "/readyz", timeout=VALUES["timeout"]) as answer:
+            text = answer.read(2000).decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        id_ = "service-not-ready" if error.code == 503 else "not-the-service"
+        text = error.read(2000).decode("utf-8", "replace")
+        raise FoundError(id_, text=printable(f"{error.code} {text}"), **values) from error
+    except (OSError, ValueError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        is_certificate = "CERTIFICATE_VERIFY_FAILED" in str(reason)
+        id_ = "service-certificate" if is_certificate else "service-unreachable"
+        raise FoundError(id_, text=printable(str(reason)), **values) from error
+    if '"status":"ok"' not in text.replace(" ", ""):
+        raise FoundError("not-the-service", text=printable(text)[:200], **values)
 
 
 def main() -> int:
@@ -114,7 +167,7 @@ def main() -> int:
     except FoundError as error:
         show(finding(error))
         return 1
-    show(f"\nAll is well. {result}")
+    show(f"\nAll is well with {result}")
     return 0
 
 

@@ -45,7 +45,13 @@ main() {
   fi
   result=$text
   ask QUIT 221 QUIT
-  printf '\nAll is well. %s\n' "$result"
+  checked="Postfix at $address:$port"
+  if [ -n "$service_url" ]; then
+    ask_service && checked="$checked and the service at $service_url"
+  else
+    result="The service was not checked: --service-url does. $result"
+  fi
+  printf '\nAll is well with %s. %s\n' "$checked" "$result"
   exit 0
 }
 
@@ -86,8 +92,10 @@ dotted() {
   echo "$((0x$a)).$((0x$b)).$((0x$c)).$((0x$d))"
 }
 
-# Set seen, the address that Postfix sees as far as we know, and network, which is to be let in.
+# Set seen, the address that Postfix sees as far as we know, and network, which is to be let in: ours or, if
+# Postfix sees somebody else, or we are on the Internet, none that we know.
 find_own_network() {
+  own=''
   case $address in
     *:*.*) ;;
     # The kernel's files do not have which of our addresses it would be.
@@ -96,10 +104,18 @@ find_own_network() {
   while read -r first second rest; do
     case "$first $second $rest" in
       '|-- '*) candidate=$second ;;
-      '/32 host LOCAL') [ -n "$seen" ] || case $candidate in 127.*) ;; *) seen=$candidate ;; esac ;;
+      '/32 host LOCAL') [ -n "$own" ] || case $candidate in 127.*) ;; *) own=$candidate ;; esac ;;
     esac
   done </proc/net/fib_trie
-  network=$seen/32
+  seen=${seen:-$own}
+  network=NETWORK
+  [ "$seen" = "$own" ] || return 0
+  case $own in
+    10.* | 192.168.* | 172.1[6-9].* | 172.2[0-9].* | 172.3[01].*) ;;
+    100.6[4-9].* | 100.[7-9][0-9].* | 100.1[01][0-9].* | 100.12[0-7].*) ;;
+    *) return 0 ;;
+  esac
+  network=$own/32
   while read -r _ destination gateway _ _ _ _ mask _; do
     case "$gateway $mask" in
       *FFFFFFFF | *' 00000000') ;;
@@ -272,6 +288,41 @@ ask() { # COMMAND EXPECTED LINE
   [ "$code" = "$2" ] || [ "$command" = QUIT ] || refused
 }
 
+# ---- The service
+
+# Ask whether it is ready; fail if this pod has nothing to ask by.
+ask_service() {
+  url=$service_url machine='this pod'
+  rest=${url#*://} && host=${rest%%/*}
+  case $url in https://*) service_port=443 ;; *) service_port=80 ;; esac
+  case $host in *:*[!0-9]*) ;; *:*) service_port=${host##*:} host=${host%:*} ;; esac
+  printf '* GET %s/readyz\n' "$url"
+  if command -v curl >/dev/null; then
+    text=$(curl -sS -k --noproxy '*' -m "$timeout" -o /dev/null "$url/readyz" 2>&1) || unreachable
+    text=$(curl -sS --noproxy '*' -m "$timeout" "$url/readyz" 2>&1) || untrusted
+  elif command -v wget >/dev/null; then
+    text=$(wget -q -T "$timeout" -O - "$url/readyz" 2>&1) || case $text in
+      *503*) port=$service_port && finding service-not-ready ;;
+      *ertificate*) untrusted ;;
+      *) unreachable ;;
+    esac
+  else
+    result="The service was not checked: this pod has neither curl nor wget. $result"
+    return 1
+  fi
+  clean
+  port=$service_port
+  case $text in
+    *'"status":"ok"'* | *'"status": "ok"'*) ;;
+    *'"status":"unavailable"'*) finding service-not-ready ;;
+    *) finding not-the-service ;;
+  esac
+}
+
+clean() { text=$(printf %.500s "$text" | tr -c '[:print:]' '?'); }
+unreachable() { clean && port=$service_port && finding service-unreachable; }
+untrusted() { clean && port=$service_port && finding service-certificate; }
+
 # ---- What it means
 
 refused() {
@@ -282,7 +333,10 @@ refused() {
       esac
       case $seen in *[!0-9a-fA-F.:]*) seen='' ;; esac
       find_own_network
-      finding relay-denied
+      case $text in
+        *'Relay access denied'*) finding relay-denied ;;
+        *) finding client-refused ;;
+      esac
       ;;
     *'Sender address rejected'* | *'Bad sender address'*) finding sender-refused ;;
     *'Insufficient system storage'*) finding disk-full ;;

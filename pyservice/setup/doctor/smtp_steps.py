@@ -8,17 +8,20 @@ Also a part of the doctor's script for bare pods: Python 3.6, and nothing but it
 # ruff: noqa: UP017, UP035, UP045
 
 import re
+import secrets
 import socket
 from datetime import datetime, timezone
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime
 from typing import Iterable, Optional
 
 from pyservice.setup.doctor.smtp_session import NoReplyError, Reply, SmtpSession
 
 _CLIENT = re.compile(r"\[(?P<client>[0-9a-fA-F.:]+)\]")
-_DENIALS = ("Relay access denied", "Client host rejected")
+DENIALS = {"Relay access denied": "relay-denied", "Client host rejected": "client-refused"}
 _SENDER_REFUSALS = ("Sender address rejected", "Bad sender address")
 _DISK_FULL = "Insufficient system storage"
+UNKNOWN_NETWORK = "NETWORK"
+"""What a cure has in place of a network that is not ours: only the reader knows a right one."""
 
 
 class FoundError(Exception):
@@ -55,6 +58,8 @@ class Steps:
         """
         self.session, self.address, self.port = session, address, port
         self.sender, self.recipient = sender, recipient
+        self.message_id = f"<doctor-{secrets.token_hex(8)}@{own_name()}>"
+        """The mail's; nobody else can know it, so a line of the log that has it is about ours."""
         self.greeting: Optional[Reply] = None
         """Once there is one that lets us go on."""
 
@@ -92,9 +97,9 @@ class Steps:
         """Return what a refused connection means."""
         return self.finding("refused")
 
-    def network_around(self, client: str) -> str:
-        """Return the network to let in for a client: as CIDR."""
-        return client
+    def network_around(self, _client: str) -> str:
+        """Return the network to let in for a client, as CIDR, if it is one of ours."""
+        return UNKNOWN_NETWORK
 
     def client_seen(self, reply: Reply) -> str:
         """Return the address that Postfix saw: that of its reply, else our own."""
@@ -117,7 +122,7 @@ class Steps:
             return self.refused()
         if silence.why == "filtered":
             network = self.network_around(own_address(self.address))
-            iptables = "ip6tables" if ":" in network else "iptables"
+            iptables = "ip6tables" if ":" in self.address else "iptables"
             return self.finding("filtered", text=silence.text, network=network, iptables=iptables)
         if silence.why == "slow":
             return self.finding("greeting-slow", seconds=f"more than {self.session.timeout:g}")
@@ -134,11 +139,12 @@ class Steps:
 
     def _refusal(self, command: str, reply: Reply) -> FoundError:
         text = reply.text
-        if any(words in text for words in _DENIALS):
+        denial = next((id_ for words, id_ in DENIALS.items() if words in text), None)
+        if denial:
             client, own = self.client_seen(reply), self.session.local
             network = self.network_around(client)
             seen = client if client == own else f"{client} (this is {own}: the source is rewritten)"
-            return self.finding("relay-denied", seen=seen, network=network, text=text)
+            return self.finding(denial, seen=seen, network=network, text=text)
         if any(words in text for words in _SENDER_REFUSALS):
             return self.finding("sender-refused", text=text)
         if _DISK_FULL in text:
@@ -152,7 +158,7 @@ class Steps:
             f"To: <{self.recipient}>",
             "Subject: notify-email doctor",
             f"Date: {format_datetime(datetime.now(timezone.utc))}",
-            f"Message-ID: {make_msgid('doctor', domain=name)}",
+            f"Message-ID: {self.message_id}",
             "Auto-Submitted: auto-generated",
             "",
             f"The path from {name} to you is open.",

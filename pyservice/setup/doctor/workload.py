@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyservice.errors import ConfigurationError
-from pyservice.setup.doctor.findings import KNOWN, Finding
+from pyservice.setup.doctor.finding import Finding
+from pyservice.setup.doctor.findings import KNOWN
 
 _HOST = "kubernetes.io/hostname"
-_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """A little wider than Kubernetes' own rule (RFC 1123)."""
 _OWNERS = {"StatefulSet": "statefulset", "ReplicaSet": "deployment", "Deployment": "deployment"}
 
@@ -37,7 +38,7 @@ def examine(text: str) -> list[Finding]:
             # A pod without an owner is never made anew elsewhere; a DaemonSet's stays.
             return []
         return [_finding(_OWNERS[kind], name, metadata.get("namespace", "default"), node)]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ConfigurationError(
             "--workload needs the output of `kubectl get statefulset NAME -o json`, or that of a "
             "deployment or a pod."

@@ -24,15 +24,12 @@ from pyservice.setup.doctor.findings import CATALOGUE, KNOWN, Finding
 from pyservice.setup.doctor.mail_path import Options
 from pyservice.setup.doctor.smtp_session import NoReplyError, SmtpSession
 from pyservice.setup.node.detect import Bridge, Node
-from tests.python.conftest import PostfixStandIn, free_port
+from tests.builders.doctor import EHLO, GREETING, OK, a_node, saying
+from tests.builders.ports import free_port
+from tests.python.conftest import PostfixStandIn
 
 Scripted = Callable[[Callable[[socket.socket], None]], int]
 ROOT = Path(__file__).parents[3]
-
-
-def a_node(address: str | None = "127.0.0.1", *bridges: Bridge, is_container: bool = True) -> Node:
-    """A machine, by default a container whose node is this very machine."""
-    return Node(is_container, "", address, None, bridges, ())
 
 
 def diagnosis(
@@ -61,21 +58,6 @@ def errors(found: Diagnosis) -> list[str]:
     return [finding.id for finding in found.findings if finding.is_error]
 
 
-def saying(*replies: str) -> Callable[[socket.socket], None]:
-    """A server with these replies, the first one its greeting; then it hangs up."""
-
-    def converse(connection: socket.socket) -> None:
-        incoming = connection.makefile("rb")
-        for reply in replies:
-            connection.sendall(reply.encode() + b"\r\n")
-            incoming.readline()
-
-    return converse
-
-
-GREETING, EHLO, OK = "220 mail ESMTP Postfix", "250-mail\r\n250 SIZE", "250 2.1.0 Ok"
-
-
 @pytest.mark.parametrize(
     ("replies", "known", "words"),
     [
@@ -101,7 +83,7 @@ GREETING, EHLO, OK = "220 mail ESMTP Postfix", "250-mail\r\n250 SIZE", "250 2.1.
         ),
         (
             [GREETING, EHLO, OK, "554 5.7.1 <unknown[192.0.2.9]>: Client host rejected: no"],
-            "relay-denied",
+            "client-refused",
             "for 192.0.2.9 (this is 127.0.0.1: the source is rewritten)",
         ),
         ([GREETING, EHLO, OK, "450 4.1.1 later"], "rejected", "at RCPT: 450 4.1.1 later"),
@@ -364,6 +346,12 @@ def test_containers_outside_of_mynetworks(mynetworks: str, network: str, is_deni
     assert all(f.cure == f"notify-email relay apply --network {network}" for f in found)
 
 
+def test_a_gateway_of_ipv6() -> None:
+    """In the cure it stands in brackets, without which Postfix takes it for a table."""
+    [found] = checks.check_strangers({"mynetworks": "[fd00::]/64"}, "fd00::1", 25, None)
+    assert found.cure == "postconf -e mynetworks='![fd00::1] [fd00::]/64' && postfix reload"
+
+
 @pytest.mark.parametrize(
     ("mynetworks", "published", "expected"),
     [
@@ -570,11 +558,16 @@ def test_cures_that_can_be_run() -> None:
     }
     assert runnable == {
         "refused",
+        "stale-address",
+        "bridge-not-served",
         "relay-denied",
+        "client-refused",
         "bare-newline",
         "mailer-elsewhere",
         "address-drifted",
         "email-ext-elsewhere",
+        "service-url-missing",
+        "service-name-refused",
     }
 
 
