@@ -1,0 +1,1 @@
+"""Mails as a template and a build make them, without sending any."""
