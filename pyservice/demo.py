@@ -10,26 +10,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from pyservice import samples
 from pyservice.config.settings import PORT, Settings
 from pyservice.errors import ConfigurationError, NotFoundError
+from pyservice.preview import parts
 from pyservice.setup.node.detect import MailServer, detect_node, find_mail_server
 from pyservice.web import server
 from pyservice.web.app import create_app
-from pyservice.web.pages import list_page, mail_page, mail_part
+from pyservice.web.pages.mails import list_page, mail_page
+from pyservice.web.pages.page import mail_part
 from pyservice.web.routes.preview import PartQuery, ViewQuery
 
-SAMPLE = "2-failure"
+SAMPLE = "2-compile-error"
 Say = Callable[[str, str], None]
 """Prints one line: what, and its value."""
 
@@ -59,18 +60,27 @@ class Inbox:
         router = APIRouter(prefix="/demo", include_in_schema=False)
 
         @router.get("/inbox")
-        def get_inbox() -> Response:
-            links = [(f"/demo/inbox/{f.stem}", _subject(f), f.name) for f in self.files()]
-            return list_page("Caught mails", "What the demo's SMTP catcher took.", {"": links})
+        def get_inbox(request: Request) -> Response:
+            links = [
+                (f"/demo/inbox/{f.stem}", parts.subject(f.read_bytes()), f.name)
+                for f in self.files()
+            ]
+            about = "What the demo's SMTP catcher took."
+            return list_page(request, "Caught mails", about, links)
 
         @router.get("/inbox/{number}")
-        def get_mail(number: int, part: PartQuery = None, view: ViewQuery = "desktop") -> Response:
+        def get_mail(
+            request: Request, number: int, part: PartQuery = None, view: ViewQuery = "desktop"
+        ) -> Response:
             file = self._folder / f"{number}.eml"
             if not file.is_file():
                 raise NotFoundError("There is no such mail.")
             if part is not None:
                 return mail_part(file.read_bytes(), part)
-            return mail_page(file.read_bytes(), title=file.name, view=view, back="/demo/inbox")
+            mail = file.read_bytes()
+            return mail_page(
+                request, mail, title=file.name, view=view, back=("/demo/inbox", "All mails")
+            )
 
         return router
 
@@ -223,10 +233,6 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise ConfigurationError("There is no free port on 127.0.0.1.")
-
-
-def _subject(file: Path) -> str:
-    return str(message_from_bytes(file.read_bytes(), policy=policy.default)["Subject"])
 
 
 def _wait_for_interrupt() -> None:

@@ -6,6 +6,7 @@ new ones, and h11 accepts requests with two lengths.
 """
 
 import asyncio
+import ssl
 import sys
 from http import HTTPStatus
 from typing import Any
@@ -14,26 +15,39 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pyservice.logs import Throttle
 from pyservice.web import problems
 from pyservice.web.limits import HttpLimits
 
 _PIECE = 1024
 """Bytes of a header that h11 gets at once: it checks the size of incomplete headers only."""
 
+_MOST_CHUNKS = 1024
+"""Of one body: callers send at least a KiB in each. A million of one byte took 10 s."""
+
 _log = structlog.get_logger()
 
 
 class _StrictParser(h11.Connection):
-    """Refuses requests that a proxy may understand differently (RFC 9112, section 6.1)."""
+    """Refuses requests that a proxy may understand differently (RFC 9112, section 6.1), and bodies
+    in tiny chunks: each takes as long as a large one, and the event loop does nothing else."""
+
+    _chunks = 0
+    """Of the body that arrives."""
 
     def next_event(self) -> Any:
         """Return the next event.
 
         Raises:
-            RemoteProtocolError: the request isn't valid HTTP, or has two lengths.
+            RemoteProtocolError: the request isn't valid HTTP, has two lengths, or too many chunks.
         """
         event = super().next_event()
+        if isinstance(event, h11.Data) and event.chunk_start:
+            self._chunks += 1
+            if self._chunks > _MOST_CHUNKS:
+                raise h11.RemoteProtocolError(f"The body has more than {_MOST_CHUNKS} chunks")
         if isinstance(event, h11.Request):
+            self._chunks = 0
             names = {name for name, _ in event.headers}
             is_old = event.http_version < b"1.1"
             if b"transfer-encoding" in names and (is_old or b"content-length" in names):
@@ -43,23 +57,67 @@ class _StrictParser(h11.Connection):
 
 
 class Connection(H11Protocol):
-    """A connection that waits for its caller only as long as the application's limits allow."""
+    """A connection that waits for its caller only as long as the application's limits allow.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    It is counted, and its time runs, from accept on: also during the TLS handshake, of which
+    asyncio's server tells nobody.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        most: int,
+        tls: ssl.SSLContext | None,
+        refusals: Throttle,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         app: Any = self.config.app
+        self._most = most
+        self._tls = tls
+        self._refusals = refusals
         self._metrics = app.state.service.metrics
+        self._readiness = app.state.service.readiness
         self._limits: HttpLimits = app.state.service.limits
         self.conn = _StrictParser(h11.SERVER, self._limits.max_header)
+        self._early_data = b""
+        self._is_aborted = False
         self._waiting_for: object = None
+        self._waits_until = 0.0
+        self._unneeded_bytes = 0
         self._request_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; if there are too many connections, close the one that has been idle longest."""
-        super().connection_made(transport)
+        """Begin; if there are too many connections, close the one that waits longest."""
+        self._socket = self.transport = transport
+        self.connections.add(self)
         self._make_room()
         self._restart_request_timer()
+        if self._tls is None:
+            super().connection_made(transport)
+        else:
+            # Kept, since the loop itself doesn't keep its tasks.
+            self._handshake = self.loop.create_task(self._shake_hands(self._tls))
+
+    async def _shake_hands(self, tls: ssl.SSLContext) -> None:
+        try:
+            secure = await self.loop.start_tls(
+                self.transport,
+                self,
+                tls,
+                server_side=True,
+                ssl_handshake_timeout=self._limits.header_time,
+            )
+        except OSError as error:  # the caller doesn't speak TLS
+            self.connection_lost(error)
+            return
+        if secure is None:  # the connection was aborted
+            self.connection_lost(None)
+            return
+        super().connection_made(secure)
+        if self._early_data:
+            self.data_received(self._early_data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, with all timers."""
@@ -69,12 +127,19 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, up to the first error."""
+        if self.transport is self._socket and self._tls is not None:
+            self._early_data += data  # `_shake_hands` continues in this iteration of the loop
+            return
         if self.timeout_keep_alive_task is not None:
             self._waiting_for = None  # another request begins, and has its own time
         while data and not self.transport.is_closing():
             size = _PIECE if self.conn.their_state is h11.IDLE else len(data)
+            if self._has_early_answer:
+                self._unneeded_bytes += size
             super().data_received(data[:size])
             data = data[size:]
+        if self._unneeded_bytes > self._limits.max_body:
+            self._abort()
         self._restart_request_timer()
 
     def on_response_complete(self) -> None:
@@ -104,39 +169,77 @@ class Connection(H11Protocol):
             self._refuse(status, f"This is no valid HTTP request: {error or msg}.")
 
     @property
-    def _is_idle(self) -> bool:
-        return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    @property
+    def _has_early_answer(self) -> bool:
+        """Whether the caller has its answer, and has not sent its whole body."""
+        return self._is_answered and self.conn.their_state is h11.SEND_BODY
+
+    @property
+    def _waits_for_its_caller(self) -> bool:
+        """Whether the service does no work for it, so that closing it loses no report."""
+        return (
+            self.transport.is_closing()
+            or self.conn.their_state is h11.IDLE
+            or self._is_answered
+            or self._unread_bytes > 0
+        )
+
+    @property
+    def _unread_bytes(self) -> int:
+        """What the caller has not read; TLS has a buffer of its own."""
+        return sum(each.get_write_buffer_size() for each in {self._socket, self.transport})
 
     def _make_room(self) -> None:
-        most = self._limits.max_connections
+        most = self._most
         if len(self.connections) <= most:
             return
-        others = [other for other in self.connections if isinstance(other, Connection)]
-        if sum(not other.transport.is_closing() for other in others) <= most:
+        # Those that are closing count, too: they have a descriptor until the caller has read on.
+        others = [
+            other
+            for other in self.connections
+            if isinstance(other, Connection) and not other._is_aborted
+        ]
+        if len(others) <= most:
             return
-        idle = [other for other in others if other is not self and other._is_idle]
-        if idle:
-            min(idle, key=lambda other: other._waiting_since).transport.abort()
+        waiting = [other for other in others if other is not self and other._waits_for_its_caller]
+        if waiting:
+            min(waiting, key=lambda other: other._waiting_since)._abort()
             return
-        _log.warning("connections.exhausted", connections=most)
+        if times := self._refusals.times():
+            _log.warning("connections.exhausted", connections=most, refused=times)
         self._metrics.request_refused(HTTPStatus.SERVICE_UNAVAILABLE.value)
+        self._readiness.report_answered(f"there are {most} connections")
         self.app = problems.too_many_connections()
 
+    def _abort(self) -> None:
+        self._is_aborted = True
+        self._socket.abort()
+
     def _restart_request_timer(self) -> None:
-        """Start the time of the header or body that the server waits for, unless it runs."""
-        state, limits = self.conn.their_state, self._limits
+        """Start the time of the header or body that the server waits for, unless it runs.
+
+        After an early answer each piece of the body must come soon; nobody needs it.
+        """
+        state, limits, now = self.conn.their_state, self._limits, self.loop.time()
         times = {
             h11.IDLE: limits.header_time,
             h11.SEND_BODY: limits.body_time + limits.answer_grace,
         }
         waiting_for = (state, self.cycle) if state in times else None
-        if waiting_for == self._waiting_for:
+        if waiting_for != self._waiting_for:
+            self._waiting_for, self._waiting_since, self._unneeded_bytes = waiting_for, now, 0
+            self._waits_until = now + times.get(state, 0)
+        elif waiting_for and not self._has_early_answer:
             return
         _cancel(self._request_timer)
-        self._waiting_for = waiting_for
-        self._waiting_since = self.loop.time()
         if waiting_for:
-            self._request_timer = self.loop.call_later(times[state], self._end_slow_request)
+            seconds = self._waits_until - now
+            if self._has_early_answer:
+                seconds = min(seconds, limits.answer_grace)
+            self._request_timer = self.loop.call_later(seconds, self._end_slow_request)
 
     def _end_slow_request(self) -> None:
         if self.transport.is_closing():
@@ -146,24 +249,25 @@ class Connection(H11Protocol):
             self._refuse(408, f"The request's header did not arrive within {seconds} s.")
         else:
             # There was no request, or it has its answer.
-            self.transport.abort()
+            self._abort()
 
     def _restart_read_timer(self) -> None:
         """Start the time in which the caller reads on, if it hasn't read everything."""
+        self._waiting_since = self.loop.time()
         _cancel(self._read_timer)
-        if self.transport.get_write_buffer_size():
+        if self._unread_bytes:
             self._read_timer = self.loop.call_later(self._limits.read_time, self._end_unread_answer)
 
     def _end_unread_answer(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+        if self._unread_bytes:
+            self._abort()
 
     def _refuse(self, status: int, detail: str) -> None:
         _log.info("connection.refused", status=status, peer=self.client and self.client[0])
         self._metrics.request_refused(int(status))
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             phrase = HTTPStatus(status).phrase
-            response = problems.problem_response(status, phrase, detail)
+            response = problems.problem_response(problems.refusal(status, phrase, detail))
             head = h11.Response(
                 status_code=status,
                 headers=[*response.raw_headers, (b"connection", b"close")],

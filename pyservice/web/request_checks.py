@@ -1,49 +1,10 @@
-"""Checks a request before it reaches its route: its Host header, its body's type and size."""
+"""Checks of a request's headers: whether it is for this service, and from its own pages."""
 
-import asyncio
+from collections.abc import Mapping
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from fastapi import Request
-
-from pyservice.errors import BodyTimeoutError, MediaTypeError, MisdirectedError, TooLargeError
-from pyservice.web.limits import HttpLimits
-
-
-async def read_body(request: Request) -> bytes:
-    """Return the body of a JSON request.
-
-    Raises:
-        BodyTimeoutError: it did not arrive within `HttpLimits.body_time`.
-        MediaTypeError: its media type isn't JSON, or it is compressed. A form on a foreign web page
-            can't declare its body as JSON.
-        TooLargeError: it is larger than `HttpLimits.max_body`. The rest is read and dropped, up to
-            16 times that size, so that a caller which is still sending gets the answer.
-    """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise MediaTypeError
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise MediaTypeError("The report is compressed. Send it without a Content-Encoding.")
-    limits: HttpLimits = request.app.state.service.limits
-    body, length = bytearray(), 0
-    try:
-        async with asyncio.timeout(limits.body_time):
-            async for chunk in request.stream():
-                length += len(chunk)
-                if length <= limits.max_body:
-                    body += chunk
-                elif length > 16 * limits.max_body:
-                    break
-    except TimeoutError:
-        raise BodyTimeoutError(
-            f"The request's body did not arrive within {limits.body_time:g} s. "
-            "Check the network between Jenkins and the service."
-        ) from None
-    if length > limits.max_body:
-        raise TooLargeError(
-            f"The report has more than {limits.max_body} bytes. Send fewer changes or less data."
-        )
-    return bytes(body)
+from pyservice.errors import ForeignPageError, MisdirectedError
 
 
 def check_host(host: str, known: frozenset[str]) -> None:
@@ -62,14 +23,64 @@ def check_host(host: str, known: frozenset[str]) -> None:
     name = _hostname(host)
     if name not in known and name != "localhost" and not _is_address(name):
         raise MisdirectedError(
-            "The Host header names another host. Use the service's IP address, or set PUBLIC_URL "
-            "to the name by which you reach it."
+            "The Host header names another host. Use the service's IP address, or set "
+            "NOTIFY_EMAIL_PUBLIC_URL to the name by which you reach it."
         )
+
+
+def check_origin(headers: Mapping[str, str], public: str, *, is_browser: bool = False) -> None:
+    """Refuse a request that a foreign web page has a browser send (CSRF).
+
+    Every browser says where such a request comes from, in Sec-Fetch-Site or at least in Origin, and
+    no page can change that. Programs such as curl and Jenkins send neither.
+
+    Args:
+        headers: the request's.
+        public: host and port of PUBLIC_URL; empty: there is none.
+        is_browser: whether a cookie shows that it is no program.
+
+    Raises:
+        ForeignPageError: another site's page sends it, or a browser doesn't say which one does.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        is_own = site in {"same-origin", "none"}
+    else:
+        hosts = {headers.get("host", "").lower(), public}
+        is_own = not is_browser if origin is None else _netloc(origin) in hosts
+    if not is_own:
+        raise ForeignPageError
+
+
+def check_use(headers: Mapping[str, str]) -> None:
+    """Refuse to be a part of a foreign web page: it may lead here, and load nothing.
+
+    It could read nothing of it, but measure how long an answer takes and whether it is an error,
+    and hold connections.
+
+    Args:
+        headers: the request's, which only reads. Without Sec-Fetch it is no browser's.
+
+    Raises:
+        ForeignPageError: another site's page loads it.
+    """
+    is_foreign = headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+    if is_foreign and headers.get("sec-fetch-mode", "navigate") != "navigate":
+        raise ForeignPageError
+
+
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an Origin header; None: it names none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _hostname(host: str) -> str:
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        address, _, rest = host[1:].partition("]")
+        return host if rest and not rest.startswith(":") else address
     return host.partition(":")[0].lower().rstrip(".")
 
 

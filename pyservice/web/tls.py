@@ -1,6 +1,7 @@
 """The service's certificate: tested before it is used, and renewed while the service runs."""
 
 import asyncio
+import asyncio.sslproto
 import os
 import ssl
 from pathlib import Path
@@ -13,6 +14,9 @@ from pyservice.errors import ConfigurationError, os_reason
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
 _log = structlog.get_logger()
+
+# asyncio gives each TLS connection such a buffer at once, of 256 KiB: 800 silent ones took 200 MB.
+asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
 
 
 class Certificate:
@@ -57,7 +61,9 @@ class Certificate:
     def _file_versions(self) -> list[tuple[int, int, int]]:
         """Return inode, time of change and size of each file."""
         versions = []
-        for name, file in zip(("TLS_CERT", "TLS_KEY"), self._files, strict=True):
+        for name, file in zip(
+            ("NOTIFY_EMAIL_TLS_CERT", "NOTIFY_EMAIL_TLS_KEY"), self._files, strict=True
+        ):
             try:
                 with file.open("rb") as opened:  # OpenSSL doesn't say which one it can't read
                     status = os.fstat(opened.fileno())
@@ -72,8 +78,8 @@ class Certificate:
 def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     def refuse() -> Never:
         raise ConfigurationError(
-            f"TLS_KEY {key} has a passphrase, and nobody is there to type it. Write the key "
-            "without a passphrase, with `openssl pkey`."
+            f"NOTIFY_EMAIL_TLS_KEY {key} has a passphrase, and nobody is there to type it. Write "
+            "the key without a passphrase, with `openssl pkey`."
         )
 
     try:
@@ -81,13 +87,24 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigurationError(
-                f"TLS_KEY {key} is not the key of TLS_CERT {cert}. Set both to files of one pair."
+                f"NOTIFY_EMAIL_TLS_KEY {key} is not the key of NOTIFY_EMAIL_TLS_CERT {cert}. Set "
+                "both to files of one pair."
             ) from None
         raise ConfigurationError(
-            f"TLS_CERT {cert} and TLS_KEY {key} are no certificate and key in PEM: {error}."
+            f"NOTIFY_EMAIL_TLS_CERT {cert} and NOTIFY_EMAIL_TLS_KEY {key} can't be used together: "
+            f"{_reason(error)}."
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"TLS_CERT {cert} can't be read: {os_reason(error)}.") from None
+        raise ConfigurationError(
+            f"NOTIFY_EMAIL_TLS_CERT {cert} can't be read: {os_reason(error)}."
+        ) from None
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """Return OpenSSL's reason as words, without the place in Python's source that follows it."""
+    if not error.reason or "PEM" in error.reason:
+        return "they are no certificate and key in PEM"
+    return error.reason.lower().replace("_", " ")
 
 
 def _tested_context(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
@@ -122,7 +139,11 @@ def _tested_context(cert: Path, key: Path) -> tuple[ssl.SSLContext, str]:
                     pass
     except ssl.SSLCertVerificationError as error:
         why = _OUT_OF_DATE.get(error.verify_code, f"can't be used: {error.verify_message}")
-        raise ConfigurationError(f"The certificate in TLS_CERT {cert} {why}.") from None
+        raise ConfigurationError(
+            f"The certificate in NOTIFY_EMAIL_TLS_CERT {cert} {why}."
+        ) from None
     except ssl.SSLError as error:
-        raise ConfigurationError(f"TLS_CERT {cert} can't be used: {error}.") from None
+        raise ConfigurationError(
+            f"NOTIFY_EMAIL_TLS_CERT {cert} can't be used: {_reason(error)}."
+        ) from None
     return context, str((theirs.getpeercert() or {}).get("notAfter", ""))

@@ -1,20 +1,22 @@
 """A real browser, and the service as it runs on a node."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from pyservice.config.settings import Settings
 from pyservice.web import server
 from pyservice.web.app import create_app
+from tests.builders.ports import free_port
 
+PATIENCE = 60_000
+"""Milliseconds for what a page shows: a busy machine takes 5 s to show Swagger's page."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,6 +26,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -36,17 +40,16 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[str]:
-    """The address of a service on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def service(folder: Path, **others: Any) -> Iterator[str]:
+    """The address of a service on a free port, with other settings."""
+    port = free_port()
     settings = Settings(
         database_url=f"sqlite:///{folder}/outbox.db",
         sender="Jenkins <jenkins@ci.example.com>",
         port=port,
         smtp_port=9,  # nobody takes the mails: they are looked at in the outbox
         listen=("127.0.0.1",),
+        **others,
     )
     running = server.server(create_app(settings))
     sockets = server.bind(settings.listen, settings.port)
@@ -73,6 +76,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+ABORTED = {"htmx:afterRequest", "htmx:sendAbort", "htmx:sendError"}
+"""What htmx logs where a request ends since its page is left; `_fail` hears of other reasons."""
+
+
 @dataclass
 class Watched:
     """A page, with its errors and its requests to other hosts."""
@@ -81,15 +88,28 @@ class Watched:
     base: str
     troubles: list[str] = field(default_factory=list)
 
-    def open(self, path: str) -> Page:
-        """Open a path of the service, and wait until the page is still."""
-        self.page.on("console", lambda message: self.troubles.append(message.text))
+    def open(self, path: str, *, is_live: bool = False) -> Page:
+        """Open a path of the service, and wait until the page is still.
+
+        Args:
+            path: with its query.
+            is_live: whether the page hears of changes, so that its requests never end.
+        """
+        self.page.on("console", lambda message: self._hear(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.troubles.append(request.url))
+        self.page.on("requestfailed", self._fail)
         self.page.on("dialog", lambda dialog: self.troubles.append(dialog.message))
         self.page.on("request", lambda request: self._check(request.url))
-        self.page.goto(self.base + path, wait_until="networkidle")
+        self.page.goto(self.base + path, wait_until="load" if is_live else "networkidle")
         return self.page
+
+    def _hear(self, said: str) -> None:
+        if said not in ABORTED:
+            self.troubles.append(said)
+
+    def _fail(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # which happens when a page is left
+            self.troubles.append(f"{request.url}: {request.failure}")
 
     def _check(self, url: str) -> None:
         if not url.startswith((self.base, "data:", "about:", "blob:")):
@@ -123,7 +143,7 @@ class Looks:
         context = self.browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=measured
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         watched = Watched(context.new_page(), self.base)
         self.opened.append(watched)
         return watched

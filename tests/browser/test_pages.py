@@ -1,46 +1,16 @@
-"""The pages around the mails, and the API's documentation."""
+"""The pages around the mails, the first page and the login, and the API's documentation."""
 
 import re
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
 from pyservice import samples
-from pyservice.samples import storms
-from tests.browser.conftest import Looks
-
-
-def test_a_template_author_finds_a_mail_and_its_parts(looks: Looks) -> None:
-    """From the list to a mail, its widths, its text, headers and source."""
-    page = looks.at(1000, 900, measured=True).open("/preview")
-    # The frame runs no script, the test's own included: what it was given is looked at instead.
-    with page.expect_response("**/2-failure?part=html") as mail:
-        page.get_by_role("link", name="2-failure").click()
-    assert "Package: script returned exit code 2" in mail.value.text()
-    expect(page.get_by_role("heading", name="Failed: shop » checkout #2")).to_be_visible()
-    page.get_by_role("link", name="Phone").click()
-    box = page.locator("iframe").bounding_box()
-    assert box is not None
-    assert box["width"] == 390
-    shown = {"Text": "FAILED: shop » checkout #2", "Headers": "Auto-Submitted: auto-generated"}
-    for link, text in (
-        shown | {"Source": "Content-Transfer-Encoding", "HTML alone": "Failed"}
-    ).items():
-        page.get_by_role("link", name=link).click()
-        expect(page.locator("body")).to_contain_text(text)
-        page.go_back()
-    page.get_by_role("link", name="All mails").click()
-    assert page.locator("li").count() == len(samples.names()) + len(storms.names())
-
-
-@pytest.mark.parametrize("path", ["/preview", "/preview/build/2-failure"])
-def test_the_pages_are_for_everybody(looks: Looks, path: str) -> None:
-    """axe-core reports no violation, and a phone shows the whole width."""
-    page = looks.at(390, 844, measured=True).open(path)
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+from pyservice.auth import tokens
+from tests.browser.conftest import Looks, Watched, service
 
 
 def test_the_api_is_documented_without_the_internet(looks: Looks) -> None:
@@ -48,3 +18,69 @@ def test_the_api_is_documented_without_the_internet(looks: Looks) -> None:
     page = looks.at(1200, 900).open("/docs")
     expect(page.get_by_role("button", name="POST /v1/reports Report a build")).to_be_visible()
     expect(page.get_by_text(re.compile("Report a build"))).to_be_visible()
+
+
+def check_for_everybody(page: Page) -> None:
+    """axe-core reports no violation, nothing is wider than the screen, and targets are large."""
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    width = page.evaluate("innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light"), (1280, "dark")]
+)
+def test_the_first_page(looks: Looks, width: int, scheme: Literal["light", "dark"]) -> None:
+    """It says what works, shows a new report without a reload, and is for everybody."""
+    page = looks.at(width, 844, scheme, measured=True).open("/", is_live=True)
+    expect(page.get_by_role("heading", name="Something is wrong")).to_be_visible()  # no Postfix
+    expect(page.get_by_role("listitem").filter(has_text="Outbox works")).to_be_visible()
+    report = samples.load("2-failure").model_dump(mode="json", exclude_none=True)
+    report["build"]["number"] = number = 7000 + width + len(scheme)
+    page.request.post(f"{looks.base}/v1/reports", data=report | {"mail": {"to": ["a@example.com"]}})
+    expect(page.get_by_role("link", name=f"shop/checkout #{number}")).to_be_visible()
+    check_for_everybody(page)
+    page.reload(wait_until="load")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_login_by_keyboard(
+    browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    """A wrong token is explained, a right one leads on, and the button ends the session."""
+    file = tmp_path / "tokens"
+    token = tokens.new(file, "desk")
+    with service(tmp_path, tokens_file=file) as guarded:
+        watched = Looks(browser, guarded).at(width, 844, scheme, measured=True)
+        use_login(watched, token)
+        watched.page.context.close()
+    assert watched.troubles == []
+
+
+def use_login(watched: Watched, token: str) -> None:
+    """Log in and out, as a person does."""
+    page = watched.open("/?x=1", is_live=True)
+    expect(page.get_by_label("Token")).to_be_focused()
+    check_for_everybody(page)
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("doesn't know this token")
+    watched.troubles.clear()  # the browser's note of a 401
+    check_for_everybody(page)
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?x=1")
+    expect(page.get_by_role("banner")).to_contain_text("desk")
+    # As by a link on another site: the browser shows the login, which finds the session.
+    page.goto("data:text/html,<a href='" + watched.base + "/'>here</a>")
+    page.get_by_role("link", name="here").click()
+    page.wait_for_url(watched.base + "/")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.goto(watched.base + "/")
+    expect(page.get_by_label("Token")).to_be_visible()

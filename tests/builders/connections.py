@@ -11,7 +11,8 @@ from pyservice.web.app import create_app
 from pyservice.web.limits import HttpLimits, Limits
 from pyservice.web.server import bind, server
 from pyservice.web.tls import Certificate
-from tests.python.conftest import Json, free_port, wait_for
+from tests.builders.ports import free_port
+from tests.python.conftest import Json, wait_for
 
 POST = b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 

@@ -30,7 +30,7 @@ async def healthz() -> Health:
     responses={503: {"model": Health, "description": "Says which check fails"}},
 )
 async def readyz(service: ServiceDep) -> Response:
-    """Check whether the outbox can be written to, and whether Postfix greets."""
+    """Check whether the outbox can be written to, Postfix greets, and most reports are accepted."""
     checks = await service.readiness.checks()
     is_ready = all(result == "ok" for result in checks.values())
     health = Health(status="ok" if is_ready else "unavailable", checks=checks)

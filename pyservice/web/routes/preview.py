@@ -1,29 +1,79 @@
-"""The routes of previews: every template with every sample, and the mail of each report."""
+"""The routes of previews: the mail of a sample, a report or a build with a template, in parts."""
 
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from pyservice import samples
-from pyservice.addresses import Mailbox
-from pyservice.analysis.digest import Digest
-from pyservice.errors import NotFoundError
-from pyservice.mail.message import Addressing, compose
-from pyservice.mail.renderer import DIGEST
-from pyservice.policy.recipients import Recipients
-from pyservice.report.schema import Report
-from pyservice.samples import storms
-from pyservice.web.dependencies import Service, ServiceDep, Viewer, own_report
-from pyservice.web.pages import Part, View, list_page, mail_page, mail_part
+from pyservice.delivery.addressing import addressing_of
+from pyservice.outbox.models import QueuedReport
+from pyservice.preview.parts import MEDIA_TYPES, Part
+from pyservice.preview.previews import Preview
+from pyservice.preview.source import require_mail
+from pyservice.web.bodies import read_body
+from pyservice.web.dependencies import (
+    PreviewCaller,
+    SeenReport,
+    SeenReportDep,
+    Service,
+    ServiceDep,
+    Viewer,
+)
+from pyservice.web.intake import read_report
+from pyservice.web.pages.mails import View, mail_page
+from pyservice.web.pages.page import mail_part
+from pyservice.web.pages.studio import studio_page
+from pyservice.web.problems import Problem, problem_responses
 
 router = APIRouter(tags=["preview"], include_in_schema=True)
 
-_READER = Recipients(to=(Mailbox("Reader", "reader@example.com"),))
-
 PartQuery = Annotated[Part | None, Query(description="One part alone, without the page around it")]
 ViewQuery = Annotated[View, Query(description="How wide the page shows it")]
+FallbackQuery = Annotated[
+    bool,
+    Query(
+        description="If the template fails, return what readers get: the built-in template's mail, "
+        "which says so"
+    ),
+]
+
+
+class Fault(BaseModel):
+    """What is wrong in a template."""
+
+    file: str
+    """Its path below NOTIFY_EMAIL_TEMPLATES_DIR."""
+    line: int | None
+    reason: str
+    source: str
+    """That line."""
+    suggestion: str
+    """The name that may be meant; empty: none is like it."""
+
+
+class FaultyTemplate(Problem):
+    """A template that fails, with what is wrong in each of its parts."""
+
+    faults: tuple[Fault, ...] = ()
+
+
+ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {
+        "description": "The part, or a page around the mail",
+        "content": {kind.partition(";")[0]: {} for kind in sorted(set(MEDIA_TYPES.values()))},
+    },
+    422: {
+        "description": "The template fails: `faults` has what is wrong",
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/FaultyTemplate"}}
+        },
+    },
+}
 
 
 @router.get("/favicon.ico", include_in_schema=False, status_code=204)
@@ -31,51 +81,59 @@ def get_icon() -> None:
     """Answer browsers, which request it; a 404 would look like a fault."""
 
 
-@router.get("/preview", summary="All templates and samples", response_class=Response)
-def get_index(service: ServiceDep, _caller: Viewer) -> Response:
-    """Return a page with a link to each."""
-    builds = [(name, samples.load(name).build) for name in samples.names()]
-    return list_page(
-        "Mail previews",
-        "Recorded builds in each template, and many at once, made by the code that sends.",
-        {
-            template: [
-                (
-                    f"/preview/{template}/{name}",
-                    name,
-                    f"{build.full_display_name}, {build.result}",
-                )
-                for name, build in builds
-            ]
-            for template in service.renderer.names()
-        }
-        | {
-            DIGEST: [
-                (f"/preview/{DIGEST}/{name}", name, f"{storms.load_digest(name).total} builds")
-                for name in storms.names()
-            ]
-        },
-    )
-
-
 @router.get(
-    "/preview/{template}/{sample}",
-    summary="A recorded build in a template",
+    "/preview/{template}/{source:path}",
+    summary="A build's mail with a template",
     response_class=Response,
+    responses={**ANSWERS, **problem_responses(401, 403, 404, 502, 503)},
 )
-def get_sample(
+async def get_preview(
     template: Annotated[str, Path(examples=["build"])],
-    sample: Annotated[str, Path(examples=["2-failure"])],
+    source: Annotated[
+        str,
+        Path(
+            examples=["2-failure"],
+            description="A sample; `own:NAME`, a sample of yours; `report:ID`, a report with "
+            "today's template; `sent:ID`, the mail that was made of it; or `build:JOB#NUMBER`, a "
+            "build below NOTIFY_EMAIL_JENKINS_URL",
+        ),
+    ],
+    request: Request,
     service: ServiceDep,
-    _caller: Viewer,
+    caller: PreviewCaller,
     part: PartQuery = None,
-    view: ViewQuery = "desktop",
+    fallback: FallbackQuery = False,
 ) -> Response:
-    """Return the mail of this build, made with this template."""
-    mail = _sample_mail(template, sample, service)
-    if part is not None:
-        return mail_part(mail, part)
-    return mail_page(mail, title=f"{template} / {sample}", view=view, back="/preview")
+    """Return the mail that would be sent, as a page or one part of it; nothing is sent."""
+    if part is None:
+        return await studio_page(request, service, caller, template, source)
+    preview = await service.previews.make(template, source, caller)
+    return _part(preview, part, fallback=fallback)
+
+
+@router.post(
+    "/preview/{template}",
+    summary="A report's mail with a template",
+    response_class=Response,
+    responses={**ANSWERS, **problem_responses(400, 401, 403, 404, 408, 413, 415, 503)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}},
+        }
+    },
+)
+async def post_preview(
+    template: Annotated[str, Path(examples=["build"])],
+    service: ServiceDep,
+    caller: Viewer,
+    body: Annotated[bytes, Depends(read_body)],
+    part: Annotated[Part, Query(description="The part of the mail")] = "html",
+    fallback: FallbackQuery = False,
+) -> Response:
+    """Return a part of the mail that this report would make; nothing is stored or sent."""
+    report = await read_report(body, service, caller)
+    return _part(await service.previews.make_of(template, report), part, fallback=fallback)
 
 
 @router.get(
@@ -83,46 +141,47 @@ def get_sample(
     summary="The mail of a report",
     response_class=Response,
 )
-def get_report_preview(
-    report_id: str,
+async def get_report_preview(
+    request: Request,
     service: ServiceDep,
-    caller: Viewer,
+    seen: SeenReportDep,
     part: PartQuery = None,
     view: ViewQuery = "desktop",
 ) -> Response:
     """Return the mail that was or will be sent: the digest, if a digest shows the build."""
-    entry, _ = own_report(report_id, service, caller)
-    if entry.digest_id not in {None, entry.id}:
-        entry, _ = own_report(str(entry.digest_id), service, caller)
-    sender = service.settings.sender_mailbox
-    addressing = Addressing(sender, entry.recipients, entry.message_id, entry.date)
-    mail = entry.mail or compose(entry.report, addressing, service.renderer)
-    if part is not None:
-        return mail_part(mail, part)
-    return mail_page(mail, title=report_id, view=view, back="/preview")
+    entry = await run_in_threadpool(_with_mail, seen, service)
+    is_known, addressing = seen.caller is not None, addressing_of(entry, service.settings)
+    mail = entry.mail or await service.previews.compose(entry.report, addressing, is_known=is_known)
+
+    def answer() -> Response:
+        if part is not None:
+            return mail_part(mail, part)
+        back = (
+            f"/outbox/{quote(request.path_params['report_id'], safe='')}",
+            "The status of this mail",
+        )
+        title = f"{entry.report.build.job} #{entry.report.build.number}"
+        return mail_page(request, mail, title=title, view=view, back=back)
+
+    return await run_in_threadpool(answer)
 
 
-def _sample_mail(template: str, sample: str, service: Service) -> bytes:
-    names = [*service.renderer.names(), DIGEST]
-    if template not in names:
-        raise NotFoundError(f"There is no template of this name; there are: {', '.join(names)}.")
-    try:
-        content, at = _sample(template, sample)
-    except KeyError:
-        known = ", ".join(storms.names() if template == DIGEST else samples.names())
-        raise NotFoundError(f"There is no sample of this name; there are: {known}.") from None
-    sender = service.settings.sender_mailbox
-    host = sender.address.rpartition("@")[2]
-    date = datetime.fromtimestamp(at / 1000, UTC)
-    addressing = Addressing(sender, _READER, f"<preview.{sample}@{host}>", date)
-    return compose(content, addressing, service.renderer)
+def _with_mail(seen: SeenReport, service: Service) -> QueuedReport:
+    """Return the report whose mail shows a build: itself, or the first one of its digest."""
+    entry = seen.entry
+    require_mail(entry, service.outbox, seen.caller)
+    return entry if entry.mail_id == entry.id else seen.related(entry.mail_id, service)
 
 
-def _sample(template: str, sample: str) -> tuple[Report | Digest, int]:
-    """Return a sample, and its time in milliseconds since 1970."""
-    if template == DIGEST:
-        digest = storms.load_digest(sample)
-        return digest, digest.until
-    report = samples.load(sample)
-    mail = report.mail.model_copy(update={"template": template})
-    return report.model_copy(update={"mail": mail}), report.build.started_at
+def _part(preview: Preview, part: Part, *, fallback: bool) -> Response:
+    """Return a part of a mail, or what is wrong with its template."""
+    if not preview.faults or fallback:
+        return mail_part(preview.mail, part)
+    detail = " ".join(map(str, preview.faults))
+    problem = FaultyTemplate(
+        title="Template fails",
+        status=422,
+        detail=detail,
+        faults=tuple(Fault(**asdict(fault)) for fault in preview.faults),
+    )
+    return JSONResponse(problem.model_dump(), 422, media_type="application/problem+json")

@@ -10,28 +10,61 @@ from pyservice.outbox import models
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.search import Summary
 from pyservice.outbox.states import State
+from pyservice.web.problems import Member
 
 Link = Callable[[str], str]
 """Makes a link of a path below the service's root."""
 
 
-class AcceptedReport(BaseModel):
-    """A report that is committed and will be mailed."""
+class KnownReport(BaseModel):
+    """What each answer about one report has."""
 
     id: str
     state: str
     message_id: str
     recipients: list[str]
     left_out: list[str]
-    """Recipients that get no mail: the service's DENIED_RECIPIENTS names them."""
+    """Addresses that get no mail, as the report has them: no mail addresses, denied by the
+    service's DENIED_RECIPIENTS, or possibly a stranger's. People without an address by their names,
+    and kinds of recipients if they mean nobody."""
+    masked: int
+    """How many secrets are masked in the report and its mail."""
     status_url: str
     """Absolute if the service has a PUBLIC_URL, else relative to the service's address."""
     preview_url: str
 
+
+class AcceptedReport(KnownReport):
+    """A report that is committed and will be mailed, if anybody gets it."""
+
+    missing: list[Member]
+    """What the mail goes without, and why: recipients, and parts of the report that are unusable.
+    The history has it, too."""
+
     @classmethod
-    def of(cls, entry: QueuedReport, link: Link) -> Self:
-        """Return the answer to the call that sent a report, and to each call that repeats it."""
-        return cls(**_accepted(entry, link) | {"state": State.RECEIVED})
+    def of(
+        cls,
+        entry: QueuedReport,
+        link: Link,
+        missing: Iterable[tuple[str, str]],
+        *,
+        public_id: str,
+    ) -> Self:
+        """Return the answer to the call that sent a report, and to each call that repeats it.
+
+        Args:
+            entry: the report.
+            link: makes its links.
+            missing: what its mail goes without.
+            public_id: its ID in the links.
+        """
+        left_out = ((one.pointer, one.sentence) for one in entry.recipients.left_out)
+        state = State.SKIPPED if entry.has_nobody else State.RECEIVED
+        members = [
+            Member(pointer=pointer, detail=detail) for pointer, detail in (*left_out, *missing)
+        ]
+        known = _known(entry, link, public_id) | {"state": state}
+        return cls(**known, missing=members)
 
 
 class HistoryEntry(BaseModel):
@@ -51,9 +84,9 @@ class Receipt(BaseModel):
     reply: str
     """The relay host's words, or Postfix' own."""
     at: datetime
-    next_try_after: datetime | None
+    next_attempt_after: datetime | None
     """Deferred: Postfix tries again between this time and the next, if they are known."""
-    next_try_before: datetime | None
+    next_attempt_before: datetime | None
 
     @classmethod
     def of(cls, receipt: models.Receipt) -> Self:
@@ -63,8 +96,8 @@ class Receipt(BaseModel):
             state=receipt.state,
             reply=receipt.reply,
             at=_time(receipt.at),
-            next_try_after=_time_or_none(receipt.next_attempt_after),
-            next_try_before=_time_or_none(receipt.next_attempt_before),
+            next_attempt_after=_time_or_none(receipt.next_attempt_after),
+            next_attempt_before=_time_or_none(receipt.next_attempt_before),
         )
 
 
@@ -75,7 +108,7 @@ class DigestLink(BaseModel):
     status_url: str
 
 
-class ReportStatus(AcceptedReport):
+class ReportStatus(KnownReport):
     """How far a report's mail has come."""
 
     job: str
@@ -86,7 +119,7 @@ class ReportStatus(AcceptedReport):
     queue_id: str | None
     """Postfix' queue ID, once Postfix has the mail."""
     error: str | None
-    """The error of the last attempt that failed."""
+    """What went wrong and is not mended: refused recipients, and who is still deferred."""
     rerouted_to: str | None
     """The address that the last attempt was sent to, in place of the recipients: REROUTE_TO."""
     next_attempt_at: datetime | None
@@ -97,7 +130,7 @@ class ReportStatus(AcceptedReport):
     history: list[HistoryEntry]
 
     @classmethod
-    def of(  # type: ignore[override]
+    def of(
         cls,
         entry: QueuedReport,
         history: Iterable[models.Event],
@@ -107,7 +140,7 @@ class ReportStatus(AcceptedReport):
         """Return the status of a report, with its history and its receipts."""
         build = entry.report.build
         return cls(
-            **_accepted(entry, link),
+            **_known(entry, link, entry.id),
             job=build.job,
             number=build.number,
             result=build.result,
@@ -168,15 +201,16 @@ class ReportPage(BaseModel):
     """The value of `after` for the next page; None: this is the last page."""
 
 
-def _accepted(entry: QueuedReport, link: Link) -> dict[str, Any]:
-    """Return the members of an AcceptedReport."""
-    path = _path(entry.id)
+def _known(entry: QueuedReport, link: Link, link_id: str) -> dict[str, Any]:
+    """Return the members of a KnownReport."""
+    path = _path(link_id)
     return {
         "id": entry.id,
         "state": entry.state,
         "message_id": entry.message_id,
         "recipients": list(entry.recipients.addresses),
-        "left_out": [box.address for box in entry.recipients.left_out],
+        "left_out": [left_out.address for left_out in entry.recipients.left_out],
+        "masked": entry.report.masked,
         "status_url": link(path),
         "preview_url": link(f"{path}/preview"),
     }

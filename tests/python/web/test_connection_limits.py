@@ -2,12 +2,13 @@
 
 import http.client
 import json
+import os
 import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
@@ -94,6 +95,16 @@ def test_a_body_that_trickles(port: int, framing: bytes) -> None:
     assert time.monotonic() - began > 0.9
 
 
+def test_a_form_that_trickles(port: int) -> None:
+    """So is a form, which FastAPI reads before it asks who sends it."""
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
+    with connect(port) as connection:
+        connection.sendall(head + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n")
+        with trickling(connection, b"x" * 5000):
+            detail = problem(connection, 408)["detail"]
+    assert "The request's body did not arrive within 1 s" in detail
+
+
 def test_a_body_that_is_shorter_than_it_said(port: int) -> None:
     """A caller that waits gets 408; a connection that ends before its body gets no answer."""
     with connect(port) as connection:
@@ -114,6 +125,23 @@ def test_a_body_that_nobody_reads(port: int) -> None:
         with trickling(connection, b" " * 5000):
             assert answered(connection)[0] == 404
         assert time.monotonic() - began > 1
+
+
+@pytest.mark.parametrize("chunk", [b"1\r\n \r\n", b"1;a=b\r\n \r\n", b"003\r\n   \r\n"])
+def test_tiny_chunks(port: int, chunk: bytes) -> None:
+    """A body in tiny chunks is refused soon, since each costs as much as a large one."""
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(head + chunk * 1025)
+        assert "more than 1024 chunks" in problem(connection, 400)["detail"]
+    with connect(port) as connection:
+        connection.sendall((head + chunk * 1024 + b"0\r\n\r\n") * 2)
+        answer = b""
+        while answer.count(b"Malformed JSON") < 2:
+            piece = connection.recv(65536)
+            assert piece
+            answer += piece
+    assert answer.count(b"HTTP/1.1 400 ") == 2
 
 
 def test_chunks_without_end(port: int) -> None:
@@ -273,3 +301,134 @@ def test_too_many_requests_at_once(settings: Settings) -> None:
         again = stack.enter_context(connect(port))
         again.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert answered(again)[0] == 200
+
+
+UNSENT = b"Content-Length: 5000\r\n\r\n"
+BUNDLE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n" + UNSENT, 404),
+        (b"POST /v1/reports HTTP/1.1\r\nHost: evil.example.com\r\n" + UNSENT, 421),
+        (POST.replace(b"json", b"xml") + UNSENT, 415),
+        (POST.replace(b"POST", b"PUT") + UNSENT, 405),
+        (BUNDLE * 4, 200),
+    ],
+)
+def test_answered_callers_make_room(settings: Settings, request_: bytes, status: int) -> None:
+    """A caller that has its answer takes no room, if it neither sends its body nor reads on."""
+    limits = HttpLimits(max_connections=3)
+    with running(settings, limits=limits) as port, ExitStack() as stack:
+        for _ in range(3):
+            answered_one = stack.enter_context(socket.socket())
+            answered_one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            answered_one.connect(("127.0.0.1", port))
+            answered_one.sendall(request_)
+            assert answered_one.recv(13) == b"HTTP/1.1 %d " % status
+        time.sleep(0.3)  # until the service can write no more
+        for _ in range(5):
+            honest = stack.enter_context(connect(port))
+            honest.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert answered(honest)[0] == 200
+
+
+def test_a_body_that_stops_after_the_answer(settings: Settings) -> None:
+    """The connection is closed soon, and not after the whole time of a body."""
+    limits = HttpLimits(body_time=60, answer_grace=0.5)
+    with running(settings, limits=limits) as port, connect(port) as connection:
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n" + UNSENT + b" " * 9)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        with suppress(ConnectionError):  # a busy machine may have closed it already
+            connection.sendall(b" ")
+            while connection.recv(65536):  # the answer's rest, and then, within 10 s, its end
+                pass
+
+
+def test_a_body_without_end_after_the_answer(settings: Settings) -> None:
+    """The service reads no more of it than of a report."""
+    with running(settings, limits=HttpLimits(body_time=60, max_body=100_000)) as port:
+        with connect(port) as connection:
+            connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n")
+            connection.sendall(b"Content-Length: 999999999\r\n\r\n")
+            assert connection.recv(13) == b"HTTP/1.1 404 "
+            sent = 0
+            with suppress(ConnectionError):
+                while sent < 100_000_000:
+                    connection.sendall(b" " * 100_000)
+                    sent += 100_000
+        assert sent < 50_000_000
+
+
+def test_bodies_share_their_memory(settings: Settings) -> None:
+    """What is over all bodies' limit is answered 503: the largest body that is still arriving."""
+    limits = HttpLimits(max_bodies=5000)
+    with running(settings, limits=limits) as port, ExitStack() as stack:
+        large, small, third = (stack.enter_context(connect(port)) for _ in range(3))
+        for connection, size in ((large, 3000), (small, 1500), (third, 1000)):
+            connection.sendall(POST + b"Connection: close\r\nContent-Length: 3001\r\n\r\n")
+            connection.sendall(b" " * size)
+            time.sleep(0.2)
+        status, headers, body = answered(large)
+        assert (status, headers["retry-after"]) == (503, "30")
+        assert "try again later" in json.loads(body)["detail"]
+        for connection, rest in ((third, 2001), (small, 1501)):
+            connection.sendall(b" " * rest)
+            assert answered(connection)[0] == 400  # no JSON
+        # All memory is free again.
+        whole = stack.enter_context(connect(port))
+        whole.sendall(POST + b"Connection: close\r\nContent-Length: 4999\r\n\r\n" + b" " * 4999)
+        assert answered(whole)[0] == 400
+
+
+def test_a_body_over_the_shared_memory(settings: Settings) -> None:
+    """It gives way itself, whether it comes at once or in pieces."""
+    with running(settings, limits=HttpLimits(max_bodies=5000)) as port:
+        for framing, body in (
+            (b"Content-Length: 6000", b" " * 6000),
+            (
+                b"Transfer-Encoding: chunked",
+                (b"3e8\r\n" + b" " * 1000 + b"\r\n") * 6 + b"0\r\n\r\n",
+            ),
+        ):
+            with connect(port) as connection:
+                connection.sendall(POST + b"Connection: close\r\n" + framing + b"\r\n\r\n" + body)
+                assert answered(connection)[0] == 503
+
+
+def test_many_refused_connections(settings: Settings) -> None:
+    """They are one line of the log, with their number, until some time has passed."""
+    with (
+        running(settings, limits=HttpLimits(max_connections=1)) as port,
+        ExitStack() as stack,
+        capture_logs() as logs,
+    ):
+        working = stack.enter_context(connect(port))
+        working.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert working.recv(65536).startswith(b"HTTP/1.1 100")
+        for _ in range(20):
+            with connect(port) as late:
+                late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert answered(late)[0] == 503
+    [line] = [log for log in logs if log["event"] == "connections.exhausted"]
+    assert line["refused"] == 1
+
+
+def test_no_descriptor_left(settings: Settings) -> None:
+    """A few lines say so, and a caller that waits is served as soon as there is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with running(settings) as port, capture_logs() as logs, socket.socket() as connection:
+        connection.settimeout(10)
+        next_free = os.dup(0)
+        os.close(next_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, hard))
+        try:
+            connection.connect(("127.0.0.1", port))
+            time.sleep(2.5)  # asyncio tries again each second
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert answered(connection)[0] == 200
+    [line] = [log for log in logs if log["event"] == "connections.accept_failed"]
+    assert line["reason"] == "too many open files"

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from pyservice.web.limits import HttpLimits
 from pyservice.web.tls import Certificate
-from tests.builders.connections import running
+from tests.builders.connections import connect, running
 from tests.python.conftest import Json, wait_for
 
 DOCKERFILE = Path(__file__).parents[3] / "deploy" / "Dockerfile"
@@ -162,9 +163,11 @@ def complaint(files: tuple[Path, Path]) -> str:
 def test_dates(authority: trustme.CA, files: tuple[Path, Path]) -> None:
     """A certificate that clients would refuse is an error."""
     issue(authority, files, ends=NOW - timedelta(minutes=1))
-    assert complaint(files) == f"The certificate in TLS_CERT {files[0]} has expired."
+    assert complaint(files) == f"The certificate in NOTIFY_EMAIL_TLS_CERT {files[0]} has expired."
     issue(authority, files, begins=NOW + timedelta(days=1))
-    assert complaint(files) == f"The certificate in TLS_CERT {files[0]} is not valid yet."
+    assert (
+        complaint(files) == f"The certificate in NOTIFY_EMAIL_TLS_CERT {files[0]} is not valid yet."
+    )
 
 
 def test_another_key(authority: trustme.CA, files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -172,18 +175,20 @@ def test_another_key(authority: trustme.CA, files: tuple[Path, Path], tmp_path: 
     issue(authority, files)
     other = (tmp_path / "other.crt", tmp_path / "other.key")
     issue(authority, other)
-    assert "is not the key of TLS_CERT" in complaint((files[0], other[1]))
+    assert "is not the key of NOTIFY_EMAIL_TLS_CERT" in complaint((files[0], other[1]))
 
 
 def test_files_that_cannot_be_read(authority: trustme.CA, files: tuple[Path, Path]) -> None:
     """The error names the file and the reason."""
     issue(authority, files)
-    for number, name in enumerate(("TLS_CERT", "TLS_KEY")):
+    for number, name in enumerate(("NOTIFY_EMAIL_TLS_CERT", "NOTIFY_EMAIL_TLS_KEY")):
         missing = (files[0], files[0].parent / "missing")
         pair = missing if number else missing[::-1]
         assert f"{name} {missing[1]} can't be read: no such file" in complaint(pair)
     folder = files[0].parent
-    assert f"TLS_KEY {folder} can't be read: is a directory" in complaint((files[0], folder))
+    assert f"NOTIFY_EMAIL_TLS_KEY {folder} can't be read: is a directory" in complaint(
+        (files[0], folder)
+    )
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nxx\n"])
@@ -192,7 +197,7 @@ def test_files_that_are_none(authority: trustme.CA, files: tuple[Path, Path], te
     for file in files:
         issue(authority, files)
         file.write_text(text)
-        assert "no certificate and key in PEM" in complaint(files)
+        assert "they are no certificate and key in PEM." in complaint(files)
 
 
 def test_a_passphrase(authority: trustme.CA, files: tuple[Path, Path]) -> None:
@@ -227,3 +232,18 @@ def test_a_handshake_that_stalls(
         trusting(authority, tmp_path) as session,
     ):
         assert session.get(f"https://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
+
+
+def test_a_handshake_that_never_comes(
+    authority: trustme.CA, files: tuple[Path, Path], settings: Settings
+) -> None:
+    """It has as much time as a header: the connection is closed, whatever part has come."""
+    issue(authority, files)
+    limits = HttpLimits(header_time=1.0)
+    with running(settings, Certificate(*files), limits) as port:
+        for begin in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"):
+            began = time.monotonic()
+            with connect(port) as connection:
+                connection.sendall(begin)
+                assert connection.recv(1) == b""
+            assert time.monotonic() - began > 0.9

@@ -1,0 +1,1 @@
+"""What browsers see: one module for each topic, and `page`, which renders all of them."""
