@@ -50,7 +50,7 @@ from pyservice.web.guard import Guard
 from pyservice.web.limits import Limits
 from pyservice.web.live import Hub
 from pyservice.web.node_status import NodeStatus
-from pyservice.web.pages import compare, gallery, home, login, preview_actions, studio
+from pyservice.web.pages import checks, compare, gallery, home, login, preview_actions, studio
 from pyservice.web.pages.errors import error_page
 from pyservice.web.readiness import Readiness
 from pyservice.web.routes import health, preview, reports
@@ -58,7 +58,7 @@ from pyservice.web.routes.live import router as live_router
 
 ROUTERS = (
     *(reports.router, health.router, preview.router),
-    *(home.router, gallery.router, preview_actions.router, login.router),
+    *(home.router, gallery.router, preview_actions.router, checks.router, login.router),
     *(studio.router, compare.router),
     *(static_files.router, live_router),
 )
