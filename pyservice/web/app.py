@@ -50,7 +50,19 @@ from pyservice.web.guard import Guard
 from pyservice.web.limits import Limits
 from pyservice.web.live import Hub
 from pyservice.web.node_status import NodeStatus
-from pyservice.web.pages import checks, compare, gallery, home, login, preview_actions, studio
+from pyservice.web.pages import (
+    checks,
+    compare,
+    doctor,
+    gallery,
+    home,
+    login,
+    mail,
+    preview_actions,
+    rates,
+    studio,
+)
+from pyservice.web.pages import outbox as desk
 from pyservice.web.pages.errors import error_page
 from pyservice.web.readiness import Readiness
 from pyservice.web.routes import health, preview, reports
@@ -60,6 +72,7 @@ ROUTERS = (
     *(reports.router, health.router, preview.router),
     *(home.router, gallery.router, preview_actions.router, checks.router, login.router),
     *(studio.router, compare.router),
+    *(rates.router, desk.router, mail.router, doctor.router),  # /outbox/rates before /outbox/ID
     *(static_files.router, live_router),
 )
 LOAD_AFTER = 0.5

@@ -16,7 +16,7 @@ from pyservice.config.settings import Settings
 from pyservice.errors import PolicyError, UnauthorizedError
 from pyservice.web.app import create_app
 from tests.builders.answers import problem
-from tests.python.conftest import Json, post, serve, settled
+from tests.python.conftest import LOCAL, Json, post, serve, settled
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ class TestRights:
         headers = bearer(file, may=[act])
         calls = {
             "send": ["POST /v1/reports"],
-            "see": ["GET /v1/reports", "GET /preview", "GET /preview/build/2-failure"],
+            "see": ["GET /v1/reports", "GET /outbox", "GET /outbox/rates", "GET /doctor"],
             "scrape": ["GET /metrics"],
         }
         with serve(settings.model_copy(update={"tokens_file": file})) as client:
@@ -211,7 +211,7 @@ class TestTrustedNetworks:
             assert answer.status_code == 202
             assert post(client, report).status_code == 200
             path = answer.json()["status_url"]
-            for ask in (path, answer.json()["preview_url"], "/v1/reports", "/metrics", "/preview"):
+            for ask in (path, answer.json()["preview_url"], "/v1/reports", "/metrics", "/outbox"):
                 refusal = problem(client.get(ask), 403)
                 assert "may send reports and nothing else" in refusal["detail"]
                 assert "notify-email token new" in refusal["detail"]
@@ -220,13 +220,37 @@ class TestTrustedNetworks:
             assert client.get("/healthz").status_code == 200
             assert client.get("/readyz").status_code == 200
 
+    def test_each_address_has_a_rate(self, trusting: Settings, file: Path, report: Json) -> None:
+        """Over it: 429 with Retry-After. Another address and a token have their own."""
+        both = trusting.model_copy(update={"tokens_file": file, "trusted_rate": "2/hour"})
+        headers = bearer(file)
+        builds = [report | {"build": report["build"] | {"number": n}} for n in range(1, 6)]
+        with serve_to("192.0.2.7", both) as started:
+            for peer, number, token, status in (
+                ("172.17.0.5", 0, {}, 202),
+                ("172.17.0.5", 0, {}, 200),
+                ("::ffff:172.17.0.5", 1, {}, 202),
+                ("172.17.0.5", 2, {}, 429),
+                ("172.17.0.5", 2, headers, 202),
+                ("172.17.0.6", 3, {}, 202),
+                ("fd00:1::7", 4, {}, 202),
+            ):
+                client = TestClient(started.app, base_url=LOCAL, client=(peer, 50000))
+                answer = post(client, builds[number], **token)
+                assert answer.status_code == status, (peer, number)
+                if status == 429:
+                    detail = problem(answer, 429)["detail"]
+                    assert "NOTIFY_EMAIL_TRUSTED_RATE" in detail
+                    assert "172.17.0.5 may send at most 2 reports per hour" in detail
+                    assert 3500 < int(answer.headers["retry-after"]) <= 3600
+
     @pytest.mark.parametrize("peer", ["172.18.0.5", "192.0.2.7", "fd00:2::7", "testclient"])
     def test_others_may_not(self, trusting: Settings, report: Json, peer: str) -> None:
         """403 names the address of the connection, whatever a header says."""
         with serve_to(peer, trusting) as client:
             for headers in ({}, {"x_forwarded_for": "172.17.0.5", "forwarded": "for=172.17.0.5"}):
                 refusal = problem(post(client, report, **headers), 403)
-                assert f"{peer} is in none of TRUSTED_NETWORKS" in refusal["detail"]
+                assert f"{peer} is in none of NOTIFY_EMAIL_TRUSTED_NETWORKS" in refusal["detail"]
             problem(client.get("/v1/reports"), 403)
 
     def test_loopback(self, trusting: Settings, report: Json) -> None:
@@ -274,3 +298,18 @@ class TestTrustedNetworks:
             Authenticator(settings.model_copy(update={"tokens_file": file})).authenticate(
                 None, "127.0.0.1"
             )
+
+
+def test_what_an_owner_may_do_now(settings: Settings, tmp_path: Path) -> None:
+    """A report's owner has the permissions that its token has now; without a token it has none."""
+    file = tmp_path / "tokens.toml"
+    tokens.new(file, "ci", Permissions(jobs=("shop",)))
+    tokens.new(file, "other")
+    authenticator = Authenticator(settings.model_copy(update={"tokens_file": file}))
+    known = authenticator.permissions_of("ci")
+    assert known is not None
+    assert known.jobs == ("shop",)
+    tokens.remove(file, "ci")
+    assert authenticator.permissions_of("ci") is None
+    assert authenticator.permissions_of("trusted") is None
+    assert Authenticator(settings).permissions_of("local") is None

@@ -1,10 +1,14 @@
 """routes/reports.py and problems.py: the answers to good reports, and to mistakes."""
 
 import base64
+import email
 import json
 import socket
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -12,14 +16,19 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from pyservice.analysis.analysis import Analysis, analyse
 from pyservice.auth import tokens
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from pyservice.outbox.database import Database
-from pyservice.outbox.queue import Outbox
+from pyservice.outbox.queue import Outbox, OutboxLimits
+from pyservice.policy import people
+from pyservice.report.schema import Report
+from pyservice.web.app import reload
 from pyservice.web.limits import HttpLimits, Limits
 from tests.builders.answers import problem
-from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+from tests.builders.ports import free_port
+from tests.python.conftest import Caught, Json, PostfixStandIn, post, serve, settled, wait_for
 
 MAX_BODY = HttpLimits().max_body
 UNCACHED = Limits(http=HttpLimits(readiness_age=0.0))
@@ -130,9 +139,9 @@ def test_malformed_json(client: TestClient, body: bytes) -> None:
         ({"colour": "red"}, "/colour"),
         ({"build": {}}, "/build/job"),
         ({"schema": "one"}, "/schema"),
-        ({"mail": {"to": ["ada@example.com\r\nBcc: evil@example.com"]}}, "/mail/to/0"),
+        ({"mail": {"to": ['"\r\nBcc: evil@example.com" <ada@example.com>']}}, "/mail/to/0"),
         ({"mail": {"to": ["=?utf-8?q?a=0ABcc:_evil?= <ada@example.com>"]}}, "/mail/to/0"),
-        ({"mail": {"to": ["ada@example.com"], "cc": "nobody"}}, "/mail/cc/0"),
+        ({"mail": {"to": [""], "cc": "nobody"}}, "/mail/cc/0"),
         ({"mail": {}}, "/mail/to"),
         ({"mail": {"to": ["ada@example.com"], "template": "nowhere"}}, "/mail/template"),
         ({"mail": {"to": ["ada@example.com"], "template": "../../etc"}}, "/mail/template"),
@@ -146,6 +155,14 @@ def test_a_wrong_member_is_named(
     refusal = problem(post(client, report | change), 422)
     assert pointer in [error["pointer"] for error in refusal["errors"]]
     assert not postfix.mails
+
+
+def test_a_long_name(client: TestClient, report: Json) -> None:
+    """An answer does not repeat a whole member name of the caller's."""
+    answer = post(client, report | {"x" * 900_000: 1})
+    [error] = problem(answer, 422)["errors"]
+    assert error["pointer"].startswith("/xxx")
+    assert len(answer.content) < 5000
 
 
 def test_a_thousand_mistakes(client: TestClient, report: Json) -> None:
@@ -163,18 +180,29 @@ def test_a_thousand_mistakes(client: TestClient, report: Json) -> None:
 def test_wrong_paths(client: TestClient, report: Json) -> None:
     """A list of texts is checked up to its first mistake: a body has room for 500,000."""
     change = {"id": "x", "message": "", "author": "", "paths": ["fine", *[1] * 900]}
-    refusal = problem(
-        post(client, report | {"changes": {"total": 250, "items": [change] * 250}}), 422
-    )
-    assert refusal["errors"][0]["pointer"] == "/changes/items/0/paths/1"
-    assert refusal["errors"][1]["pointer"] == "/changes/items/1/paths/1"
-    assert "and 230 more" in refusal["detail"]
+    answer = post(client, report | {"changes": {"total": 250, "items": [change] * 250}}).json()
+    assert answer["missing"][0]["pointer"] == "/changes/items/0/paths/1"
+    assert answer["missing"][1]["pointer"] == "/changes/items/1/paths/1"
+    assert answer["missing"][20]["detail"] == "230 more parts are missing"
+    assert len(answer["missing"]) == 21
 
 
-def test_a_javascript_link_is_named(client: TestClient, report: Json) -> None:
-    """A URL with a script is refused."""
+def test_a_javascript_link_is_named(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A URL with a script is left out; the answers and the history say so, and so does the log."""
     report["build"]["url"] = "javascript:alert(document.cookie)"
-    assert problem(post(client, report), 422)["errors"][0]["pointer"] == "/build/url"
+    report["build"]["display_name"] = ""
+    with capture_logs() as logs:
+        answer = post(client, report).json()
+    reason = "only http and https links are allowed"
+    assert answer["missing"] == [{"pointer": "/build/url", "detail": reason}]
+    assert [entry["missing"] for entry in logs if entry["event"] == "report.accepted"] == [1]
+    assert post(client, report).json() == answer
+    status = settled(client, answer)
+    assert status["history"][0]["note"] == f"without /build/url: {reason}"
+    [mail] = postfix.mails
+    assert b"javascript" not in mail.content
 
 
 def test_policy(settings: Settings, report: Json) -> None:
@@ -199,10 +227,97 @@ def test_a_denied_recipient_is_left_out(
     assert post(client, report).json()["left_out"] == [denied]
     status = settled(client, answer)
     assert status["left_out"] == [denied]
-    assert status["history"][0]["note"] == f"not to {denied}: denied by DENIED_RECIPIENTS"
+    assert (
+        status["history"][0]["note"] == f"not to {denied}: denied by NOTIFY_EMAIL_DENIED_RECIPIENTS"
+    )
     [mail] = postfix.mails
     assert mail.recipients == ["ada@example.com"]
     assert denied.encode() not in mail.content
+
+
+def test_what_is_no_address_is_left_out(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """The others get the mail; the answers give the reason, and the status names the text."""
+    bot = "4711+shop-deps[bot]@users.example.com"
+    report["mail"] = {"to": f"ada@example.com, {bot}", "reply_to": "lead"}
+    answer = post(client, report).json()
+    assert answer["recipients"] == ["ada@example.com"]
+    assert answer["left_out"] == [bot, "lead"]
+    first, second = answer["missing"]
+    assert first["pointer"] == "/mail/to/0"
+    assert first["detail"].startswith(f"{bot} is no mail address: ")
+    assert "'['" in first["detail"]
+    assert second["pointer"] == "/mail/reply_to/0"
+    assert post(client, report).json() == answer
+    status = settled(client, answer)
+    assert status["left_out"] == [bot, "lead"]
+    assert status["history"][0]["note"].startswith(f"not to {bot}: no mail address: ")
+    [mail] = postfix.mails
+    assert mail.recipients == ["ada@example.com"]
+    assert b"[bot]" not in mail.content
+
+
+def test_recipients_that_mean_nobody(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A report whose kinds of recipients mean nobody is answered 202, and ends as skipped."""
+    report["build"].pop("requestor", None)
+    report["mail"] = {"recipients": ["requestor", "contributor"]}
+    response = post(client, report)
+    answer = response.json()
+    assert (response.status_code, answer["state"]) == (202, "skipped")
+    assert answer["recipients"] == []
+    assert answer["left_out"] == ["requestor", "contributor"]
+    assert answer["missing"][0] == {
+        "pointer": "/mail/recipients/0",
+        "detail": "requestor is nobody, since no person started the build",
+    }
+    assert post(client, report).json() == answer
+    status = client.get(answer["status_url"]).json()
+    assert [step["state"] for step in status["history"]] == ["received", "skipped"]
+    assert status["history"][1]["note"].startswith("nobody gets a mail; requestor is nobody")
+    assert status["next_attempt_at"] is None
+    assert client.get(answer["preview_url"]).status_code == 200
+    problem(client.post(f"{answer['status_url']}/retry"), 409)
+    assert postfix.mails == []
+
+
+def test_recipients_by_kind(client: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """The people that a kind means get the mail, and its last line says why."""
+    starter = {"id": "ada", "name": "Ada", "email": "ada@example.com", "may_read": True}
+    report["build"]["requestor"] = starter
+    report["mail"] = {"recipients": ["requestor"]}
+    answer = post(client, report).json()
+    assert answer["recipients"] == ["ada@example.com"]
+    settled(client, answer)
+    [mail] = postfix.mails
+    assert mail.recipients == ["ada@example.com"]
+    assert b"You get this mail as the person who started" in mail.content.replace(b"=\r\n", b"")
+
+
+def test_suspects_are_found_beside_the_event_loop(
+    client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take a while in a large log, and other callers don't wait."""
+    names = []
+
+    def watched(shown: Report) -> Analysis:
+        names.append(threading.current_thread().name)
+        return analyse(shown)
+
+    monkeypatch.setattr(people, "analyse", watched)
+    post(client, report)  # the first one is read in a thread, as the masker is loaded there
+    post(client, report | {"mail": {"recipients": ["suspects"]}})
+    assert names == ["AnyIO worker thread"]
+
+
+def test_a_kind_that_does_not_exist(client: TestClient, report: Json) -> None:
+    """422 names the kinds."""
+    report["mail"] = {"recipients": ["developer"]}
+    [error] = problem(post(client, report), 422)["errors"]
+    assert error["pointer"] == "/mail/recipients/0"
+    assert "'developers', 'culprits', 'requestor'" in error["detail"]
 
 
 def test_only_denied_recipients(client: TestClient, report: Json) -> None:
@@ -221,6 +336,9 @@ def test_default_recipients_that_nobody_may_mail(settings: Settings, address: st
     update = {"default_to": address, "allowed_domains": ("example.org",)}
     with pytest.raises(ConfigurationError, match="`default_to`"):
         serve(settings.model_copy(update=update))
+    update = {"default_to": "bo@example.org, root@localhost"}
+    with pytest.raises(ConfigurationError, match="`default_to`"):
+        serve(settings.model_copy(update=update))
 
 
 def test_a_large_body(client: TestClient, report: Json) -> None:
@@ -232,6 +350,39 @@ def test_a_large_body(client: TestClient, report: Json) -> None:
     problem(post(client, body + b" " * (MAX_BODY - len(body) + 1)), 413)
 
 
+def with_files(report: Json, *contents: bytes) -> Json:
+    files = [
+        {"name": f"{number}.bin", "content": base64.b64encode(content).decode()}
+        for number, content in enumerate(contents)
+    ]
+    return report | {"attachments": files}
+
+
+def test_attachments(client: TestClient, postfix: PostfixStandIn, report: Json) -> None:
+    """A report with 3 MiB of files becomes a mail with the same bytes, and has a preview."""
+    first, second = bytes(range(256)) * 4096, b"x" * (2 * 1024**2)
+    answer = post(client, with_files(report, first, second)).json()
+    settled(client, answer)
+    [caught] = postfix.mails
+    message = email.message_from_bytes(caught.content)
+    parts = [part for part in message.walk() if part.get_filename()]
+    assert [part.get_payload(decode=True) for part in parts] == [first, second]
+    assert "<html" in client.get(answer["preview_url"], params={"part": "html"}).text
+
+
+def test_attachments_that_are_too_large(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """More than 3 MiB are named in the mail and not sent; a body beyond 5 MiB is refused."""
+    settled(client, post(client, with_files(report, b"x" * (3 * 1024**2 + 1))).json())
+    [caught] = postfix.mails
+    assert b"NOT ATTACHED" in caught.content
+    assert len(caught.content) < 200_000
+    problem(post(client, with_files(report, b"x" * (4 * 1024**2))), 413)
+    body = json.dumps(with_files(report, b"x")).encode()
+    problem(post(client, body + b" " * MAX_BODY), 413)
+
+
 def test_other_media_types(client: TestClient, report: Json) -> None:
     """A form on a foreign web page can't post a report."""
     for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
@@ -240,7 +391,9 @@ def test_other_media_types(client: TestClient, report: Json) -> None:
         assert post(client, report, content_type=media_type).status_code in {200, 202}
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil", "[::1].evil.example"]
+)
 def test_foreign_hosts(client: TestClient, report: Json, host: str) -> None:
     """Without tokens, a web page whose name resolves to the service is refused."""
     assert "Host" in problem(post(client, report, host=host), 421)["detail"]
@@ -271,7 +424,7 @@ def test_nasty_names_arrive_harmlessly(
 
 def test_unknown_addresses(client: TestClient) -> None:
     """A wrong path or method is answered with problem+json, too."""
-    for path in ("/", "/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
+    for path in ("/v1", "/v1/reports/", "/v2/reports", "/preview/", "/docs/"):
         problem(client.get(path, headers={"host": "evil.example"}, follow_redirects=False), 404)
     problem(client.post("/v1/reports/", follow_redirects=False), 404)
     response = client.delete("/v1/reports")
@@ -313,15 +466,16 @@ class TestTokens:
     def test_no_token(
         self, settings: Settings, file: Path, token: str, report: Json, header: str | None
     ) -> None:
-        """Without a token every route except health answers 401, with a challenge for browsers."""
+        """Without a token all but health and shipped samples is 401, with a challenge."""
         with self.serve(settings, file) as client:
             headers = {} if header is None else {"authorization": header}
             response = post(client, report, **headers)
             problem(response, 401)
             assert response.headers["www-authenticate"].startswith("Basic ")
-            for path in ("/v1/reports/x", "/metrics", "/preview", "/preview/build/2-failure"):
+            for path in ("/v1/reports/x", "/metrics", "/preview/build/report:x"):
                 problem(client.get(path, headers=headers), 401)
-            assert client.get("/healthz").status_code == 200
+            for path in ("/healthz", "/preview", "/preview/build/2-failure"):
+                assert client.get(path).status_code == 200
 
     def test_reports_are_their_tokens(
         self, settings: Settings, file: Path, token: str, report: Json
@@ -373,6 +527,51 @@ def test_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Database, "check", full)
         assert client.get("/readyz").json()["checks"]["outbox"] == "database or disk is full"
         assert client.get("/healthz").status_code == 200
+
+
+def test_full_is_not_ready(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
+    """While most reports are refused with 503 the service is not ready, and says why."""
+    postfix.rcpt["ada@example.com"] = "450 4.2.0 later"
+    full = settings.model_copy(update={"outbox_max_waiting": 2})
+    with serve(full, UNCACHED) as client:
+        for number in range(1, 5):
+            problem(post(client, {}), 422)  # a mistake of its caller
+            assert client.get("/readyz").json()["status"] == "ok"
+            post(client, report | {"build": report["build"] | {"number": number}})
+        problem(post(client, report | {"build": report["build"] | {"number": 5}}), 503)
+        refused = client.get("/readyz")
+        assert refused.status_code == 503
+        checks = refused.json()["checks"]
+        assert (checks["outbox"], checks["postfix"]) == ("ok", "ok")
+        assert checks["reports"].startswith("3 of the last 5 were refused: The outbox is full: 2 ")
+        post(client, report | {"build": report["build"] | {"number": 1}})
+        assert client.get("/readyz").json()["status"] == "ok"
+
+
+def test_locked_is_not_ready(settings: Settings, report: Json) -> None:
+    """The same holds if the outbox is locked, until nobody has been refused for some time."""
+    limits = Limits(
+        http=HttpLimits(readiness_age=0.0, readiness_memory=3.0),
+        outbox=OutboxLimits(lock_timeout=0.05),
+    )
+    with serve(settings, limits) as client:
+        with closing(sqlite3.connect(settings.outbox_url.removeprefix("sqlite:///"))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            problem(post(client, report), 503)
+            assert "locked" in client.get("/readyz").json()["checks"]["outbox"]
+            other.rollback()
+            checks = client.get("/readyz").json()["checks"]
+        assert checks["outbox"] == "ok"
+        assert "locked" in checks["reports"]
+        wait_for(lambda: client.get("/readyz").json()["status"] == "ok", seconds=10)
+
+
+def test_busy_is_not_ready(settings: Settings, report: Json) -> None:
+    """The same holds if there is no memory for reports."""
+    limits = Limits(http=HttpLimits(readiness_age=0.0, max_bodies=10))
+    with serve(settings, limits) as client:
+        problem(post(client, report), 503)
+        assert "too many large requests" in client.get("/readyz").json()["checks"]["reports"]
 
 
 def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None:
@@ -446,6 +645,7 @@ def test_errors_in_openapi(client: TestClient) -> None:
     """OpenAPI describes each error as a problem, and none that is never sent."""
     described = client.get("/openapi.json").json()
     problem_schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    faulty_schema = {"schema": {"$ref": "#/components/schemas/FaultyTemplate"}}
     assert described["components"]["schemas"]["Problem"]["properties"].keys() == {
         "type",
         "title",
@@ -458,8 +658,11 @@ def test_errors_in_openapi(client: TestClient) -> None:
         for operation in operations.values():
             assert "default" in operation["responses"]
             for status, response in operation["responses"].items():
-                if status not in {"200", "202"} and (path, status) != ("/readyz", "503"):
-                    assert response["content"] == {"application/problem+json": problem_schema}
+                if status in {"200", "202"} or (path, status) == ("/readyz", "503"):
+                    continue
+                is_template = path.startswith("/preview/") and status == "422"
+                expected = faulty_schema if is_template else problem_schema
+                assert response["content"] == {"application/problem+json": expected}
 
 
 def test_tokens_in_openapi(client: TestClient) -> None:
@@ -487,3 +690,64 @@ def test_openapi(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "swagger" in page
     assert "https://" not in page
+
+
+def test_secrets_are_masked_before_the_report_is_stored(
+    settings: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """Database, mail and log don't have them; answer, status and mail say how many there were."""
+    own = settings.model_copy(update={"secret_patterns": (r"ACME-\d+",)})
+    report["error"]["message"] = "+ deploy --password hunter2 ACME-4711"
+    with capture_logs() as logs, serve(own) as client:
+        answer = post(client, report).json()
+        status = settled(client, answer)
+        page = client.get(f"{answer['preview_url']}?part=text").text
+    assert answer["masked"] == status["masked"] == 2
+    assert "--password **** ****" in page
+    assert "2 secrets were masked." in page
+    [database] = Path(settings.outbox_url.removeprefix("sqlite:///")).parent.glob("outbox.db")
+    [mail] = postfix.mails
+    for content in (database.read_bytes(), mail.content, repr(logs).encode()):
+        assert b"hunter2" not in content
+        assert b"ACME-4711" not in content
+
+
+def test_a_report_with_another_secret_is_the_same_report(client: TestClient, report: Json) -> None:
+    """A repeated call is one mail: what is masked doesn't count."""
+    report["error"]["message"] = "token=first"
+    first = post(client, report).json()
+    report["error"]["message"] = "token=second"
+    again = post(client, report)
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+
+
+def test_patterns_of_secrets_change_while_the_service_runs(
+    client: TestClient, settings: Settings, report: Json
+) -> None:
+    """SIGHUP applies them to the next report."""
+    report["error"]["message"] = "ACME-4711"
+    assert post(client, report).json()["masked"] == 0
+    new = settings.model_copy(update={"secret_patterns": (r"ACME-\d+",)})
+    reload(client.app, lambda: new)  # type: ignore[arg-type]
+    report["build"]["number"] += 1
+    assert post(client, report).json()["masked"] == 1
+
+
+def test_the_mails_of_a_breakage_are_a_thread(
+    client: TestClient, postfix: PostfixStandIn, report: Json
+) -> None:
+    """What broke, still fails and is fixed is one thread; the next breakage is another one."""
+    answers = []
+    for number, result in ((41, "FAILURE"), (42, "FAILURE"), (43, "SUCCESS"), (44, "FAILURE")):
+        build = {"number": number, "result": result, "started_at": number * 1000}
+        answers.append(post(client, report | {"build": report["build"] | build}).json())
+        settled(client, answers[-1])
+    ids = [answer["message_id"] for answer in answers]
+    mails = {mail["Message-ID"]: mail for mail in map(parsed, postfix.mails)}
+    assert [mails[one]["References"] for one in ids] == [None, ids[0], ids[0], None]
+    assert [mails[one]["In-Reply-To"] for one in ids] == [None, ids[0], ids[0], None]
+
+
+def parsed(caught: Caught) -> Message:
+    """A mail's headers."""
+    return email.message_from_bytes(caught.content)

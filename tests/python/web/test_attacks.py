@@ -1,0 +1,165 @@
+"""The installed service under attack: honest callers are served, and memory is bounded."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+import trustme
+
+from pyservice.config.sources import PREFIX
+from tests.builders.connections import POST, answered
+from tests.builders.ports import free_port
+from tests.python.conftest import Json, PostfixStandIn, wait_for
+
+COMMAND = Path(sys.executable).parent / "notify-email"
+
+
+@pytest.fixture(autouse=True)
+def _descriptors() -> Iterator[None]:
+    """This process has many connections, too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@dataclass
+class Victim:
+    """A running `notify-email serve`."""
+
+    port: int
+    process: psutil.Process
+    log: Path
+    session: requests.Session
+    url: str
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it uses."""
+        return int(self.process.memory_info().rss)
+
+    def connect(self) -> socket.socket:
+        """A TCP connection to it."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def lines(self, event: str) -> list[str]:
+        """The lines of its log about this."""
+        return [line for line in self.log.read_text().splitlines() if event in line]
+
+
+@contextmanager
+def victim(
+    folder: Path,
+    postfix: PostfixStandIn,
+    *,
+    tls: bool = False,
+    descriptors: str = "1024:8192",
+    **settings: str,
+) -> Iterator[Victim]:
+    """Start the service in a process of its own, with so many descriptors (soft:hard)."""
+    port = free_port()
+    authority = trustme.CA()
+    (folder / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    if tls:
+        made = authority.issue_cert("127.0.0.1")
+        (folder / "crt.pem").write_bytes(made.cert_chain_pems[0].bytes())
+        (folder / "key.pem").write_bytes(made.private_key_pem.bytes())
+        settings |= {"tls_cert": str(folder / "crt.pem"), "tls_key": str(folder / "key.pem")}
+    settings |= {
+        "port": str(port),
+        "smtp_port": str(postfix.port),
+        "database_url": f"sqlite:///{folder}/outbox.db",
+        "sender": "jenkins@ci.example.com",
+    }
+    environment = {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
+    log = folder / "log"
+    with log.open("w") as output, requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(folder / "ca.pem")
+        process = subprocess.Popen(
+            ["prlimit", f"--nofile={descriptors}", COMMAND, "serve"],
+            env=os.environ | environment,
+            stderr=output,
+        )
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        made_victim = Victim(port, psutil.Process(process.pid), log, session, url)
+        try:
+            wait_for(lambda: "service.started" in log.read_text(), log.read_text)
+            # Not kept open: an idle connection is the first to be closed where there are too many.
+            healthy = session.get(f"{url}/healthz", headers={"Connection": "close"}, timeout=30)
+            assert healthy.status_code == 200
+            yield made_victim
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def report_number(report: Json, number: int) -> Json:
+    """A report of another build."""
+    return report | {"build": report["build"] | {"number": number}}
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["https", "http"])
+def test_silent_connections(
+    tls: bool, tmp_path: Path, postfix: PostfixStandIn, report: Json
+) -> None:
+    """1,200 of them take no service from anybody, and neither memory nor log from the node."""
+    with victim(tmp_path, postfix, tls=tls) as service, ExitStack() as stack:
+        before = service.memory
+        for number in range(1200):
+            silent = stack.enter_context(service.connect())
+            if number % 2:
+                silent.sendall(b"\x16" if tls else b"P")
+        began = time.monotonic()
+        for number in range(20):
+            body = report_number(report, number + 1)
+            # Each over a connection of its own, as Jenkins does.
+            posted = service.session.post(
+                f"{service.url}/v1/reports", json=body, headers={"Connection": "close"}, timeout=5
+            )
+            assert posted.status_code == 202
+        assert time.monotonic() - began < 9, "before the time of the silent ones is over"
+        assert service.memory - before < 100 * 1024 * 1024
+        assert len(service.log.read_text().splitlines()) < 100
+
+
+def test_few_descriptors(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """Connections leave some for all else: reports are accepted and mailed."""
+    with victim(tmp_path, postfix, descriptors="128:128") as service, ExitStack() as stack:
+        for _ in range(180):
+            stack.enter_context(service.connect())
+        posted = service.session.post(f"{service.url}/v1/reports", json=report, timeout=5)
+        assert posted.status_code == 202
+        wait_for(lambda: len(postfix.mails) == 1)
+        assert len(service.log.read_text().splitlines()) < 20
+
+
+def test_bodies_without_end(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
+    """150 bodies that lack one byte take 32 MiB together, and honest callers are served."""
+    mib = 1024 * 1024
+    with victim(tmp_path, postfix) as service, ExitStack() as stack:
+        before = service.memory
+        kept = []
+        for number in range(150):
+            connection = stack.enter_context(service.connect())
+            connection.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % mib)
+            connection.sendall(b" " * (mib - 1))
+            kept.append(connection)
+            if number % 20 == 0:
+                body = report_number(report, number + 1)
+                posted = service.session.post(f"{service.url}/v1/reports", json=body, timeout=5)
+                assert posted.status_code == 202
+        assert service.memory - before < 100 * mib
+        status, headers, body_ = answered(kept[0])
+        assert (status, headers["retry-after"]) == (503, "30")
+        assert b"too many large requests" in body_
