@@ -6,12 +6,14 @@ Exit codes: 0 done or in sync; 1 tried and failed; 2 the command or a setting is
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from pyservice import __version__
-from pyservice.cli import service
+from pyservice.cli import service, show
 from pyservice.cli.doctor import doctor
 from pyservice.cli.drain import drain
 from pyservice.cli.jenkins import jenkins_app
@@ -20,14 +22,17 @@ from pyservice.cli.log import share_log
 from pyservice.cli.node import node
 from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
+from pyservice.cli.send import send
 from pyservice.cli.token import token_app
 from pyservice.errors import ConfigurationError, SetupError, os_reason
+from pyservice.validation import explain
 
 EXAMPLES = """\b
 Examples:
   notify-email demo                          try it, without sending anything
   notify-email token new ci                  make a token for a Jenkins
   notify-email serve                         run the service on this node
+  notify-email send 2-failure --to ME        send a report through the running service
   notify-email outbox list                   the reports and their states
   notify-email node                          the address that reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
@@ -36,17 +41,31 @@ Examples:
   notify-email serve --smtp-host 10.0.0.5    with another Postfix
 """
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; explain a value that can't be used in our words, not in pydantic's."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):
+                error.message = f"{explain(error.__cause__.errors()[0])}."
+            raise
+
+
 app = typer.Typer(
     name="notify-email",
+    cls=_Commands,
     help="Build reports from Jenkins Pipelines, mailed through this node's Postfix.",
     epilog=EXAMPLES,
     rich_markup_mode=None,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     pretty_exceptions_enable=False,
 )
 app.command()(service.serve)
 app.command()(service.demo)
+app.command()(send)
 app.command()(node)
 app.command()(doctor)
 app.command()(share_log)
@@ -66,20 +85,32 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # here a full disk can still be reported
     except (ConfigurationError, SetupError) as error:
-        print(f"notify-email: {error}", file=sys.stderr)
+        show.say(f"notify-email: {error}")
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains, too
         if not isinstance(error, BrokenPipeError):  # with `| head` that is no error
             where = error.filename or "the output"
-            print(f"notify-email: {where}: {os_reason(error)}", file=sys.stderr)
+            show.say(f"notify-email: {where}: {os_reason(error)}")
         sys.exit(1)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"notify-email {__version__}")
+        show.line(f"notify-email {__version__}")
         raise typer.Exit
+
+
+@app.command("help")
+def help_(words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND")] = None) -> None:
+    """Show the help of a command.
+
+    \b
+    Examples:
+      notify-email help
+      notify-email help relay apply
+    """
+    app([*(words or []), "--help"])
 
 
 @app.callback()

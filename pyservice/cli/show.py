@@ -88,8 +88,3 @@ def _on_one_line(text: str) -> str:
 
 def _is_printable(char: str) -> bool:
     return unicodedata.category(char)[0] != "C"
-
-
-def printable(text: str) -> str:
-    """Return a foreign text, a report's or a server's, with `?` for what a terminal would obey."""
-    return "".join("?" if unicodedata.category(char)[0] == "C" else char for char in text)

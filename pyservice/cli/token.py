@@ -1,7 +1,5 @@
 """`token`: make, list and remove tokens."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +17,7 @@ from pyservice.errors import ConfigurationError
 token_app = typer.Typer(help="Make, list and remove tokens.", no_args_is_help=True)
 
 TokensFile = Annotated[
-    Path | None, typer.Option(help="The tokens file.  [default: the setting TOKENS_FILE]")
+    Path | None, typer.Option(help="The tokens file.  [default: NOTIFY_EMAIL_TOKENS_FILE]")
 ]
 
 
@@ -45,7 +43,9 @@ def new(
     ] = None,
     may: Annotated[
         str | None,
-        typer.Option(help="send, see or scrape, comma-separated.  [default: all of them]"),
+        typer.Option(
+            help="send, see, scrape, operate, comma-separated.  [default: all but operate]"
+        ),
     ] = None,
     file: TokensFile = None,
     config: Config = None,
@@ -61,6 +61,7 @@ def new(
       notify-email token new ci --file /etc/notify-email.tokens
       notify-email token new team-a --jobs team-a --recipient-domains example.com --rate 100/hour
       notify-email token new prometheus --may scrape
+      notify-email token new desk --may see,operate
     """
     if bool(name) == bool(name_):
         raise ConfigurationError("A token has one name. Type: notify-email token new NAME.")
@@ -73,8 +74,8 @@ def new(
         may=_split(may),
     )
     path = _tokens_file(file, config)
-    print(tokens.new(path, name or name_ or "", permissions))
-    print(f"Its hash is in {path}; the token itself is not shown again.", file=sys.stderr)
+    show.line(tokens.new(path, name or name_ or "", permissions))
+    show.say(f"Its hash is in {path}; the token itself is not shown again.")
 
 
 @token_app.command("list")
@@ -98,7 +99,7 @@ def list_(
             | token.permissions_by_name()
             for name, token in known.items()
         ]
-        print(json.dumps(objects, indent=2))
+        show.json(objects)
         return
     rows = [
         (name, str(token.created or ""), _describe(token.permissions_by_name()))
@@ -106,7 +107,7 @@ def list_(
     ]
     show.table(("NAME", "CREATED", "BOUNDS"), rows)
     if not known:
-        print(f"{path} has no token.", file=sys.stderr)
+        show.say(f"{path} has no token.")
 
 
 @token_app.command("remove")
@@ -125,7 +126,7 @@ def remove(
     """
     path = _tokens_file(file, config)
     tokens.remove(path, name)
-    print(f"{name} is removed from {path}.", file=sys.stderr)
+    show.say(f"{name} is removed from {path}.")
 
 
 def _tokens_file(file: Path | None, config: Path | None) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import requests
 
+TIMEOUT = 300
+"""Seconds after which a command hangs; far more than a busy machine needs."""
 COMMAND = str(Path(sys.executable).parent / "notify-email")
 
 
@@ -26,7 +28,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         command(*arguments),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT,
         check=False,
         env=os.environ | environment,
     )
@@ -43,7 +45,7 @@ def serving(log: Path, *arguments: str, **environment: str) -> Iterator[subproce
             yield process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(TIMEOUT)
 
 
 def http() -> requests.Session:
