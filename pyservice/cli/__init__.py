@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from pyservice import __version__
 from pyservice.cli import service, show
+from pyservice.cli.config import config_app
 from pyservice.cli.doctor import doctor
 from pyservice.cli.drain import drain
 from pyservice.cli.jenkins import jenkins_app
@@ -32,6 +33,7 @@ Examples:
   notify-email demo                          try it, without sending anything
   notify-email token new ci                  make a token for a Jenkins
   notify-email serve                         run the service on this node
+  notify-email config check                  whether the settings can be used
   notify-email send 2-failure --to ME        send a report through the running service
   notify-email outbox list                   the reports and their states
   notify-email node                          the address that reaches this node's Postfix
@@ -70,6 +72,7 @@ app.command()(node)
 app.command()(doctor)
 app.command()(share_log)
 app.command()(drain)
+app.add_typer(config_app, name="config")
 app.add_typer(token_app, name="token")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(relay_app, name="relay")
