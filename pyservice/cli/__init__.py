@@ -24,6 +24,7 @@ from pyservice.cli.node import node
 from pyservice.cli.outbox import outbox_app
 from pyservice.cli.relay import relay_app
 from pyservice.cli.send import send
+from pyservice.cli.template import template_app
 from pyservice.cli.token import token_app
 from pyservice.errors import ConfigurationError, SetupError, os_reason
 from pyservice.validation import explain
@@ -36,6 +37,7 @@ Examples:
   notify-email config check                  whether the settings can be used
   notify-email send 2-failure --to ME        send a report through the running service
   notify-email outbox list                   the reports and their states
+  notify-email template new team-a           start a template with your logo and words
   notify-email node                          the address that reaches this node's Postfix
   notify-email relay plan                    what containers need of this node's Postfix
   notify-email jenkins plan                  what Jenkins needs to send through the service
@@ -75,6 +77,7 @@ app.command()(drain)
 app.add_typer(config_app, name="config")
 app.add_typer(token_app, name="token")
 app.add_typer(outbox_app, name="outbox")
+app.add_typer(template_app, name="template")
 app.add_typer(relay_app, name="relay")
 jenkins_app.add_typer(emit_app, name="emit")
 app.add_typer(jenkins_app, name="jenkins")

@@ -1,6 +1,7 @@
 """cli and demo.py: the command as a process."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ import trustme
 import typer
 
 from pyservice import samples
+from pyservice.analysis.analysis import analyse
 from pyservice.cli import app
 from pyservice.cli.service import listen_addresses
 from pyservice.config.settings import Settings
+from pyservice.demo import SAMPLE
 from pyservice.setup.node.detect import Bridge
-from tests.builders.command import COMMAND, command, http, is_up, run, serving
-from tests.python.conftest import Json, PostfixStandIn, free_port, wait_for
+from tests.builders.command import COMMAND, TIMEOUT, command, http, is_up, run, serving
+from tests.builders.ports import free_port
+from tests.python.conftest import Json, PostfixStandIn, wait_for
 
 
 def test_help() -> None:
@@ -32,6 +37,48 @@ def test_help() -> None:
     assert shown.returncode == 0
     assert "Usage: notify-email" in shown.stdout
     assert run("--version").stdout.startswith("notify-email ")
+
+
+def typed(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with these words and no others."""
+    return subprocess.run(
+        [COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def test_the_help_in_other_words() -> None:
+    """`-h` after a command, and `help` before it, show the command's help."""
+    shown = typed("relay", "--help").stdout
+    assert "Usage: notify-email relay" in shown
+    assert typed("relay", "-h").stdout == shown
+    assert typed("help", "relay").stdout == shown
+    ended = typed("help", "nonsense")
+    assert ended.returncode == 2
+    assert "nonsense" in ended.stderr
+
+
+def test_shell_completion() -> None:
+    """The shell completes commands and options."""
+    for words, expected in (
+        ("notify-email rel", "relay"),
+        ("notify-email relay apply --relayh", "--relayhost"),
+    ):
+        line = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        shown = typed(_NOTIFY_EMAIL_COMPLETE="complete_bash", **line).stdout
+        assert shown.split() == [expected]
+
+
+def test_summaries_are_whole() -> None:
+    """On a terminal with 120 columns no command's summary is cut off."""
+    for words in [(), *((name,) for name in ("config", "token", "outbox", "relay", "jenkins"))]:
+        shown = typed(*words, "--help", COLUMNS="120").stdout.partition("Commands:")[2]
+        assert shown
+        assert "..." not in shown.partition("Examples:")[0]
 
 
 def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
@@ -56,7 +103,7 @@ def test_an_output_that_cannot_be_written() -> None:
     for end, message in ((">/dev/full", "the output: no space left on device"), ("| true", "")):
         script = f"set -o pipefail; {COMMAND} node --json {end}"
         done = subprocess.run(
-            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", script], capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
         assert "Traceback" not in done.stderr
         assert message in done.stderr
@@ -84,7 +131,7 @@ def test_an_output_that_cannot_be_written() -> None:
         (["token", "new", "a", "--name", "b", "--file", "TOKENS"], "token new NAME"),
         (["token", "new", "local", "--file", "TOKENS"], "a token can't be named 'local'"),
         (["token", "new", "a", "--rate", "often", "--file", "TOKENS"], "--rate: 'often' is no"),
-        (["token", "new", "a", "--may", "x", "--file", "TOKENS"], "--may: Input should be 'send'"),
+        (["token", "new", "a", "--may", "x", "--file", "TOKENS"], "--may: it must be 'send'"),
         (["token", "new", "a", "--jobs", ",", "--file", "TOKENS"], "--jobs: an empty list"),
         (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'. It has: none"),
         (["token", "list"], "There is no tokens file"),
@@ -93,6 +140,9 @@ def test_an_output_that_cannot_be_written() -> None:
         (["serve", "--tls-cert", "/nowhere", "--tls-key", "/x"], "TLS_CERT /nowhere can't be read"),
         (["serve", "--trusted-networks", "0.0.0.0/0"], "lets nearly everybody send"),
         (["serve", "--trusted-networks", "172.17.0.1/16"], "has host bits set"),
+        (["outbox", "list", "--limit", "x"], "'--limit': it must be a whole number."),
+        (["outbox", "list", "--limit", "0"], "'--limit': it must be at least 1."),
+        (["drain", "--timeout", "soon"], "'--timeout': it must be a number."),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -156,7 +206,7 @@ def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         wait_for(lambda: http().get(status, timeout=30).json()["state"] == "failed")
         assert "server" not in answer.headers
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT) == 0
     text = log.read_text()
     events = [json.loads(line) for line in text.splitlines()]
     names = [event["event"] for event in events]
@@ -227,7 +277,7 @@ def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: J
             report["build"]["number"] = number
             assert http().post(f"{base}/v1/reports", json=report, timeout=30).status_code == 202
         process.kill()
-        process.wait(20)
+        process.wait(TIMEOUT)
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
         wait_for(lambda: len(postfix.mails) == 20, seconds=30)
     assert len({mail.content for mail in postfix.mails}) == 20
@@ -265,9 +315,9 @@ def test_demo_once() -> None:
         assert wanted in ended.stdout
     [file] = re.findall(r"Mail +(/\S+\.eml)", ended.stdout)
     mail = Path(file).read_bytes()
-    report = samples.load("2-failure")
-    assert report.error is not None
-    assert report.error.message.encode() in mail
+    text = message_from_bytes(mail, policy=policy.default).get_body(("plain",))
+    assert text is not None
+    assert analyse(samples.load(SAMPLE)).why in text.get_content()
     assert b"X-Jenkins-Job: shop/checkout\r\n" in mail
 
 
@@ -294,9 +344,7 @@ def test_the_demo_without_its_extra() -> None:
         [sys.executable, "-c", without, "demo"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert re.fullmatch(
-        r"notify-email: .*pip install 'jenkins-notify-email\[demo\]'\n", ended.stderr
-    )
+    assert re.fullmatch(r"notify-email: .*pip install aiosmtpd\n", ended.stderr)
 
 
 def test_demo_stays_until_interrupted() -> None:
@@ -313,5 +361,5 @@ def test_demo_stays_until_interrupted() -> None:
     for link in links:
         assert http().get(link, timeout=30).status_code == 200
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(TIMEOUT) == 0
     process.stdout.close()
