@@ -18,7 +18,8 @@ import typer
 import yaml
 
 from pyservice.cli import app
-from pyservice.config.settings import PREFIX, Settings
+from pyservice.config.settings import Settings
+from pyservice.config.sources import PREFIX
 from tests.python.conftest import wait_for
 from tests.testbed import namespaces
 from tests.testbed.machine import FOLDER, Machine, run_throwaway
@@ -35,10 +36,15 @@ FIREWALL = DEPLOY / "kubernetes" / "node-firewall.nft"
 ON_A_NODE = re.findall(
     r"```sh\n(.*?)```", (ROOT / "docs" / "install.md").read_text().split("\n## ")[1], re.S
 )
-"""The commands for systemd: to take there, to install or upgrade, once, and to remove."""
+"""The commands for systemd: to take there, to install or upgrade, the two of a node that reaches no
+package index, those for the first time, and to remove."""
 OURS = r"\b" + PREFIX + r"(\w+)"
 BRIDGE = "172.22.91.1"
 JOURNAL = "/run/systemd/journal/dev-log"
+SEND = """
+import socket, sys
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.stdin.buffer.read(), sys.argv[1])
+"""
 LOG = "/var/log/mail.log"
 SHARED = "/var/lib/notify-email-log/postfix.log"
 
@@ -97,6 +103,11 @@ def test_the_wheel_has_all_files(dist: Path) -> None:
     assert len([name for name in listed if not name.endswith(".py")]) > 40
     with wheel(dist) as opened:
         assert not set(listed) - set(opened.namelist())
+        # What git ignores and the build fetches: who installs the wheel has nothing to build.
+        vendor = "pyservice/web/static/vendor"
+        for name in (f"{vendor}/htmx.min.js", f"{vendor}/sse.min.js", f"{vendor}/htmx.LICENSE"):
+            assert opened.read(name), name
+        assert opened.read("pyservice/mail_checks/data/caniemail.json")
 
 
 def test_the_lock_has_what_the_wheel_needs(dist: Path) -> None:
@@ -143,7 +154,7 @@ def test_the_unit_is_shut_in(unit: Path) -> None:
 @pytest.mark.testbed
 def test_a_node_by_the_book(dist: Path) -> None:
     """The documented commands, under a real systemd, install, upgrade and remove the service."""
-    _, install, once, remove = ON_A_NODE
+    _, install, _, _, once, remove = ON_A_NODE
     here = f"{FOLDER}/dist"
     machine = Machine(dist.parent, bridge=BRIDGE)
     try:
@@ -193,6 +204,33 @@ def test_a_node_by_the_book(dist: Path) -> None:
         machine.remove()
 
 
+@pytest.mark.testbed
+def test_a_node_without_a_package_index(dist: Path, tmp_path: Path) -> None:
+    """The documented commands make wheels where there is an index, and install them elsewhere.
+
+    Of the lock it takes what has no wheel on the index: with all of it this takes a minute.
+    """
+    _, _, fetch, offline, _, _ = ON_A_NODE
+    shutil.copytree(dist, tmp_path, dirs_exist_ok=True)
+    lock = (tmp_path / "requirements.lock").read_text()
+    [built] = re.findall(r"(?m)^multi-key-dict==.*\n(?: +.*\n)*", lock)
+    (tmp_path / "requirements.lock").write_text(built)
+    # Both machines share one venv, since to make one takes seconds.
+    lines = (fetch, "export PIP_NO_INDEX=1", offline, "/opt/notify-email/bin/pip list")
+    script = "\n".join(("set -eu", *lines)).replace("/opt/notify-email/", "wheelhouse/")
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^jenkins-notify-email +0\.1\.0$", done.stdout, re.M)
+    assert re.search(r"^multi[-_]key[-_]dict ", done.stdout, re.M)
+
+
 def reads_its_settings_on_reload(machine: Machine, token: str) -> None:
     """`systemctl reload` has the very process read its settings anew."""
     before = main_pid(machine)
@@ -202,6 +240,11 @@ def reads_its_settings_on_reload(machine: Machine, token: str) -> None:
     figure = 'notify_email_diverted{by="dry_run"} 1.0'
     wait_for(lambda: figure in machine.run(*curl, f"http://{BRIDGE}:8525/metrics").stdout)
     assert main_pid(machine) == before != "0"
+    machine.script("echo 'prot = 1' >>/etc/notify-email.toml")
+    assert machine.run("systemctl", "reload", "notify-email").returncode != 0
+    machine.script("sed -i /prot/d /etc/notify-email.toml")
+    assert machine.run("systemctl", "reload", "notify-email").returncode == 0
+    assert main_pid(machine) == before
 
 
 def shares_our_lines_only(machine: Machine, message_id: str) -> None:
@@ -222,8 +265,8 @@ def shares_from_the_journal(machine: Machine, log: Path) -> None:
     machine.start("/lib/systemd/systemd-journald", log=log)
     wait_for(lambda: machine.run("test", "-S", JOURNAL).returncode == 0)
     for text in ("4Xc: message-id=<notify-email.1@ci.example.com>", "4Xd: message-id=<1@b>"):
-        sent = ("logger", "-u", JOURNAL, "-p", "mail.info", "-t", "postfix/cleanup", "--id=7", text)
-        assert machine.run(*sent).returncode == 0
+        line = f"<22>{time.strftime('%b %e %T')} postfix/cleanup[7]: {text}"  # 22: mail.info
+        assert machine.run("python3", "-c", SEND, JOURNAL, text=line).returncode == 0
     machine.script(f"rm {LOG} {SHARED}*\nsystemctl restart notify-email-log")
     ours = "message-id=<notify-email.1@ci.example.com>"
     wait_for_shared(machine, f"journal postfix/cleanup[7]: 4Xc: {ours}\n")
@@ -307,6 +350,38 @@ def test_the_dockerfile_builds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     expected = ["10001:10001 700", "10002:10001 750", "notify-email 0.1.0"]
     assert done.stdout.splitlines()[-3:] == expected
+
+
+def test_everything_in_the_image_is_pinned() -> None:
+    """The base images by digest, packages by hash, and what builds the wheel, too."""
+    bases = [rest.partition(" ")[0] for word, rest in instructions() if word == "FROM"]
+    assert len(bases) == 2
+    pinned = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
+    assert all(pinned.fullmatch(base) for base in bases), bases
+    scripts = [step for word, rest in instructions() if word == "RUN" for step in rest.split("&&")]
+    assert not [step for step in scripts if re.search(r"\b(apt|apt-get|curl|wget|git)\b", step)]
+    pips = [step for step in scripts if re.search(r"\bpip\b", step)]
+    assert len(pips) == 4
+    for step in pips:
+        ours = "--no-deps" in step and ("/dist" in step or "--no-build-isolation" in step)
+        assert "--require-hashes" in step or ours, step
+        assert "pip wheel" not in step or "--no-build-isolation" in step
+    built, everything = (
+        dict(re.findall(r"^([\w-]+)==(\S+)", file.read_text(), re.M))
+        for file in (DEPLOY / "build.lock", ROOT / "requirements.lock")
+    )
+    assert built.items() <= everything.items(), "run `make lock`"
+    build_system = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert {re.split(r"\W", one)[0] for one in build_system["requires"]} <= set(built)
+
+
+@pytest.mark.parametrize("file", [DEPLOY / "compose.yaml", *MANIFESTS], ids=lambda path: path.stem)
+def test_other_images_are_pinned(file: Path) -> None:
+    """Every image but the service's own is named by its digest."""
+    images = set(re.findall(r"^\s*image: (\S+)", file.read_text(), re.M))
+    others = {image for image in images if not image.startswith("notify-email:")}
+    assert others
+    assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
 
 
 def test_the_image_is_nobodys_but_the_services() -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import yaml
 from aiosmtpd.smtp import SMTP
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from pyservice.auth import tokens
 from pyservice.config.live import LiveSettings
@@ -27,9 +28,10 @@ from pyservice.outbox.database import Database
 from pyservice.outbox.queue import Outbox
 from tests.builders.answers import Scrape, scrape, scrape_when
 from tests.builders.limits import QUICK
-from tests.builders.log_lines import LINE
+from tests.builders.log_lines import CLIENT, LINE
 from tests.builders.outbox import accept, other
-from tests.python.conftest import Json, PostfixStandIn, free_port, post, serve, settled, wait_for
+from tests.builders.ports import free_port
+from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -129,7 +131,8 @@ def test_receipts(settings: Settings, tmp_path: Path, report: Json) -> None:
     log = tmp_path / "mail.log"
     log.touch()
     with serve(settings.model_copy(update={"postfix_log": str(log)}), QUICK) as client:
-        answer = post(client, report).json()
+        two = report | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
+        answer = post(client, two).json()
         settled(client, answer)
         later = "to=<{}>, relay=relay.example.com[192.0.2.1]:25, delay=1, status={} ({})"
         lines = [
@@ -141,10 +144,14 @@ def test_receipts(settings: Settings, tmp_path: Path, report: Json) -> None:
             LINE.format("cleanup", "4FOREIGN", "message-id=<foreign@example.com>"),
             LINE.format("smtp", "4FOREIGN", later.format("eve@example.com", "sent", "250 Ok")),
         ]
-        log.write_text("\n".join(lines) + "\n")
-        figures = scrape_when(client, "receipts_total", deferred=1, relayed=1, bounced=1)
+        with capture_logs() as logs:
+            log.write_text("\n".join(lines) + "\n")
+            figures = scrape_when(client, "receipts_total", deferred=1, relayed=1, bounced=1)
     assert figures("postfix_log_readable") == 1
     assert figures.counts("mails_total") == {"accepted": 1}
+    [bounce] = [entry for entry in logs if entry["event"] == "mail.bounced"]
+    assert (bounce["id"], bounce["recipient"]) == (answer["id"], "bob@example.com")
+    assert bounce["reply"] == "550 no"
 
 
 def test_settled_by_the_log(
@@ -164,6 +171,7 @@ def test_settled_by_the_log(
         wait_for(lambda: "uncertain" in scrape(client).counts("attempts_total"))
         queued = "from=<jenkins@ci.example.com>, size=9, nrcpt=1 (queue active)"
         with log.open("a") as out:
+            out.write(LINE.format("smtpd", "4Q9", CLIENT) + "\n")
             out.write(LINE.format("cleanup", "4Q9", f"message-id={answer['message_id']}") + "\n")
             out.write(LINE.format("qmgr", "4Q9", queued) + "\n")
         scrape_when(client, "mails_total", accepted=1)
@@ -187,6 +195,7 @@ def test_settled_by_what_the_log_told_before(
         queued = "from=<jenkins@ci.example.com>, size=9, nrcpt=1 (queue active)"
         with log.open("a") as out:
             named = f"message-id={answers[0]['message_id']}"
+            out.write(LINE.format("smtpd", "4Q9", CLIENT) + "\n")
             out.write(LINE.format("cleanup", "4Q9", named) + "\n")
             out.write(LINE.format("qmgr", "4Q9", queued) + "\n")
         wait_for(is_known)
@@ -348,7 +357,7 @@ def test_names(client: TestClient) -> None:
         if family.type == "histogram":
             assert family.name.endswith("_seconds")
     kinds = Counter(family.type for family in families)
-    assert kinds == {"counter": 5, "histogram": 3, "gauge": 5}
+    assert kinds == {"counter": 7, "histogram": 3, "gauge": 6}
 
 
 def test_to_tell_of_an_event_costs_microseconds() -> None:
@@ -421,7 +430,7 @@ def test_rules_are_as_prometheus_documents_them() -> None:
     for group in RULES["groups"]:
         assert set(group) <= {"name", "interval", "limit", "rules", "labels"}
         assert group["name"]
-    assert len({alert["alert"] for alert in ALERTS}) == len(ALERTS) == 8
+    assert len({alert["alert"] for alert in ALERTS}) == len(ALERTS) == 10
     for alert in ALERTS:
         assert set(alert) <= {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
         assert re.fullmatch(r"NotifyEmail[A-Za-z]+", alert["alert"])
