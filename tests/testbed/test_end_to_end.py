@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 
 from pyservice import samples
 from tests.builders.reports import report_of
+from tests.python.analysis.test_recordings import FOLDER as INSIDE
+from tests.python.analysis.test_recordings import RECORDINGS as SAID
 from tests.testbed.network import BRIDGE, ROOT, SERVICE, Mail, Testbed
 from tests.testbed.node import BIN
 from tests.testbed.waiting import until
 
 SAMPLES = ROOT / "pyservice" / "samples"
+WORDS = {"SUCCESS": "passed", "FAILURE": "failed", "UNSTABLE": "unstable"} | {
+    "ABORTED": "aborted",
+    "NOT_BUILT": "not run",
+}
 
 WAYS = {
     "trusted": (True, "notifyEmail(to: 'ada@example.com')"),
@@ -84,9 +91,9 @@ def says_what_the_build_was(mail: Mail, sample: str) -> None:
             assert f"Cause:    {cause['shortDescription']}" in plain
             assert cause["shortDescription"] in seen
     if build["previousBuild"] and build["previousBuild"].get("result"):
-        assert f"Before:   {build['previousBuild']['result']}" in plain
+        assert f"Before:   {WORDS[build['previousBuild']['result']]}\n" in plain
     changes = [item for changes in build["changeSets"] for item in changes["items"]]
-    assert ("CHANGES: none" in plain) is (not changes)
+    assert ("Changes:  none\n" in plain) is (not changes)
     for item in changes:
         short, author = item["commitId"][:8], item["author"]["fullName"]
         assert f"{short} {item['msg']} ({author})" in plain
@@ -96,12 +103,42 @@ def says_what_the_build_was(mail: Mail, sample: str) -> None:
 def test_all_recorded_builds(testbed: Testbed) -> None:
     """Each of the nine is rendered, sent, and comes out at the relay host as it was recorded."""
     testbed.start_service()
-    sent = {testbed.post(report_of(name))["message_id"]: name for name in samples.names()}
+    recorded = [name for name in samples.names() if (SAMPLES / name).is_dir()]
+    sent = {testbed.post(report_of(name))["message_id"]: name for name in recorded}
     assert len(sent) == 9
     mails = testbed.wait_for_mails(9)
     assert {mail.message["Message-ID"] for mail in mails} == set(sent)
     for mail in mails:
         says_what_the_build_was(mail, sent[mail.message["Message-ID"]])
+
+
+def test_all_builds_from_inside(testbed: Testbed) -> None:
+    """Each of the 32, as the step reports it, comes out and says what happened."""
+    testbed.start_service()
+    reports = {name: json.loads((INSIDE / f"inside-{name}.json").read_bytes()) for name in SAID}
+    to = {"mail": {"to": ["ada@example.com"]}}
+    sent = {testbed.post(report | to)["message_id"]: name for name, report in reports.items()}
+    for mail in testbed.wait_for_mails(len(SAID)):
+        said = SAID[sent.pop(mail.message["Message-ID"])]
+        assert mail.message["Subject"].startswith(said.word.partition(" after ")[0])
+        seen = " ".join(mail.text("plain").split())
+        for words in (said.detail, said.why, said.command, said.suspects, *said.tests):
+            assert " ".join(words.split()).lower() in seen.lower(), (words, seen)
+    assert not sent
+
+
+def test_a_breakage_is_one_thread(testbed: Testbed) -> None:
+    """The relay host's copies of what broke and of what is fixed refer to the first one."""
+    testbed.start_service(thread_subject="stable")
+    builds = (("2-failure", 41), ("2-failure", 42), ("4-fixed", 43))
+    sent = [
+        testbed.post(report_of(name, number=number, started_at=number * 1000))["message_id"]
+        for name, number in builds
+    ]
+    mails = {mail.message["Message-ID"]: mail.message for mail in testbed.wait_for_mails(3)}
+    assert [mails[one]["References"] for one in sent] == [None, sent[0], sent[0]]
+    assert [mails[one]["In-Reply-To"] for one in sent] == [None, sent[0], sent[0]]
+    assert {mail["Subject"] for mail in mails.values()} == {"shop/checkout: broken since #41"}
 
 
 def test_a_blind_copy_is_blind(testbed: Testbed) -> None:
@@ -116,14 +153,21 @@ def test_a_blind_copy_is_blind(testbed: Testbed) -> None:
 
 
 def test_a_repeated_report_is_one_mail(testbed: Testbed) -> None:
-    """A repeated report gets the first answer, also after a restart of the service."""
+    """A repeated report gets the first answer, also after a restart of the service.
+
+    Only its links are signed anew.
+    """
+
+    def named(answer: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in answer.items() if not name.endswith("_url")}
+
     testbed.start_service()
     first = testbed.post(report_of("2-failure"))
     testbed.status(first)
-    assert testbed.post(report_of("2-failure", duration_ms=9999)) == first
+    assert named(testbed.post(report_of("2-failure", duration_ms=9999))) == named(first)
     testbed.stop_service()
     testbed.start_service()
-    assert testbed.post(report_of("2-failure")) == first
+    assert named(testbed.post(report_of("2-failure"))) == named(first)
     other = testbed.post(report_of("4-fixed"))
     mails = testbed.wait_for_mails(2)
     assert [m.message["Message-ID"] for m in mails] == [first["message_id"], other["message_id"]]
@@ -204,10 +248,10 @@ def all_message_ids(testbed: Testbed) -> list[str]:
 
 
 def test_the_service_refuses_who_has_no_token(testbed: Testbed) -> None:
-    """On the bridge's address nobody sends without one."""
+    """On the bridge's address nobody sees or sends anything without one."""
     testbed.start_service()
     answer = testbed.container.run(
-        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{SERVICE}/preview"
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{SERVICE}/v1/reports"
     )
     assert answer.stdout == "401"
 

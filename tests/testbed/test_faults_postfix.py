@@ -82,9 +82,9 @@ def answered(trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
 def test_postfix_hangs(trial: Trial, step: str) -> None:
     """A time-out ends it, meanwhile others go on, and only after the dot there may be two."""
     trial.start(
-        hurry=HURRY | PATIENCE | {"delivery.smtp.reply": 4.0, "delivery.smtp.final_dot": 4.0}
+        hurry=HURRY | PATIENCE | {"delivery.smtp.reply": 7.0, "delivery.smtp.final_dot": 7.0}
     )
-    trial.verdict(step, "hang 6")
+    trial.verdict(step, "hang 9")
     slow = trial.post(job="slow")
     assert slow
     until(lambda: trial.is_hanging, "it hangs")

@@ -1,5 +1,6 @@
 """Before a node goes, its mail gets out, and its delivery status can be read."""
 
+import json
 from pathlib import Path
 
 from tests.builders.reports import report_of
@@ -34,6 +35,10 @@ def test_drain_waits_for_the_outbox_and_for_postfix(testbed: Testbed) -> None:
     assert held.returncode == 1
     assert held.stdout.splitlines() == ["Outbox      empty", "Postfix     1 left"]
     assert "There is mail left after 1 s" in held.stderr
+    assert json.loads(drain(testbed, "--timeout", "0", "--json").stdout) == {
+        "outbox": 0,
+        "postfix": 1,
+    }
     testbed.relay_answers(None)
     done = drain(testbed)
     assert done.returncode == 0, done.stderr

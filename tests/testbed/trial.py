@@ -205,7 +205,7 @@ class Trial:
         """Let the next reply to a final dot be lost, if the service sends through LOSSY."""
         self._lose.touch()
         with suppress(TestbedError):
-            until(lambda: not self._lose.exists(), "", seconds=3)
+            until(lambda: not self._lose.exists(), "", seconds=30)
         self._lose.unlink(missing_ok=True)
 
     @property
