@@ -23,8 +23,9 @@ def main(*only: str) -> int:
     """Measure, print and write the figures; return 0 if all was measured.
 
     Args:
-        only: of `throughput`, `start`, `acceptance`, `burst`, `rows` and `rendering` what to
-            measure; the figures of the others stay as they were.
+        only: of `throughput`, `start`, `acceptance`, `load`, `step`, `previews`, `authors`,
+            `reload`, `burst`, `rows`, `rendering` and `desk` those to measure; the figures of the
+            others stay as they were.
     """
     # SIGTERM must remove the namespace, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -124,10 +124,10 @@ def post_all(base: str, count: int, connections: int, job: str) -> float:
     return max(_accepted_at(client, url) for url in urls) - began
 
 
-def request(base: str, body: bytes) -> bytes:
-    """Return the whole HTTP request of a report."""
+def request(base: str, body: bytes, path: str = "/v1/reports") -> bytes:
+    """Return the whole HTTP request that posts a report."""
     head = (
-        f"POST /v1/reports HTTP/1.1\r\nHost: {urlsplit(base).netloc}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(base).netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

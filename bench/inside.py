@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from bench import load, rendering, rows
+from bench import desk, load, rendering, rows, step, studio
 from bench.client import Client, large_report, post_all, wait_for_ready
 from bench.figures import Figure
 from bench.service import Service
@@ -30,11 +30,21 @@ def main() -> None:
         "throughput": lambda: throughput(service),
         "start": lambda: starts(service),
         "acceptance": lambda: load.steady(service),
+        "load": lambda: load.under_load(service),
+        "step": lambda: step.figures(service, folder),
+        "previews": lambda: load.beside_previews(service),
+        "authors": lambda: studio.authors(service, folder),
+        "reload": lambda: studio.reload(service, folder),
         "burst": lambda: load.burst(service, folder / "postfix" / "mail.log"),
         "rows": lambda: rows.figures(folder),
         "rendering": rendering.figures,
+        "desk": lambda: desk.figures(folder),
     }
     figures: dict[str, dict[str, object]] = {}
+    if unknown := set(only) - parts.keys():
+        sys.exit(
+            f"bench: there is no part {', '.join(sorted(unknown))}; there are: {', '.join(parts)}."
+        )
     for part in only or parts:
         say(f"{part} …")
         figures |= {name: asdict(figure) for name, figure in parts[part]().items()}

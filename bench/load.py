@@ -5,6 +5,9 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import urlsplit
@@ -19,6 +22,17 @@ PER_SECOND = 100.0
 SECONDS = 10
 CALLERS = 20
 """Of the steady rate: so many that none waits for its last answer."""
+IN_TURN = 200
+"""Reports of one caller, which sends each when the last one is answered."""
+PAUSE = 0.08
+"""Seconds after an answer in which the report's mail is made and sent."""
+PREVIEWS = 1000.0
+"""A minute, of a service whose templates many people write."""
+AUTHORS = 20
+PREVIEW_SECONDS = 7
+"""As long as a part of the callers' reports takes, with the second before it."""
+BUILDS, BUILD_PAUSE = 30, 0.2
+"""Reports of such a part, and the seconds from one to the next: none waits for the last one."""
 BURST = 10_000
 BURST_CALLERS = 50
 DRAIN_TIMEOUT = 300.0
@@ -42,6 +56,79 @@ def steady(service: Service) -> dict[str, Figure]:
         "post_median": Figure(1000 * p50, 1000 * health, "ms"),
         "post_p99": Figure(1000 * p99, 1000 * p50, "ms"),
     }
+
+
+def under_load(service: Service) -> dict[str, Figure]:
+    """Measure how long a caller waits for the 202 while mails are made, against an idle service.
+
+    A Pipeline that reports often is such a caller: it sends the next report after the last answer,
+    while the service makes the mails of those before.
+    """
+    idle: list[float] = []
+    loaded: list[float] = []
+    with service.running() as base:
+        wait_for_ready(base)
+        post_all(base, count=50, connections=CALLERS, job="warm-up of the load")
+        for part in range(4):
+            idle += _in_turn(base, f"idle {part}", PAUSE)
+            loaded += _in_turn(base, f"loaded {part}", 0)
+    figure = Figure(1000 * median(loaded), 1000 * median(idle), "ms")
+    return {"acceptance_under_load": figure}
+
+
+def beside_previews(service: Service) -> dict[str, Figure]:
+    """Measure how long a caller waits for the 202 while authors see 1,000 previews a minute.
+
+    Each preview is of another report, so that none is known already.
+
+    Raises:
+        AssertionError: a preview was not made.
+    """
+    idle: list[float] = []
+    beside: list[float] = []
+    seen: list[float] = []
+    with service.running() as base:
+        wait_for_ready(base)
+        post_all(base, count=50, connections=CALLERS, job="warm-up of the previews")
+        for part in range(4):
+            idle += _in_turn(base, f"without previews {part}", BUILD_PAUSE, BUILDS)
+            with _previewing(base, f"seen {part}") as waits:
+                beside += _in_turn(base, f"beside previews {part}", BUILD_PAUSE, BUILDS)
+            seen += waits
+    return {
+        "acceptance_beside_previews": Figure(1000 * median(beside), 1000 * median(idle), "ms"),
+        "preview_median": Figure(1000 * median(seen), 60_000 / PREVIEWS, "ms"),
+    }
+
+
+@contextmanager
+def _previewing(base: str, job: str) -> Iterator[list[float]]:
+    """Request previews all the time, and collect how many seconds each takes."""
+    count = int(PREVIEWS / 60 * PREVIEW_SECONDS)
+    requests = [
+        request(base, report(job, number), "/preview/build?part=html")
+        for number in range(1, count + 1)
+    ]
+    waits: list[float] = []
+
+    def see() -> None:
+        taken, statuses = _post(base, requests, AUTHORS, 60 / PREVIEWS)
+        waits.extend(taken)
+        assert statuses == {200: count}, statuses
+
+    with ThreadPoolExecutor(1) as pool:
+        seeing = pool.submit(see)
+        yield waits
+        seeing.result()
+
+
+def _in_turn(base: str, job: str, interval: float, count: int = IN_TURN // 4) -> list[float]:
+    """Return how long each of a caller's reports waited for its 202, in seconds."""
+    time.sleep(1)  # no mail is left to be made
+    requests = [request(base, report(job, number)) for number in range(1, count + 1)]
+    waits, statuses = _post(base, requests, 1, interval)
+    assert statuses == {202: count}, statuses
+    return waits
 
 
 def burst(service: Service, log: Path) -> dict[str, Figure]:

@@ -26,10 +26,10 @@ _FILL = """
     INSERT INTO reports (id, owner, idempotency_key, report_hash, message_id, report,
                          recipients, created_at, state, pending_recipients, attempts,
                          accepted_by_postfix, unconfirmed_attempts, queue_id, node, ended_at,
-                         size_bytes)
+                         size_bytes, job, number, result, recipient_count)
     SELECT lower(hex(randomblob(16))), 'ci', 'report:' || lower(hex(randomblob(32))), '', '', '{}',
            '{}', 1.6e9 + n, 'relayed', '[]', 1, 1, 0, lower(hex(randomblob(8))), 'node1',
-           1.6e9 + n, 2 FROM count
+           1.6e9 + n, 2, 'shop/checkout', n, 'FAILURE', 1 FROM count
 """
 
 

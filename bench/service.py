@@ -18,14 +18,19 @@ class Service:
         """The process ID of the running one."""
 
     @contextmanager
-    def running(self) -> Iterator[str]:
-        """Start the service, and stop it at the end. Its address may not answer yet."""
+    def running(self, templates: Path | None = None) -> Iterator[str]:
+        """Start the service, and stop it at the end. Its address may not answer yet.
+
+        Args:
+            templates: the folder of an administrator's; None: there are none.
+        """
         for left in self._folder.glob("outbox.db*"):
             left.unlink()
         config = self._folder / "settings.toml"
         config.write_text(
             'sender = "Jenkins <jenkins@ci.example.com>"\n'
-            f'postfix_log = "{self._folder}/postfix/mail.log"\n',
+            f'postfix_log = "{self._folder}/postfix/mail.log"\n'
+            + (f'templates_dir = "{templates}"\n' if templates else ""),
             encoding="utf-8",
         )
         command = (
