@@ -1,6 +1,8 @@
 """The docs describe all settings, commands and modules, and no others."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pyservice.cli import app
 from pyservice.config.settings import Settings
 from pyservice.mail.renderer import HTML_BUDGET
 from pyservice.web.limits import HttpLimits
+from pyservice.web.pages import gallery
 from pyservice.web.routes import health, preview, reports
 
 ROOT = Path(__file__).parents[2]
@@ -63,10 +66,14 @@ def test_the_limits_of_a_request() -> None:
         f"| a request's header | {limits.header_time:g} s for all of it |",
         f"| size of a header | {limits.max_header // 1024} KiB |",
         f"| a report | {limits.body_time:g} s for all of it |",
-        f"| size of a report | {limits.max_body // 1024**2} MiB |",
+        f"| size of a report without attachments | {limits.max_body // 1024**2} MiB |",
+        f"| size of its attachments, in base64 | {limits.max_attachments // 1024**2} MiB |",
+        f"| size of a form that a page sends | {limits.max_form // 1024} KiB |",
+        f" at the same time | {limits.max_bodies // 1024**2} MiB |",
         f"| an answer that the caller doesn't read | {limits.read_time:g} s",
         f"| a connection without a request | {limits.keep_alive} s after",
         f"| connections at once | {limits.max_connections} |",
+        f"| pages at once that hear of changes | {limits.max_streams} |",
     ]
     page = (ROOT / "docs" / "limits.md").read_text()
     for row in rows:
@@ -80,7 +87,7 @@ def test_every_argument() -> None:
     """vars/notifyEmail.txt describes each argument of the step, and no other."""
     options = (ROOT / "src" / "notifyemail" / "Options.groovy").read_text()
     known = re.findall(r"^        (\w+) *: '", options, re.M)
-    assert len(known) == 13
+    assert len(known) == 19
     manual = (ROOT / "vars" / "notifyEmail.txt").read_text()
     arguments = manual.partition("ARGUMENTS")[2].partition("RESULT")[0]
     described = re.findall(r"\w+", " ".join(re.findall(r"^((?:\w+, )*\w+): ", arguments, re.M)))
@@ -90,7 +97,7 @@ def test_every_argument() -> None:
 def test_every_route_for_people() -> None:
     """docs/api.md names the routes that people call."""
     page = (ROOT / "docs" / "api.md").read_text()
-    routers = (reports.router, health.router, preview.router)
+    routers = (reports.router, health.router, preview.router, gallery.router)
     known = {route.path for router in routers for route in router.routes}  # type: ignore[attr-defined]
     for path in ("/healthz", "/readyz", "/metrics", "/v1/reports/{report_id}", "/preview"):
         assert path in known
@@ -101,7 +108,12 @@ def test_every_log_event() -> None:
     """Each log event that a page for administrators names is logged somewhere."""
     source = "".join(path.read_text() for path in (ROOT / "pyservice").rglob("*.py"))
     subjects = set(re.findall(r"log\w*\.\w+\(\s*\"([a-z_]+)\.", source))
-    others = ("architecture.md", "style.md", "templates.md")  # with names of files and variables
+    others = (
+        "architecture.md",
+        "style.md",
+        "templates.md",
+        "template-variables.md",
+    )  # with names of files and variables
     for page in [page for page in PAGES if page.name not in others]:
         for event in re.findall(r"`([a-z_]+\.[a-z_]+)`", page.read_text()):
             if event.partition(".")[0] in subjects and event != "outbox.db":
@@ -132,7 +144,8 @@ def test_every_module() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     """Every link within the project has its file, and the heading that it names."""
     text = page.read_text()
-    links = re.findall(r"\]\(([^):]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    shown = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
+    links = re.findall(r"\]\(([^):]+)\)", shown) + re.findall(r'src="([^"]+)"', shown)
     for link in links:
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
@@ -169,3 +182,34 @@ def test_every_make_target_is_there() -> None:
     for page in PAGES:
         for target in re.findall(r"(?:^|`)make ([\w-]+)", page.read_text(), re.M):
             assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_settings_have_their_prefix_where_people_read_them() -> None:
+    """What a person is told to set begins with NOTIFY_EMAIL_, else it would change nothing."""
+    names = "|".join(name.upper() for name in Settings.model_fields if "_" in name)
+    bare = re.compile(rf"(?<![A-Z_.}}])({names})(?![A-Z_])")
+    assert bare.search("Set DRY_RUN.")
+    assert not bare.search("Set NOTIFY_EMAIL_DRY_RUN, {PREFIX}DRY_RUN.")
+    found = [
+        f"{file.name}: {text}"
+        for file in sorted((ROOT / "pyservice").rglob("*.py"))
+        for text in _texts(ast.parse(file.read_text()))
+        if " " in text.strip() and bare.search(text)
+    ]
+    assert not found
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """The texts of a module that can reach a person: all but those that document it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else ast.unparse(part)
+                for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        else:
+            yield from _texts(node)
