@@ -1,22 +1,29 @@
-"""The panel of a mail's checks: a part of the studio, and a page of its own without JavaScript."""
+"""The panel of a mail's checks: a part of the studio, and a page of its own without JavaScript.
+
+The studio posts the report for it, as its author has edited it: what is shown is checked.
+"""
 
 import hashlib
 from collections import OrderedDict
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from pyservice.auth.authenticator import Caller
+from pyservice.errors import RequestError
 from pyservice.mail_checks.catalogue import CHECKS, check
 from pyservice.mail_checks.finding import Finding
 from pyservice.preview.previews import Preview
 from pyservice.preview.template_source import source_files
 from pyservice.preview.threads import BoundedThreads
+from pyservice.web.bodies import read_body
 from pyservice.web.browsers import HTMX
 from pyservice.web.dependencies import PreviewCaller, Service, ServiceDep, Viewer
 from pyservice.web.pages.gallery import preview_path
 from pyservice.web.pages.page import fragment, page
+from pyservice.web.pages.studio import UNCHANGED, make_shown
 from pyservice.web.pages.studio_view import line_id
 
 MAX_KNOWN = 200
@@ -41,15 +48,37 @@ async def get_checks(
     return await _answer(request, service, caller, preview, source)
 
 
+async def read_shown(request: Request) -> AsyncIterator[bytes]:
+    """Give what the studio posts of its page; a form without JavaScript has edited nothing."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        yield UNCHANGED
+        return
+    async for body in read_body(request):
+        yield body
+
+
 @router.post("/checks/{template}/{source:path}")
-async def check_links(
-    template: str, source: str, request: Request, service: ServiceDep, caller: Viewer
+async def check_shown(
+    template: str,
+    source: str,
+    request: Request,
+    service: ServiceDep,
+    caller: Viewer,
+    body: Annotated[bytes, Depends(read_shown)],
+    links: bool = False,
 ) -> Response:
-    """Return the same, after the pages that the mail links to were requested."""
+    """Return the same of a mail as a page shows it; with `links` its links are requested, too."""
+    try:
+        preview = await make_shown(body, service, caller, template, source)
+    except RequestError:
+        if body == UNCHANGED or links:
+            raise
+        return Response(status_code=204)  # the page says what is wrong, and shows the mail before
+    if not links:
+        return await _answer(request, service, caller, preview, source)
     # Only now: it loads requests, for which the service's start would wait.
     from pyservice.mail_checks.live_links import check_live  # noqa: PLC0415
 
-    preview = await service.previews.make(template, source, caller)
     settings = service.settings
     roots = [url for url in (settings.jenkins_url, settings.public_url) if url]
     live = await _requesting.run(check_live, preview.mail, roots)

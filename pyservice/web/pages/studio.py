@@ -103,14 +103,30 @@ async def update(
         )
 
     try:
-        if is_edited:
-            report = await read_report(body, service, caller)
-            preview = await service.previews.make_of(template, report)
-        else:
-            preview = await service.previews.make(template, source, caller)
+        preview = await make_shown(body, service, caller, template, source)
     except RequestError as error:
         return answer(None, error.detail, error.errors)
     return await rendering.run(answer, preview)
+
+
+async def make_shown(
+    body: bytes, service: Service, caller: Caller, template: str, source: str
+) -> Preview:
+    """Return what an open page shows: its source, or the report as its author has edited it.
+
+    Args:
+        body: the page's; `UNCHANGED`, or a report as JSON.
+        service: the service.
+        caller: who sees the page.
+        template: with which it is made.
+        source: what it is of, as in the address.
+
+    Raises:
+        RequestError: as `Previews.make` has it, or the report can't be used.
+    """
+    if body == UNCHANGED:
+        return await service.previews.make(template, source, caller)
+    return await service.previews.make_of(template, await read_report(body, service, caller))
 
 
 async def studio_page(

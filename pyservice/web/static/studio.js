@@ -177,20 +177,24 @@
 
   let wasEdited = false; // when the last request was made
 
-  // A request has the report as its body if it is edited, and else `null`: then the server takes
-  // what its source has now.
+  // A request for the mail or its checks has the report as its body if it is edited, and else
+  // `null`: then the server takes what its source has now.
+  const isEdited = () => text !== null && text.value !== text.defaultValue;
+  const hasReport = (element) => element === page || element.closest(".checks") !== null;
+
   htmx.defineExtension("studio", {
     onEvent: (name, event) => {
-      if (name !== "htmx:configRequest" || event.detail.elt !== page) return;
+      if (name !== "htmx:configRequest" || !hasReport(event.detail.elt)) return;
       event.detail.headers["Content-Type"] = "application/json";
+      if (event.detail.elt !== page) return;
       // After an edit or an error the page shows something else than its source.
       const showsSource = !wasEdited && page.querySelector("#studio-problems").textContent.trim() === "";
       if (showsSource) event.detail.headers["If-None-Match"] = document.getElementById("studio-version").textContent;
-      wasEdited = text !== null && text.value !== text.defaultValue;
+      wasEdited = isEdited();
     },
     encodeParameters: (request, parameters, element) => {
-      if (element !== page) return null; // a form on the page
-      return text && text.value !== text.defaultValue ? text.value : "null";
+      if (!hasReport(element)) return null; // a form on the page
+      return isEdited() ? text.value : "null";
     },
   });
 

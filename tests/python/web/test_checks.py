@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from pyservice import samples
 from pyservice.auth import tokens
 from pyservice.config.settings import Settings
 from pyservice.preview.previews import Preview, Previews
@@ -51,6 +52,28 @@ def test_a_fault_has_its_line_and_cure(
         assert "The template fails" in client.get("/checks/team/2-failure").text
 
 
+def test_what_is_shown_is_checked(
+    settings: Settings, postfix: PostfixStandIn, tmp_path: Path
+) -> None:
+    """The report as its author has edited it; while it can't be used, the checks stay."""
+    (tmp_path / "team").mkdir()
+    color = "{% if build.number == 3 %}#000000{% else %}#cccccc{% endif %}"
+    (tmp_path / "team" / "body.html").write_text(f'<h1 style="color: {color}">Failed</h1>')
+    path, faint = "/checks/team/2-failure", "#cccccc on #ffffff has a contrast of 1.6"
+    report = samples.load("2-failure").model_dump(mode="json", exclude_none=True)
+    edited = report | {"build": report["build"] | {"number": 3}}
+    with serve(settings.model_copy(update={"templates_dir": tmp_path})) as client:
+        assert faint in client.post(path, json=None, headers=HTMX).text
+        assert faint in client.get(path).text
+        assert faint not in client.post(path, json=edited, headers=HTMX).text
+        both = client.post(f"{path}?links=true", json=edited, headers=HTMX).text
+        assert faint not in both
+        assert "links were requested" in both
+        edited["build"] = {}
+        assert client.post(path, json=edited, headers=HTMX).status_code == 204
+        assert client.post(f"{path}?links=true", json=edited, headers=HTMX).status_code == 422
+
+
 def test_links_are_requested_on_request_only(
     settings: Settings,
     postfix: PostfixStandIn,
@@ -71,7 +94,7 @@ def test_links_are_requested_on_request_only(
         path = f"/checks/build/report:{post(client, report_of('1-success', url=url)).json()['id']}"
         assert "links were requested" not in client.get(path).text
         made.clear()
-        asked = client.post(path, headers=HTMX)
+        asked = client.post(f"{path}?links=true", headers=HTMX)
         assert made == ["build"]  # once, for the links and for the checks
         assert asked.status_code == 200
         assert "4 of 4 links were requested." in asked.text
@@ -79,7 +102,8 @@ def test_links_are_requested_on_request_only(
         foreign = client.post(path, headers={"Sec-Fetch-Site": "cross-site"})
         assert foreign.status_code == 403
     with serve(settings) as client:
-        assert "0 of 7 links were requested" in client.post("/checks/build/2-failure").text
+        asked = client.post("/checks/build/2-failure?links=true")
+        assert "0 of 7 links were requested" in asked.text
 
 
 def test_checks_are_seen_by_whom_the_mail_is(
