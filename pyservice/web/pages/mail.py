@@ -28,6 +28,7 @@ from pyservice.web.dependencies import (
     Viewer,
     own_report,
 )
+from pyservice.web.guests import for_guest
 from pyservice.web.intake import accept_report, for_readers
 from pyservice.web.pages.outbox import live_fragment, may_change, part_version
 from pyservice.web.pages.page import page
@@ -132,6 +133,8 @@ def _status(service: Service, seen_report: SeenReport, shown_id: str) -> dict[st
     """Return the variables of `_mail_status.html`."""
     entry, history, caller = seen_report.entry, seen_report.history, seen_report.caller
     receipts = service.receipts.receipts(entry)
+    if caller is None:
+        entry, history, receipts = for_guest(entry, history, receipts)
     bounds = Filter(caller.owner_filter, caller.permissions.jobs) if caller else None
     is_digest = entry.digest_id == entry.id
     is_theirs, has_ended = caller is not None and may_change(caller), entry.next_attempt_at is None

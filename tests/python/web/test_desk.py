@@ -339,6 +339,37 @@ def test_a_link_of_a_build_log_leads_a_browser_to_the_page(
     assert ended.url.path == "/login"
 
 
+def test_a_link_of_a_build_log_shows_no_hidden_recipient(
+    guarded: TestClient, keys: dict[str, str], report: Json, postfix: PostfixStandIn
+) -> None:
+    """Neither a Bcc's address, nor what Postfix or the history says of it; with a token they do."""
+    hidden = {"boss": "550 5.1.1 <boss@example.com>: unknown", "late": "450 <late@x>: later"}
+    for name, reply in hidden.items():
+        postfix.rcpt[f"{name}@example.com"] = reply
+    body = build(report, "team-a/x")
+    named = [f"{name}@example.com" for name in ("boss", "late", "quiet")]
+    body["mail"] = {"to": ["ada@example.com", "quiet@example.com"], "bcc": [*named, "no address"]}
+    answer = post(guarded, body, **bearer(keys["a"])).json()
+    settled_by = bearer(keys["a"])
+    wait_for(lambda: guarded.get(answer["status_url"], headers=settled_by).json()["error"])
+    address = f"/outbox/{answer['status_url'].split('/')[3]}"
+    known = guarded.get(address, headers=settled_by).text
+    for text in (*named, "no address", "unknown", "later"):
+        assert text in known
+    pages = [
+        guarded.get(path, headers={"Accept": "text/html"}).text
+        for path in (
+            address,
+            f"{address}?part=status",
+            *(f"{answer['preview_url']}?part={part}" for part in ("source", "html", "headers")),
+        )
+    ]
+    assert "hidden recipients" in pages[0]
+    for text in ("boss", "late@", "no address", "unknown", "later"):
+        assert [text in page for page in pages] == [False] * len(pages)
+    assert "quiet@example.com" in pages[0]  # it is in the header, too
+
+
 def test_a_cancelled_digest_shows_no_other_builds(
     settings: Settings,
     keys: dict[str, str],
