@@ -3,12 +3,13 @@
 from typing import Annotated
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter, Form, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from pyservice.auth import sessions
-from pyservice.errors import RateExceededError, RequestError, UnauthorizedError
+from pyservice.errors import UnauthorizedError
 from pyservice.web.browsers import HTMX, LOGIN, cookie_name, is_secure, local_path
 from pyservice.web.dependencies import ServiceDep, Visitor, peer
 from pyservice.web.pages.page import page
@@ -16,6 +17,7 @@ from pyservice.web.pages.page import page
 _SAFE = ":/%#?=@[]!$&'()*+,;"
 """What stays as it is in an address, as in Starlette's redirects."""
 
+_log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 
 
@@ -55,7 +57,8 @@ async def log_in(
         return RedirectResponse(at, 303)
     try:
         cookie = await run_in_threadpool(service.sessions.start, token.strip(), peer(request))
-    except (UnauthorizedError, RateExceededError) as error:
+    except UnauthorizedError as error:
+        _log.warning("login.refused", address=peer(request))
         return _page(request, at, error)
     response = RedirectResponse(at, 303)
     response.set_cookie(
@@ -82,16 +85,12 @@ async def log_out(request: Request, service: ServiceDep) -> Response:
     return response
 
 
-def _page(request: Request, at: str, error: RequestError | None = None) -> Response:
-    headers = {}
-    if isinstance(error, RateExceededError):
-        headers["Retry-After"] = str(error.retry_after)
+def _page(request: Request, at: str, error: UnauthorizedError | None = None) -> Response:
     return page(
         request,
         "login.html",
         title="Log in",
         status=error.status if error else 200,
-        headers=headers,
         at=at,
         error=error and error.detail,
     )
