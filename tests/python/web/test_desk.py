@@ -417,6 +417,27 @@ def test_the_rates_of_other_tokens_are_for_who_sees_all(
         assert "payroll" not in client.get("/outbox/rates", headers=bearer(keys["desk"])).text
 
 
+def test_a_rate_that_is_used_up_warns(settings: Settings, report: Json, tmp_path: Path) -> None:
+    """In words, and by the colour of its meter, which a browser takes from these bounds."""
+    file = tmp_path / "tokens.toml"
+    token = tokens.new(file, "ci", Permissions(rate="2/hour"))
+    update = {"tokens_file": file, "rate_limits": ("job=2/hour",)}
+    with serve(settings.model_copy(update=update)) as client:
+        for number, is_used_up in ((1, False), (2, True)):
+            post(client, build(report, "shop", number=number), **bearer(token))
+            page = client.get("/outbox/rates", headers=bearer(token)).text
+            meters = [
+                dict(re.findall(r'(\w+)="([\d.]+)"', one)) for one in re.findall("<meter.*?>", page)
+            ]
+            assert len(meters) == 2
+            for meter in meters:
+                # The optimum is below `low`, so what is above that is no good.
+                assert float(meter["optimum"]) < float(meter["low"])
+                assert (float(meter["value"]) > float(meter["low"])) == is_used_up
+            assert ("used up: further builds wait" in page) == is_used_up
+            assert ("used up: further reports are answered 429" in page) == is_used_up
+
+
 def test_again_with_a_very_long_address_of_its_page(client: TestClient, report: Json) -> None:
     """The part after the ID is no part of the key by which the outbox knows the call."""
     report_id = settled(client, post(client, report).json())["id"]
