@@ -21,6 +21,7 @@ from pyservice.preview.template_source import source_files, state_of
 from pyservice.preview.threads import BoundedThreads
 from pyservice.samples import stories
 from pyservice.web.bodies import read_body
+from pyservice.web.browsers import is_secure
 from pyservice.web.dependencies import Service, ServiceDep, Viewer
 from pyservice.web.intake import read_report
 from pyservice.web.pages.gallery import preview_path, template_names
@@ -171,7 +172,7 @@ async def studio_page(
             next=after,
             sent=_as_sent(source),
             frames=FRAMES,
-            curl=_curl(service, template),
+            curl=_curl(request, service, template),
             is_known=caller is not None,
             line_id=line_id,
         )
@@ -207,10 +208,12 @@ def _shown(preview: Preview, service: Service, state: str) -> Shown:
     return Shown(preview, files, state)
 
 
-def _curl(service: Service, template: str) -> str:
+def _curl(request: Request, service: Service, template: str) -> str:
     """Return a command that makes the mail of a saved report."""
     settings = service.settings
-    base = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    scheme = "https" if is_secure(request, settings) else "http"
+    # As the reader reached the page: a certificate is rarely for 127.0.0.1.
+    base = settings.public_url or f"{scheme}://{request.url.netloc}"
     token = ' -H "Authorization: Bearer $TOKEN"' if settings.tokens_file else ""
     return (
         f"curl -sS{token} -H 'Content-Type: application/json' --data-binary @report.json "

@@ -54,6 +54,23 @@ def version_of(text: str) -> str:
     return str(version)
 
 
+@pytest.mark.parametrize(
+    ("update", "address"),
+    [
+        ({}, "http://127.0.0.2:8525"),
+        ({"tls_cert": Path("cert.pem")}, "https://127.0.0.2:8525"),
+        ({"public_url": "https://ci.example.com"}, "https://ci.example.com"),
+    ],
+)
+def test_the_command_has_the_address_of_the_page(
+    settings: Settings, update: Json, address: str
+) -> None:
+    """With HTTPS, too; else no service would answer it."""
+    with serve(settings.model_copy(update=update)) as client:
+        page = client.get("/preview/build/2-failure", headers={"host": "127.0.0.2:8525"}).text
+        assert f"{address}/preview/build?part=eml" in page
+
+
 def test_a_page_gets_what_has_changed(author: TestClient, body: Path) -> None:
     """A page that shows all of it already gets nothing."""
     version = version_of(author.get(PAGE).text)
