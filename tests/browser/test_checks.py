@@ -29,9 +29,7 @@ def test_checks_of_a_mail(looks: Looks, width: int, scheme: Literal["light", "da
     check_for_everybody(page)
 
 
-def test_the_studio_checks_what_it_shows(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_the_studio_checks_what_it_shows(browser: Browser, tmp_path: Path) -> None:
     """A new fault appears without a reload, and leads to its line; an edited report mends it."""
     (tmp_path / "templates").mkdir()
     write_new(tmp_path / "templates", "team")

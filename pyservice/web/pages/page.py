@@ -5,6 +5,7 @@ a build's untrusted text: a page shows it in a sandboxed frame, under a policy b
 nothing and run nothing.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,15 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from pyservice import __version__
+from pyservice.errors import RequestError
 from pyservice.preview.parts import MEDIA_TYPES, Part, part
 from pyservice.text import counted
+from pyservice.web.browsers import LOGIN, login_path
+from pyservice.web.dependencies import find_caller
 from pyservice.web.static_files import static_url
 
 NAVIGATION = (
@@ -65,13 +70,12 @@ def page(
         headers: further ones.
         context: the template's variables.
     """
-    state = request.state
     context |= {
         "title": title,
         "navigation": NAVIGATION,
         "here": _section(request.url.path),
-        "session_of": state.owner if getattr(state, "has_session", False) else None,
     }
+    context["session_of"], context["login_at"] = _who(request)
     return _html(template, context, status, headers)
 
 
@@ -110,6 +114,19 @@ def _headers(policy: str) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",
     }
+
+
+def _who(request: Request) -> tuple[str | None, str | None]:
+    """Return whose session a request is of, and else where a person can log in, if at all."""
+    state, service = request.state, request.app.state.service
+    if not hasattr(state, "has_session"):  # such as an address that there isn't
+        with suppress(RequestError, SQLAlchemyError):
+            find_caller(request, service)
+    if getattr(state, "has_session", False):
+        return state.owner, None
+    is_for_person = service.authenticator.has_tokens and "authorization" not in request.headers
+    is_there = request.url.path == LOGIN
+    return None, login_path(request) if is_for_person and not is_there else None
 
 
 def _section(path: str) -> str:

@@ -189,6 +189,26 @@ def test_no_way_to_another_site(guarded: Settings, token: str, wanted: str) -> N
         assert client.get("/login", params={"next": wanted}).headers["location"] == "/"
 
 
+def test_a_page_that_there_is_not(guarded: Settings, token: str) -> None:
+    """It shows who has logged in, and to others where to do that; then it is there again."""
+    with browser(guarded) as client:
+        missing = client.get("/nowhere?x=1")
+        assert missing.status_code == 404
+        assert '<a href="/login?next=/nowhere%3Fx%3D1">Log in</a>' in missing.text
+        log_in(client, token)
+        missing = client.get("/nowhere?x=1")
+        assert "<span>ci</span>" in missing.text
+        assert "/login" not in missing.text
+        client.headers["cookie"] = "notify-email-8525=forged"
+        assert "Log in" in client.get("/nowhere").text
+
+
+def test_no_tokens_no_login(settings: Settings) -> None:
+    """Nobody is shown a login that a service without tokens has not."""
+    with browser(settings) as client:
+        assert "Log in" not in client.get("/nowhere").text
+
+
 def test_wrong_tokens(guarded: Settings, token: str) -> None:
     """The form and the log say so; many of them keep nobody out who has the same address."""
     with browser(guarded) as client:
