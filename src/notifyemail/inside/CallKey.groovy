@@ -1,6 +1,7 @@
 package notifyemail.inside
 
 import groovy.json.JsonOutput
+import notifyemail.BuildError
 import org.jenkinsci.plugins.workflow.cps.CpsThread
 
 import java.security.MessageDigest
@@ -12,10 +13,16 @@ import java.security.MessageDigest
 final class CallKey {
 
     private final Map report
+    private final BuildError given
 
-    CallKey(Map report) {
+    /**
+     * @param report what BuildReport describes
+     * @param given what the author says of the exception that ended the build; null: nothing
+     */
+    CallKey(Map report, BuildError given) {
         OwnBuild.require()
         this.report = report
+        this.given = given
     }
 
     /** Return SHA-256 in hex, of the build, of where its Pipeline is, and of what the author wants. */
@@ -25,7 +32,9 @@ final class CallKey {
         for (head in CpsThread.current().execution.currentHeads) {
             heads << head.id
         }
-        String call = JsonOutput.toJson([report.build.job, report.build.number, report.build.started_at, heads.sort(), report.mail])
+        List error = given == null ? [] : [given.type, given.message, given.result]
+        String call = JsonOutput.toJson([
+            report.build.job, report.build.number, report.build.started_at, heads.sort(), report.mail, error])
         return MessageDigest.getInstance('SHA-256').digest(call.getBytes('UTF-8')).encodeHex().toString()
     }
 

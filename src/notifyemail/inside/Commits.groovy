@@ -14,10 +14,16 @@ final class Commits {
         'id', 'message', 'author', 'author_id', 'at', 'paths', 'files', 'author_email', 'author_may_read'])
 
     private final People people
+    private final List missing
 
-    Commits(People people) {
+    /**
+     * @param people who looks up the authors
+     * @param missing the report's; it is added to
+     */
+    Commits(People people, List missing) {
         OwnBuild.require()
         this.people = people
+        this.missing = missing
     }
 
     /** Return the contract's `changes`. */
@@ -26,6 +32,10 @@ final class Commits {
         List found = BuildReport.changeObjects(null)
         List items = []
         for (change in found) {
+            // BuildReport's own, in place of what Jenkins can't read.
+            if (change instanceof Map) {
+                missing << [part: 'changes', reason: JsonValues.text(change.msg, JsonValues.MAX_NAME)]
+            }
             if (items.size() >= MAX_CHANGES) {
                 break
             }

@@ -12,7 +12,7 @@ final class InsideReport {
     /** Bytes of the whole log's end. */
     static final int MAX_LOG = 16384
     static final int MAX_WARNINGS = 100
-    /** The parts that read the flow graph come first, and of those the error. */
+    /** The parts that are read in the flow graph come first, and of those the error. */
     private static final List<String> PARTS = Collections.unmodifiableList([
         'graph', 'error', 'interruption', 'stages', 'warnings', 'log', 'tests', 'changes', 'culprits', 'requestor',
         'contributor', 'upstream',
@@ -24,6 +24,9 @@ final class InsideReport {
         'interruption', 'culprits', 'requestor',
         'contributor', 'upstream', 'upstream_culprits', 'history', 'checkouts', 'branch', 'replayed_from',
         'restarted_from', 'parameters'])
+
+    /** The parts that are missing without the flow graph. */
+    private static final List<String> GRAPH_PARTS = Collections.unmodifiableList(['error', 'stages', 'warnings'])
 
     private static final List<String> FILE_PARTS = Collections.unmodifiableList(['attachLog', 'attach', 'not_attached'])
 
@@ -59,7 +62,10 @@ final class InsideReport {
                 }
             } catch (Throwable e) {
                 BuildError.throwInterruption(e)
-                missing << [part: part == 'graph' ? 'stages' : part, reason: BuildError.reason(e)]
+                List<String> lostParts = part == 'graph' ? GRAPH_PARTS : [part]
+                for (lost in lostParts) {
+                    missing << [part: lost, reason: BuildError.reason(e)]
+                }
             }
         }
         if (people.cut) {
@@ -82,9 +88,9 @@ final class InsideReport {
             case 'graph':
                 return readGraph()
             case 'error':
-                return graph == null ? null : failure.read() ?: report.error
+                return graph == null ? null : error()
             case 'interruption':
-                return graph == null ? null : new Interruption(graph, failure, people).read()
+                return failure == null ? null : new Interruption(graph, failure, people).read()
             case 'stages':
                 return graph == null ? null : stages()
             case 'warnings':
@@ -94,7 +100,7 @@ final class InsideReport {
             case 'tests':
                 return new TestResults().read()
             case 'changes':
-                return new Commits(people).read()
+                return new Commits(people, missing).read()
             case 'history':
                 return new PastBuilds().read()
             case 'checkouts':
@@ -147,14 +153,19 @@ final class InsideReport {
 
     @NonCPS
     private Object readGraph() {
-        FlowGraph read = new FlowGraph()
-        failure = new Failure(read, given, "${report.build.result}")
-        graph = read
+        graph = new FlowGraph()
         if (graph.total > FlowGraph.MAX_NODES) {
             missing << [part: 'stages', reason: "the build has ${graph.total} flow nodes, of which the newest ${FlowGraph.MAX_NODES} " +
                 'were read']
         }
         return null
+    }
+
+    /** Return the contract's `error`: that of the flow graph, else what the author says of it. */
+    @NonCPS
+    private Map error() {
+        failure = new Failure(graph, given, "${report.build.result}")
+        return failure.read() ?: report.error
     }
 
     @NonCPS

@@ -2,14 +2,16 @@ package notifyemail.inside
 
 import groovy.json.JsonOutput
 
-/** Makes a report small enough: it is cut in the order log, tests, changes. */
+/** Makes a report small enough: it is cut in the order log, tests, changes, and then all that has many entries. */
 final class ReportSize {
 
     /** Bytes of JSON. The service reads 1 MiB. */
     static final int MAX_JSON = 921600
     private static final List<String> CUTS = Collections.unmodifiableList([
-        'log', 'step log', 'no step log', 'stack traces', 'tests', 'files', 'changes', 'stages'])
-    private static final int FEWER = 20
+        'log', 'step log', 'no step log', 'stack traces', 'tests', 'files', 'changes', 'stages', 'warnings', 'artifacts',
+        'causes', 'culprits', 'upstream_culprits', 'parameters', 'checkouts'])
+    /** So many entries of a list are kept, and none if that is still too much. */
+    private static final List<Integer> FEWER = Collections.unmodifiableList([20, 0])
     private static final int SHORT_LOG = 8192
 
     private final Map report
@@ -26,14 +28,19 @@ final class ReportSize {
     @NonCPS
     String json() {
         String json = text()
-        for (cut in CUTS) {
-            if (json.length() <= MAX_JSON) {
-                break
-            }
-            String part = apply(cut)
-            if (part) {
-                missing << [part: part, reason: 'cut, since the report would be larger than 900 KiB']
-                json = text()
+        for (most in FEWER) {
+            for (cut in CUTS) {
+                if (json.length() <= MAX_JSON) {
+                    return json
+                }
+                String part = apply(cut, most)
+                if (part) {
+                    Map cutPart = [part: part, reason: 'cut, since the report would be larger than 900 KiB']
+                    if (!(cutPart in missing)) {
+                        missing << cutPart
+                    }
+                    json = text()
+                }
             }
         }
         return json
@@ -46,7 +53,7 @@ final class ReportSize {
 
     /** Cut, and return the name of the part; empty: there was nothing to cut. */
     @NonCPS
-    private String apply(String cut) {
+    private String apply(String cut, int most) {
         Map step = report.error?.step
         switch (cut) {
             case 'log':
@@ -56,23 +63,19 @@ final class ReportSize {
             case 'no step log':
                 return shorten(step, 0)
             case 'stack traces':
-                for (test in report.tests?.failures) {
-                    test.remove('stack_trace')
-                }
-                return report.tests?.failures ? 'tests' : ''
+                return removeStackTraces() ? 'tests' : ''
             case 'tests':
-                return keepFewer(report.tests, 'failures') ? 'tests' : ''
+                return keepFewer(report.tests, 'failures', most) ? 'tests' : ''
             case 'files':
-                for (change in report.changes.items) {
-                    change.remove('files')
-                    change.paths = []
-                }
-                return report.changes.items ? 'changes' : ''
+                return removeFiles() ? 'changes' : ''
             case 'changes':
-                return keepFewer(report.changes, 'items') ? 'changes' : ''
+                return keepFewer(report.changes, 'items', most) ? 'changes' : ''
+            case 'artifacts':
+                return keepFewer(report.artifacts, 'items', most) ? 'artifacts' : ''
+            case ['stages', 'warnings']:
+                return keepFewer(report, cut, most) ? cut : ''
             default:
-                report.stages = report.stages ? report.stages.take(FEWER) : []
-                return 'stages'
+                return keepFewer(report.build, cut, most) ? cut : ''
         }
     }
 
@@ -88,12 +91,31 @@ final class ReportSize {
     }
 
     @NonCPS
-    private boolean keepFewer(Map part, String member) {
-        List items = part == null ? null : part.get(member)
-        if (!items || items.size() <= FEWER) {
+    private boolean removeStackTraces() {
+        boolean removed = false
+        for (test in report.tests?.failures) {
+            removed = test.remove('stack_trace') || removed
+        }
+        return removed
+    }
+
+    @NonCPS
+    private boolean removeFiles() {
+        boolean removed = false
+        for (change in report.changes?.items) {
+            removed = change.remove('files') || change.paths || removed
+            change.paths = []
+        }
+        return removed
+    }
+
+    @NonCPS
+    private boolean keepFewer(Map part, String member, int most) {
+        Object items = part == null ? null : part.get(member)
+        if (!(items instanceof List) || items.size() <= most) {
             return false
         }
-        part.put(member, items.take(FEWER))
+        part.put(member, items.take(most))
         return true
     }
 

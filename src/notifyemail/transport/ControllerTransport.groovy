@@ -53,7 +53,7 @@ final class ControllerTransport implements Serializable {
             Map report = BuildReport.describe(null, mail, error)
             try {
                 OwnBuild.REPORTING.set(true)
-                key = new CallKey(report).text()
+                key = new CallKey(report, error).text()
                 InsideReport inside = new InsideReport(report, error)
                 json = inside.json()
                 size = json.length()

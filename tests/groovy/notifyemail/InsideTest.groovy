@@ -55,15 +55,34 @@ class InsideTest extends PipelineTest {
             checkouts: { build -> build.actions = broken },
             artifacts: { build -> build.artifacts = broken },
             log: { build -> build.logText = broken },
+            warnings: { build -> build.nodes.find { node -> node.warning }.warning.message = broken },
+            changes: { build -> build.changes = broken },
+            branch: { build -> build.branch = broken },
         ]
         parts.each { part, change ->
             Map report = reportOf('3-tests-fail', change)
             assert part in report.missing*.part
             assert report.missing*.reason.every { reason -> reason }
-            Set<String> others = ['stages', 'tests', 'artifacts', 'log'] - report.missing*.part as Set
+            Set<String> others = ['stages', 'warnings', 'tests', 'artifacts', 'log'] - report.missing*.part as Set
             assert report.keySet().containsAll(others)
             assert report.complete
         }
+    }
+
+    @Test
+    void 'what is read in the flow graph fails alone, and without the graph all of it is missing'() {
+        Exception broken = new IllegalStateException('broken')
+        Map noError = reportOf('2-compile-error') { build -> build.findOrigin = broken }
+        assert noError.missing == [[part: 'error', reason: 'broken']]
+        assert noError.stages.find { stage -> stage.name == 'Build' }.status == 'FAILURE'
+        Map noCause = reportOf('13-aborted-by-user') { build ->
+            build.nodes*.error.findAll { error -> error }.each { error -> error.causes[0].text = broken }
+        }
+        assert noCause.missing == [[part: 'interruption', reason: 'broken']]
+        assert noCause.error.step.place == ['Test', 'integration', 'api']
+        Map noGraph = reportOf('2-compile-error') { build -> build.nodes[5].parents = ['none'] }
+        assert noGraph.missing*.part == ['error', 'stages', 'warnings']
+        assert noGraph.changes.total == 1
     }
 
     @Test
@@ -144,6 +163,51 @@ class InsideTest extends PipelineTest {
     }
 
     @Test
+    void 'a report is cut in the order log, tests, changes, and only as far as it must be'() {
+        Closure size = { Map report -> groovy.json.JsonOutput.toJson(report).length() }
+        String log = '漢字\n' * 2700
+        Closure whole = { build -> build.logText = new AnnotatedLargeText(log.getBytes('UTF-8')) }
+        int rest = size(reportOf('3-tests-fail', whole))
+        Closure filled = { int bytes ->
+            return { build ->
+                whole(build)
+                // In ASCII six bytes a character: the tests, and with their stack traces the changes, too.
+                build.tests.failures = [build.tests.failures[0] + [details: '漢' * 1000, stack: '字' * 1000]] * bytes.intdiv(12000)
+            }
+        }
+        assert !reportOf('3-tests-fail', filled(921600 - rest - 50000)).containsKey('missing')
+        Map noLog = reportOf('3-tests-fail', filled(921600 - rest + 20000))
+        assert noLog.missing*.part == ['log']
+        assert noLog.tests.failures.every { test -> test.stack_trace }
+        Map noTraces = reportOf('3-tests-fail', filled(921600 + 60000))
+        assert noTraces.missing*.part == ['log', 'tests']
+        assert !noTraces.tests.failures.any { test -> test.stack_trace }
+        assert noTraces.changes.items[0].files
+    }
+
+    @Test
+    void 'whatever fills a report, it is small enough and keeps its error'() {
+        String endless = '警' * 5000
+        Map report = reportOf('2-compile-error') { build ->
+            node(build, '16').arguments.script = endless
+            build.nodes.addAll((1..120).collect { index ->
+                [id: "${index + 1000}".toString(), kind: 'StepAtomNode', function: 'unstable', name: 'Warn', enclosing: '2', active: false,
+                 parents: [index == 1 ? '122' : "${index + 999}".toString()], at: 1795950299000 + index,
+                 warning: [result: 'UNSTABLE', message: endless]]
+            })
+            build.heads = ['1120']
+            build.artifacts = [["${'道' * 1000}.txt".toString(), 1]] * 300
+            build.people.culprits = (1..200).collect { index -> [id: "u${index}".toString(), name: '名' * 1000] }
+            build.state.params = ['参' * 1000] * 100
+            controller.build.set('description', endless)
+        }
+        assert groovy.json.JsonOutput.toJson(report).length() <= 921600
+        assert report.missing*.part.containsAll(['log', 'changes', 'warnings', 'artifacts', 'culprits', 'parameters'])
+        assert report.missing.toSet().size() == report.missing.size()
+        assert report.error.step.command.length() == 4096
+    }
+
+    @Test
     void 'many tests and changes are cut to two hundred each'() {
         Map report = reportOf('3-tests-fail') { build ->
             build.tests.putAll(total: 20000, failed: 10000, failures: build.tests.failures * 10000)
@@ -152,6 +216,22 @@ class InsideTest extends PipelineTest {
         assert report.tests.failures.size() == 200
         assert report.changes.items.size() == 200
         assert !report.containsKey('missing')
+    }
+
+    @Test
+    void 'a test has at most 2 KiB of text, and the history thirty builds'() {
+        Map report = reportOf('3-tests-fail') { build ->
+            build.tests.failures[0].putAll(details: 'm' * 3000, stack: 's' * 9000)
+            build.history.items = (1..80).collect { index ->
+                [n: 100 - index, r: 'FAILURE', t: 1795950000000 - index * 60000, d: 1000, building: false]
+            }
+        }
+        Map test = report.tests.failures[0]
+        assert test.message == 'm' * 1024
+        assert test.stack_trace == 's' * 1024
+        assert report.build.history.builds*.number == (99..70)
+        Map brief = reportOf('3-tests-fail') { build -> build.tests.failures[0].putAll(details: 'm', stack: 's' * 9000) }
+        assert brief.tests.failures[0].stack_trace.length() == 2047
     }
 
     @Test
@@ -350,6 +430,21 @@ class InsideTest extends PipelineTest {
         assert keys[1] == keys[0]
         assert keys[4] == keys[0]
         assert keys.toSet().size() == 3
+    }
+
+    @Test
+    void 'the key of a call changes with each argument that changes the mail, with the error and with the build'() {
+        List<String> calls = [
+            '', "to: 'a@x.org'", "cc: 'a@x.org'", "bcc: 'a@x.org'", "replyTo: 'a@x.org'", "recipients: 'developers'", "from: 'a@x.org'",
+            "subject: 's'", "body: 'b'", "attach: '*.txt'", 'attachLog: true', "template: 't'", 'data: [n: 1]', 'dryRun: true',
+            "error: new Exception('one')", "error: new Exception('two')",
+        ].collect { arguments -> "notifyEmail(${arguments})".toString() }
+        List<String> keys = calls.collect { call -> keyOf(call) { } }
+        keys << keyOf('notifyEmail()') { controller.build.set('number', 77) }
+        keys << keyOf('notifyEmail()') { controller.build.set('startTimeInMillis', 1L) }
+        keys << keyOf('notifyEmail()') { controller.build.set('fullProjectName', 'other') }
+        assert keys.toSet().size() == keys.size()
+        assert keyOf(calls[14]) { } == keys[14]
     }
 
     private String keyOf(String pipeline, Closure change) {

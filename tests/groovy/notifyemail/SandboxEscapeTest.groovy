@@ -458,6 +458,39 @@ class SandboxEscapeTest extends PipelineTest {
         nothingLeaked()
     }
 
+    /** A folder's library is sandboxed, and its loader asks that of the trusted library first. */
+    @Test
+    void 'a class of the same name in a library of a folder gains nothing'() {
+        prepare()
+        File library = java.nio.file.Files.createTempDirectory('library').toFile()
+        File folder = new File(library, 'notifyemail/inside')
+        folder.mkdirs()
+        new File(folder, 'OwnBuild.groovy').text = '''
+            package notifyemail.inside
+            class OwnBuild {
+                static Object run() { return org.jenkinsci.plugins.workflow.cps.CpsThread.current().execution.owner.executable }
+                static void require() { }
+            }'''
+        new File(folder, 'Thief.groovy').text = '''
+            package notifyemail.inside
+            class Thief {
+                static Object graph() { return new FlowGraph() }
+                static Object build() { return OwnBuild.run() }
+            }'''
+        controller.@scriptLoader.addClasspath(library.path)
+        try {
+            ['notifyemail.inside.OwnBuild.run()', 'notifyemail.inside.Thief.build()', 'notifyemail.inside.Thief.graph()',
+             'new notifyemail.inside.FlowGraph()'].each { call ->
+                assert failure("return ${call}").message == 'only the step notifyEmail reads a build from inside'
+            }
+            controller.run('notifyEmail()')
+            assert service.reports*.complete == [true]
+            nothingLeaked()
+        } finally {
+            library.deleteDir()
+        }
+    }
+
     @Test
     void 'one build sends at most a hundred reports'() {
         prepare()

@@ -1,5 +1,6 @@
 package jenkins.model
 
+import harness.Recording
 import hudson.model.User
 
 /** Stand in for Jenkins': who or what stopped a build. */
@@ -10,7 +11,7 @@ class CauseOfInterruption implements Serializable {
     Map recorded
 
     String getShortDescription() {
-        return recorded.text
+        return Recording.read(recorded.text)
     }
 
     static class UserInterruption extends CauseOfInterruption {

@@ -1,6 +1,7 @@
 package jenkins.scm.api
 
 import harness.Controller
+import harness.Recording
 import jenkins.scm.api.mixin.ChangeRequestSCMHead
 
 /** Stand in for scm-api's: the branch or change request that a job builds. */
@@ -24,7 +25,7 @@ class SCMHead {
 
         static SCMHead findHead(Object job) {
             assert job.is(Controller.current.run.parent)
-            Map branch = Controller.current.build.inside.branch as Map
+            Map branch = Recording.read(Controller.current.build.inside.branch) as Map
             return branch == null ? null : branch.changeRequest ? new PullRequest(branch + branch.changeRequest) : new SCMHead(branch)
         }
 

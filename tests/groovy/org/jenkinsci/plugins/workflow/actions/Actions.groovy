@@ -1,5 +1,6 @@
 package org.jenkinsci.plugins.workflow.actions
 
+import harness.Controller
 import harness.Recording
 import hudson.model.Result
 import org.jenkinsci.plugins.workflow.cps.CpsFlowExecution
@@ -24,6 +25,7 @@ class ErrorAction {
     }
 
     static FlowNode findOrigin(Throwable error, CpsFlowExecution execution) {
+        Recording.read(Controller.current.build.inside.findOrigin)
         return new DepthFirstScanner().allNodes(execution.currentHeads).findAll { node ->
             node.error != null && equals(error, node.error.error)
         }.min { node -> node.id as int }
@@ -64,7 +66,7 @@ class WarningAction {
     }
 
     String getMessage() {
-        return recorded.message
+        return Recording.read(recorded.message)
     }
 
 }
