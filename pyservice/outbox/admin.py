@@ -24,6 +24,7 @@ from pyservice.outbox.search import (
     count,
     find,
     has_vain_attempts,
+    store_subjects,
 )
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, State
 from pyservice.outbox.tables import reports
@@ -216,6 +217,7 @@ class OutboxAdmin:
                 # Its mail shows the builds of the others, whose readers are not this report's.
                 size = sa.func.length(reports.c.mail)
                 values |= {"mail": None, "size_bytes": reports.c.size_bytes - size}
+                store_subjects(write, {report_id: None})
             write.execute(reports.update().where(reports.c.id == report_id).values(values))
             changed = {**row, **values}
             add_history(write, report_id, now, (changed["state"], note))

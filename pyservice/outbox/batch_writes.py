@@ -20,7 +20,7 @@ from pyservice.outbox.groups import join_group
 from pyservice.outbox.history import history_rows
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.receipts import finish_if_logged, states_by_log
-from pyservice.outbox.search import search_row
+from pyservice.outbox.search import search_row, store_subjects
 from pyservice.outbox.states import State
 from pyservice.outbox.tables import ROW_ID, UPDATE, dialogues, events, reports, search_texts
 from pyservice.outbox.threads import join_threads
@@ -213,8 +213,11 @@ class BatchWrites:
             if change.entry.id in locked:
                 alike.setdefault(frozenset(change.values), []).append(change)
         for some in alike.values():
-            statement = _STORE_MAIL if "mail" in some[0].values else UPDATE
+            has_mail = "mail" in some[0].values
+            statement = _STORE_MAIL if has_mail else UPDATE
             write.execute(statement, [change.parameters() for change in some])
+            if has_mail:
+                store_subjects(write, {one.entry.id: one.values["mail"] for one in some})
         return [change.entry.id in locked for change in changes]
 
     def _locked(self, write: sa.Connection, changes: Sequence[Change]) -> set[str]:

@@ -19,6 +19,7 @@ from pyservice.errors import GroupChangedError, LostLeaseError
 from pyservice.outbox.database import Database
 from pyservice.outbox.history import add_history, history_rows
 from pyservice.outbox.models import QueuedReport, all_addresses
+from pyservice.outbox.search import store_subjects
 from pyservice.outbox.states import State
 from pyservice.outbox.tables import UNLOCKED, events, reports
 from pyservice.policy.rate_limits import DigestGroup
@@ -111,6 +112,7 @@ class DigestGroups:
 
         def commit(write: sa.Connection) -> None:
             self._change(write, first, values | {"size_bytes": reports.c.size_bytes + len(mail)})
+            store_subjects(write, {first.id: mail})
             add_history(write, first.id, now, (State.QUEUED, note))
             _end_others(write, first, others, now)
 

@@ -4,9 +4,12 @@ Rows of `reports` are large. So conditions are checked in an index and in `searc
 the rows that are shown are read.
 """
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +18,7 @@ from pyservice.errors import InvalidError
 from pyservice.identity import report_id_of
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.states import WAITING, State
-from pyservice.outbox.tables import reports, search_texts
+from pyservice.outbox.tables import ROW_ID, reports, search_texts
 from pyservice.text import shorten
 
 MAX_ERROR = 1000
@@ -25,6 +28,16 @@ MAX_ADDRESSES = 300
 
 MAX_DUE = 1000
 """Rows of waiting mails that are read to know whether one was tried in vain."""
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a mail in which its subject is looked for: To, with all recipients, may come first."""
+
+_SUBJECT = re.compile(rb"^Subject:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.MULTILINE)
+_STORE_SUBJECT = (
+    search_texts.update()
+    .where(search_texts.c.report_id == sa.bindparam(ROW_ID))
+    .values(subject=sa.bindparam("shown"))
+)
 
 # Columns at the beginning of a row, which may have megabytes.
 SUMMARY = (
@@ -50,8 +63,8 @@ class Filter:
     recipient: str = ""
     """A mail address, or a part of one."""
     text: str = ""
-    """A part of the build's names, of the author's subject or of a recipient's address; or a report
-    ID or its beginning, a Message-ID or a queue ID."""
+    """A part of the build's names, of the mail's subject, of the author's or of a recipient's
+    address; or a report ID or its beginning, a Message-ID or a queue ID."""
     older_than: float | None = None
     """The least number of seconds since a report was accepted."""
     newer_than: float | None = None
@@ -157,6 +170,35 @@ def search_row(entry: QueuedReport) -> dict[str, str]:
     }
 
 
+def mail_subject(mail: bytes) -> str:
+    """Return the subject of a mail as its readers see it, in lower case; empty: it has none.
+
+    Args:
+        mail: its bytes, or the first of them.
+    """
+    found = _SUBJECT.search(mail[:MAX_HEAD].partition(b"\r\n\r\n")[0])
+    if found is None:
+        return ""
+    # Our mails' headers are ASCII. Between two encoded words no white space is shown.
+    written = found[1].replace(b"\r\n", b"").decode("ascii", "replace").strip()
+    try:
+        shown = str(make_header(decode_header(written)))
+    except (LookupError, ValueError, MessageError):  # not of ours
+        shown = written
+    return shown.lower().replace("\0", "")
+
+
+def store_subjects(write: sa.Connection, mails: Mapping[str, bytes | None]) -> None:
+    """Let reports be found by their mails' subjects.
+
+    Args:
+        write: the outbox's.
+        mails: by the reports' IDs; None: there is none any more.
+    """
+    rows = [{ROW_ID: key, "shown": mail_subject(mail or b"")} for key, mail in mails.items()]
+    write.execute(_STORE_SUBJECT, rows)
+
+
 def is_within(job: str) -> sa.ColumnElement[bool]:
     """Return the condition that a report is of a job, or of one in a folder of this name."""
     after = chr(ord("/") + 1)
@@ -189,14 +231,19 @@ def conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
     if recipient := wanted.recipient.strip().replace("\0", ""):
         yield _in_texts(search_texts.c.recipients.icontains(recipient, autoescape=True))
     if text := wanted.text.strip().replace("\0", ""):
-        yield _is_about(text)
+        yield _is_about(text, is_bounded=wanted.owner is not None or bool(wanted.jobs))
 
 
-def _is_about(text: str) -> sa.ColumnElement[bool]:
+def _is_about(text: str, *, is_bounded: bool) -> sa.ColumnElement[bool]:
     report_id = report_id_of(text if text.startswith("<") else f"<{text}") or text
+    subject = search_texts.c.subject.contains(text.lower(), autoescape=True)
+    if is_bounded:  # a digest's subject may name a job that the caller may not see
+        digests = sa.select(reports.c.id).where(reports.c.digest_id.is_not(None))
+        subject &= search_texts.c.report_id.not_in(digests)
     texts = (
         search_texts.c.words.contains(text.lower(), autoescape=True),
         search_texts.c.recipients.icontains(text, autoescape=True),
+        subject,
     )
     with_queue_id = sa.select(reports.c.id).where(reports.c.queue_id == text)
     return sa.or_(

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest of migrations/versions."""
 
 metadata = sa.MetaData()
@@ -118,11 +118,12 @@ search_texts = sa.Table(
     sa.Column("report_id", sa.ForeignKey("reports.id"), primary_key=True),
     sa.Column("recipients", sa.Text, nullable=False),
     sa.Column("words", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, server_default=""),
 )
 """What people search reports by: short rows, since those of `reports` are too large to read all.
 
-`recipients` has an address on each line, `words` the build's names and the author's subject, in
-lower case.
+`recipients` has an address on each line, `words` the build's names and the author's subject, and
+`subject` that of the mail once it is made, both in lower case.
 """
 
 dialogues = sa.Table(

@@ -23,7 +23,7 @@ from pyservice.outbox.tables import SCHEMA_VERSION, metadata, reports
 from tests.builders.outbox import accept, opened, other
 from tests.python.conftest import wait_for
 
-NEXT = "0005"
+NEXT = "0006"
 
 
 @pytest.fixture
@@ -88,6 +88,25 @@ def test_reports_of_an_older_outbox_are_found(database_url: str) -> None:
     with opened(database_url, "node1") as outbox, outbox._database.read() as read:
         for wanted in (Filter(recipient="b@x.org"), Filter(text="Shop/CHECKOUT #")):
             assert {one.id for one in find(read, wanted, 9)} == {waits, ended}
+
+
+def test_mails_of_an_older_outbox_are_found_by_their_subjects(database_url: str) -> None:
+    """As their readers see them; a report without a mail has none."""
+    encoded = b"Subject: =?utf-8?q?Failed=3A_shop_=C2=BB_?=\r\n =?utf-8?q?checkout_=232?=\r\n\r\n"
+    with opened(database_url, "node1") as outbox:
+        accept(outbox, other(7))
+        sent = accept(outbox, hold=True)
+        outbox.start_attempt(sent, b"To: " + b"a@x.org, " * 5000 + b"\r\n" + encoded + b"body" * 9)
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        downgrade(connection, "0004")
+        names = {one["name"] for one in sa.inspect(connection).get_columns("search_texts")}
+        assert names == {"report_id", "recipients", "words"}
+    engine.dispose()
+    with opened(database_url, "node1") as outbox, outbox._database.read() as read:
+        found = find(read, Filter(text="failed: Shop » checkout"), 9)
+        assert [one.id for one in found] == [sent.id]
+        assert find(read, Filter(text="Subject"), 9) == []
 
 
 def test_an_upgrade_that_fails_changes_nothing(database_url: str, next_schema: Schema) -> None:

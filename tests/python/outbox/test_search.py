@@ -1,6 +1,7 @@
 """search.py: finding reports by what people know of them, and counting them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,12 +11,12 @@ from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.retention import sweep
-from pyservice.outbox.search import Filter
+from pyservice.outbox.search import Filter, mail_subject
 from pyservice.outbox.states import WAITING
 from pyservice.outbox.tables import PARTS
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
-from tests.builders.outbox import REPORT, opened
+from tests.builders.outbox import REPORT, accept_in_group, opened, taken
 
 
 @pytest.fixture
@@ -107,6 +108,55 @@ def test_filters_add_up(outbox: Outbox, admin: OutboxAdmin) -> None:
     assert counts(states=WAITING) == counts(job="team-a/two/") == {"received": 1}
     assert counts(job="team-b") == counts(text="team-b") == counts(newer_than=-60) == {}
     assert counts(newer_than=60, older_than=0) == {"failed": 1, "received": 1}
+
+
+def test_a_mail_is_found_by_its_subject(outbox: Outbox, admin: OutboxAdmin) -> None:
+    """As people see it in their mailbox, whether an attempt or a dry run made the mail."""
+    sent, dry = (accept(outbox, report("a", number), "ada@example.com") for number in (1, 2))
+    subject = b"=?utf-8?b?w5xiZXIgMTAwJQ==?=\r\n =?utf-8?q?_of_a?="
+    mail = b"X: y\r\nSubject: " + subject + b"\r\nTo: x\r\n\r\nSubject: no"
+    outbox.start_attempt(sent, mail)
+    outbox.finish_attempt(dry, state="skipped", note="", mail=mail.replace(b"_of_a", b"_of_b"))
+
+    def found(text: str) -> list[str]:
+        return [one.id for one in admin.page(Filter(text=text), 9)]
+
+    assert found("ÜBER 100% of") == [dry.id, sent.id]
+    assert found("100% of a") == [sent.id]
+    assert found("no") == found("to: x") == found("utf-8") == []
+
+
+@pytest.mark.parametrize(
+    ("head", "subject"),
+    [
+        (b"Subject: Plain \r\nTo: x", "plain"),
+        (b"To: x\r\nsubject: no", ""),
+        (b"Subject: =?utf-8?b?a?=", "=?utf-8?b?a?="),
+        (b"Subject: =?none?q?a?=", "=?none?q?a?="),
+        (b"Subject: \xff", "\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_subjects(head: bytes, subject: str) -> None:
+    """What is no mail of the service's is harmless: the start of a newer one reads all of them."""
+    assert mail_subject(head) == subject
+
+
+def test_a_digest_s_subject_is_for_who_sees_all(outbox: Outbox, admin: OutboxAdmin) -> None:
+    """It names one of its jobs; once the digest is cancelled, nobody finds it by that."""
+    first, second = accept_in_group(outbox, 1), accept_in_group(outbox, 2)
+    first = taken(outbox)
+    mail = b"Subject: 2 builds: team-b/payroll\r\n\r\n"
+    outbox.groups.store_digest(first, mail, [second.id])
+
+    def found(**bounds: Any) -> list[str]:
+        return [one.id for one in admin.page(Filter(text="payroll", **bounds), 9)]
+
+    assert found() == [first.id]
+    assert found(owner="ci") == found(jobs=("shop",)) == []
+    outbox.release(first)
+    admin.cancel(first.id)
+    assert found() == []
 
 
 @pytest.mark.parametrize(
