@@ -9,7 +9,7 @@ from pyservice.outbox.dialogues import Dialogue, read_dialogues
 from pyservice.outbox.export import ExportedReport, export_report
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.search import SUMMARY, Filter, Summary, conditions, find
-from pyservice.outbox.tables import reports
+from pyservice.outbox.tables import events, reports
 
 NEIGHBOURS = 200
 """Reports of the same job among which the others of a thread are looked for."""
@@ -39,6 +39,17 @@ class SentDigest:
     builds: int
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step in some report's history, and whose that is."""
+
+    number: int
+    """Grows with each step; after a removal of reports one may come back."""
+    at: float
+    owner: str
+    job: str
+
+
 class OutboxReader:
     """Reads an outbox for people. Thread-safe."""
 
@@ -50,6 +61,15 @@ class OutboxReader:
         """Return what was said to Postfix in a report's last attempts, the oldest first."""
         with self._database.read_for_caller() as read:
             return read_dialogues(read, report_id)
+
+    def last_steps(self, limit: int) -> list[Step]:
+        """Return the newest steps of all histories: each change of a report is one."""
+        newest = sa.select(events).order_by(events.c.number.desc()).limit(limit).subquery()
+        query = sa.select(newest.c.number, newest.c.at, reports.c.owner, reports.c.job).join(
+            reports, reports.c.id == newest.c.report_id
+        )
+        with self._database.read_for_caller() as read:
+            return [Step(*row) for row in read.execute(query)]
 
     def export(self, report_id: str) -> ExportedReport:
         """Return all that the outbox has of a report, as JSON.

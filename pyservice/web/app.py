@@ -50,6 +50,7 @@ from pyservice.web.guard import Guard
 from pyservice.web.limits import Limits
 from pyservice.web.live import Hub
 from pyservice.web.node_status import NodeStatus
+from pyservice.web.outbox_watcher import OutboxWatcher
 from pyservice.web.pages import (
     checks,
     compare,
@@ -120,6 +121,8 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     metrics = Metrics()
     descriptions = DescriptionUpdater(live, database, receipts, limits.description)
     hub = Hub(limits.http.max_streams)
+    reader = OutboxReader(database)
+    outbox_watcher = OutboxWatcher(reader, hub)
     template_watcher = TemplateWatcher(live, lambda: hub.publish("templates"))
     for subscriber in (metrics, hub, descriptions):
         events.subscribe(subscriber.on_event)
@@ -138,7 +141,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The log first: it shows which mails Postfix has, and these must not be sent again.
         await run_in_threadpool(log_watcher.start)
-        for part in (worker, retention, descriptions, template_watcher):
+        for part in (worker, retention, descriptions, template_watcher, outbox_watcher):
             await run_in_threadpool(part.start)
         loading = threading.Thread(target=masker.load, daemon=True)
         asyncio.get_running_loop().call_later(LOAD_AFTER, loading.start)
@@ -147,7 +150,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         finally:
             await run_in_threadpool(worker.stop)
             await run_in_threadpool(previews.close)
-            for other in (template_watcher, log_watcher, retention, descriptions):
+            for other in (template_watcher, outbox_watcher, log_watcher, retention, descriptions):
                 await run_in_threadpool(other.stop)
             outbox.close()
             database.close()
@@ -166,7 +169,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         outbox=outbox,
         admin=OutboxAdmin(database, "the API"),
         receipts=receipts,
-        reader=OutboxReader(database),
+        reader=reader,
         examiner=Examiner(),
         worker=worker,
         readiness=readiness,

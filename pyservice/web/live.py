@@ -36,8 +36,8 @@ class Subscription:
             caller: who sees it.
             authenticate: finds the caller again, before each event. Raises RequestError.
         """
-        self.caller = caller
-        self._topics, self._authenticate = topics, authenticate
+        self.topics, self.caller = topics, caller
+        self._authenticate = authenticate
         self._loop = asyncio.get_running_loop()
         self._wakeup = asyncio.Event()
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class Subscription:
 
     def offer(self, topic: Topic, owner: str | None, job: str | None) -> None:
         """Announce a change, if its caller may see what has changed. From any thread."""
-        if topic not in self._topics or not self.caller.may_see(owner, job):
+        if topic not in self.topics or not self.caller.may_see(owner, job):
             return
         with self._lock:
             is_first = not self._changed
@@ -106,6 +106,10 @@ class Hub:
         """
         for subscription in self._subscriptions:
             subscription.offer(topic, owner, job)
+
+    def is_watched(self, topic: Topic) -> bool:
+        """Return whether an open page is about a topic."""
+        return any(topic in subscription.topics for subscription in self._subscriptions)
 
     def on_event(self, event: Event) -> None:
         """Publish what delivery and the log watcher announce."""

@@ -15,10 +15,20 @@ import pytest
 from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.config.settings import Settings
+from pyservice.outbox.admin import OutboxAdmin
+from pyservice.outbox.database import Database
+from pyservice.outbox.history import history_rows
+from pyservice.outbox.reading import OutboxReader, Step
+from pyservice.outbox.search import Filter
+from pyservice.outbox.states import State
+from pyservice.outbox.tables import events
+from pyservice.web import outbox_watcher
 from pyservice.web.limits import HttpLimits, Limits
-from pyservice.web.live import PAUSE
+from pyservice.web.live import PAUSE, Hub, Topic
+from pyservice.web.outbox_watcher import OutboxWatcher
 from tests.builders.answers import problem
-from tests.python.conftest import Json, listening, serve, wait_for
+from tests.builders.outbox import accept, opened
+from tests.python.conftest import Json, PostfixStandIn, listening, serve, wait_for
 
 
 @dataclass
@@ -58,15 +68,18 @@ def stream(address: tuple[str, int], topic: str, token: str | None = None) -> It
     connection.close()
 
 
-def send(address: tuple[str, int], report: Json, token: str | None = None) -> None:
-    """POST a report."""
+def send(address: tuple[str, int], report: Json, token: str | None = None) -> Json:
+    """POST a report, and return the answer."""
     connection = HTTPConnection(*address, timeout=20)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     headers["Content-Type"] = "application/json"
     connection.request("POST", "/v1/reports", json.dumps(report), headers)
     answer = connection.getresponse()
-    assert answer.status == 202, answer.read()
+    body = answer.read()
+    assert answer.status == 202, body
     connection.close()
+    accepted: Json = json.loads(body)
+    return accepted
 
 
 def test_a_page_hears_of_a_saved_template(settings: Settings, tmp_path: Path) -> None:
@@ -116,6 +129,88 @@ def test_a_token_hears_of_its_own(settings: Settings, tmp_path: Path, report: Js
         assert a.names == of_a.names == ["connected"]
         send(address, report | {"build": build | {"job": "team-a/shop"}}, team_a)
         wait_for(lambda: "outbox" in a.names and "outbox" in of_a.names)
+
+
+def test_a_page_hears_what_others_change(
+    settings: Settings,
+    database_url: str,
+    tmp_path: Path,
+    report: Json,
+    postfix: PostfixStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command, or a service that shares the outbox; a token of another job hears nothing."""
+    monkeypatch.setattr(outbox_watcher, "FRESH", 2.0)
+    postfix.rcpt["ada@example.com"] = "450 4.7.1 later"
+    file = tmp_path / "tokens"
+    ci = tokens.new(file, "ci")
+    team_a = tokens.new(file, "team-a", Permissions(may=("see", "operate"), jobs=("team-a",)))
+    desk = tokens.new(file, "desk", Permissions(may=("see", "operate")))
+    update = {"tokens_file": file, "database_url": database_url}
+    guest = None
+    with listening(settings.model_copy(update=update)) as address:
+        report_id = send(address, report, ci)["id"]
+        guest = Database.guest(database_url)
+        assert guest is not None
+        command = OutboxAdmin(guest, "a test")
+
+        def waits() -> bool:
+            return command.counts(Filter()) == {State.QUEUED: 1}
+
+        wait_for(waits)
+        time.sleep(2.1)  # until what the service did itself is no news
+        with stream(address, "outbox", team_a) as a, stream(address, "outbox", desk) as all_of_them:
+            command.cancel(report_id)
+            wait_for(lambda: "outbox" in all_of_them.names)
+            time.sleep(4 * PAUSE)
+            assert a.names == ["connected"]
+        guest.close()
+
+
+def test_the_outbox_is_read_while_somebody_watches(database_url: str) -> None:
+    """Once for all pages, and each change is announced once, in whatever order it was committed."""
+
+    class Pages(Hub):
+        """What pages are told."""
+
+        def __init__(self) -> None:
+            super().__init__(9)
+            self.is_open, self.told = False, list[tuple[str | None, str | None]]()
+
+        def is_watched(self, topic: Topic) -> bool:
+            return self.is_open and topic == "outbox"
+
+        def publish(self, topic: Topic, owner: str | None = None, job: str | None = None) -> None:
+            self.told.append((owner, job))
+
+    with opened(database_url, "node1") as outbox:
+        read: list[int] = []
+        database, pages = outbox._database, Pages()
+
+        class Counted(OutboxReader):
+            """How often the outbox is read."""
+
+            def last_steps(self, limit: int) -> list[Step]:
+                read.append(limit)
+                return super().last_steps(limit)
+
+        watcher = OutboxWatcher(Counted(database), pages)
+        entry = accept(outbox)
+        watcher.look()
+        assert (read, pages.told) == ([], [])
+        pages.is_open = True
+        watcher.look()  # the page may have been fetched before this change
+        assert pages.told == [("ci", "shop/checkout")]
+        watcher.look()
+        assert len(pages.told) == 1
+        OutboxAdmin(database, "a test").cancel(entry.id)
+        watcher.look()
+        assert len(pages.told) == 2
+        early = history_rows(entry.id, time.time(), ("cancelled", "late commit"))[0]
+        database.write(lambda write: write.execute(events.insert(), early | {"number": -1}))
+        watcher.look()
+        assert len(pages.told) == 3
+        assert len(read) == 4
 
 
 def test_a_stream_ends_with_its_token(settings: Settings, tmp_path: Path, report: Json) -> None:
