@@ -111,7 +111,9 @@ def _headers(policy: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        # Not `no-referrer`: by that a form has no Origin. At an address with neither HTTPS nor
+        # loopback a browser sends nothing else that shows the form to be of this service.
+        "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
     }
 

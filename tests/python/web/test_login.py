@@ -66,6 +66,8 @@ def test_from_a_page_to_the_login_and_back(guarded: Settings, token: str) -> Non
         assert "www-authenticate" not in away.headers
         form = client.get(away.headers["location"])
         assert form.status_code == 200
+        # By `no-referrer` browsers would send the form without its Origin.
+        assert form.headers["referrer-policy"] == "same-origin"
         assert 'name="next" value="/v1/reports?x=1&amp;y=2"' in form.text
         back = log_in(client, token, "/v1/reports?x=1&y=2")
         assert (back.status_code, back.headers["location"]) == (303, "/v1/reports?x=1&y=2")
