@@ -6,7 +6,7 @@ from functools import cached_property
 from pyservice.analysis.excerpt import Excerpt, excerpt
 from pyservice.analysis.failing_tests import FailingTest, failing_tests, old_failures_sentence
 from pyservice.analysis.links import Link, links
-from pyservice.analysis.reason import Reason, find_reason, log_lines
+from pyservice.analysis.reason import Reason, downstream, find_reason, last_output, log_lines
 from pyservice.analysis.reproduce import Line, reproduce
 from pyservice.analysis.stage_rows import StageRow, readable_name, stage_rows, stage_with_cell
 from pyservice.analysis.strip import StripBuild, strip
@@ -17,6 +17,10 @@ from pyservice.report.headline import Headline, headline
 from pyservice.report.readable import readable
 from pyservice.report.schema import Change, Report
 from pyservice.terminal import plain
+
+MAX_LAST_OUTPUT = 10
+"""Lines that a step printed before it was stopped, since it took too long."""
+MAX_SHORT_CHANGES = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,10 @@ class Analysis:
     stage: str
     """The innermost of them, with the cell of its matrix: "Compile (OS windows, JDK 21)"."""
     excerpt: Excerpt | None
-    """The lines of the log around the error; None: there is no log that shows it."""
+    """The lines of the log around the error, or the last ones of a step that took too long.
+
+    None: there is no log that shows it.
+    """
     kind: str
     """What went wrong that no change can have broken, such as "agent lost"; empty: nothing such."""
     suspects: tuple[Suspect, ...]
@@ -48,6 +55,8 @@ class Analysis:
     """The tests that failed before, the oldest failure first."""
     old_failures_sentence: str
     """How many those are, and since when."""
+    short_changes: tuple[Change, ...]
+    """All changes, if they are so few and so short that a line each tells them; else none."""
     fixed_by: tuple[Change, ...]
     """The changes of a build that is fixed, one of which mended it; empty: that can't be said."""
     broken_for: int | None
@@ -95,6 +104,8 @@ def analyse(report: Report) -> Analysis:
     build = shown.build
     reason = find_reason(shown, [plain(line) for line in lines])
     around = excerpt(lines, reason.error)
+    if not around.lines:
+        around = excerpt(last_output(report), None, at_most=MAX_LAST_OUTPUT)
     new, old = failing_tests(shown)
     is_failing = build.result in FAILING
     found = suspects(shown, reason.error.file if reason.error else None, new) if is_failing else ()
@@ -116,11 +127,12 @@ def analyse(report: Report) -> Analysis:
         new_failures=new,
         old_failures=old,
         old_failures_sentence=old_failures_sentence(new, old),
+        short_changes=_short_changes(shown),
         fixed_by=_fixed_by(shown) if broken else (),
         broken_for=ended_at(build) - ended_at(broken.first) if broken and broken.first else None,
         broken_builds=len(broken.builds) if broken and broken.is_whole else None,
         reproduce=reproduce(shown, reason.command, new or old) if is_failing else (),
-        links=links(shown),
+        links=links(shown, downstream(shown)),
         stages=rows,
         stages_left_out=stages_left_out,
         warnings=_warnings(shown, reason),
@@ -132,7 +144,14 @@ def _why(reason: Reason, word: Headline) -> str:
     """Return the reason's sentence; if the headline is that already, only where it happened."""
     if reason.message.lower() != word.word.lower():
         return reason.sentence
-    return f"Stopped in {stage_with_cell(reason.place)}" if reason.place else ""
+    return f"Stopped in {' » '.join(map(readable_name, reason.place))}" if reason.place else ""
+
+
+def _short_changes(report: Report) -> tuple[Change, ...]:
+    """Return all changes if there are few, and none has more than a line to say."""
+    items = report.changes.items
+    are_few = report.changes.total == len(items) <= MAX_SHORT_CHANGES
+    return tuple(items) if are_few and not any("\n" in one.message.strip() for one in items) else ()
 
 
 def _warnings(report: Report, reason: Reason) -> tuple[Warned, ...]:

@@ -82,15 +82,37 @@ def log_lines(report: Report) -> list[str]:
     """Return the lines of the log that may show why a build failed.
 
     They are the failing step's own; those of the whole log only if no step is known. What a build
-    was doing when it was stopped says nothing.
+    was doing when it was stopped is no error, and what the step `build` logs is in the reason.
     """
     build, error = report.build, report.error
     if build.result != "FAILURE" and (build.result != "UNSTABLE" or error is None):
+        return []
+    if downstream(report):
         return []
     if error is not None and error.step is not None:
         return error.step.log.split("\n") if error.step.log.strip() else []
     lines = "\n".join(report.log).split("\n") if report.log else []
     return [line for line in lines if not line.startswith(_NOISE)]
+
+
+def last_output(report: Report) -> list[str]:
+    """Return the log of the step that took too long: its end shows what the step was doing."""
+    interruption, step = report.build.interruption, report.error.step if report.error else None
+    is_late = interruption is not None and is_timeout(interruption) and not is_lost(report)
+    return step.log.split("\n") if is_late and step and step.log.strip() else []
+
+
+def downstream(report: Report) -> str:
+    """Return the build that this one waited for and that did not pass; empty: none.
+
+    Such as "shop/deploy #12".
+    """
+    step, interruption = report.error.step if report.error else None, report.build.interruption
+    if step is None or step.function != "build" or report.error is None:
+        return ""
+    texts = (interruption.text if interruption else "", first_line(report.error.message))
+    found = next((one for text in texts if (one := _DOWNSTREAM.match(text[:1000]))), None)
+    return found["build"] if found else ""
 
 
 def _sentence(report: Report, place: tuple[str, ...], message: str) -> str:

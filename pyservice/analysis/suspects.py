@@ -96,10 +96,13 @@ def suspect_sentence(report: Report, found: Sequence[Suspect]) -> str:
         others = f"; {counted(more, 'more change')} may be why" if more else ""
         return found[0].proof + others
     total, build = report.changes.total, report.build
-    if total == 0:
-        return ""
     builds = build.history.builds if build.history else ()
     before = next((past.number for past in builds if past.number < build.number), None)
+    if total == 0:
+        is_known = (
+            before and build.checkouts and all(one.part != "changes" for one in report.missing)
+        )
+        return f"No change since #{before}" if is_known else ""
     return f"{counted(total, 'change')}{f' since #{before}' if before else ''}"
 
 

@@ -67,6 +67,45 @@ def test_the_headlines_words_are_not_repeated() -> None:
     assert (lost.headline.word, lost.why) == ("Agent lost", "the agent was lost")
 
 
+def test_what_a_step_was_doing_when_its_time_was_up() -> None:
+    """The last lines of its log are shown; of a build that somebody stopped they are not."""
+    log = "\n".join(f"waiting for {word}" for word in "abcdefghijklmn")
+    late = {"type": "x.TimeoutStepExecution$ExceededTimeout"}
+    found = analyse(report(build={"result": "ABORTED", "interruption": late}, error=step(log=log)))
+    assert found.excerpt is not None
+    assert found.excerpt.lines[-1].text == "waiting for n"
+    assert len(found.excerpt.lines) <= 10
+    assert not any(line.is_telling for line in found.excerpt.lines)
+    stopped = {"type": "x.UserInterruption", "text": "Aborted by Ada"}
+    build = {"result": "ABORTED", "interruption": stopped}
+    assert analyse(report(build=build, error=step(log=log))).excerpt is None
+
+
+def test_the_build_that_this_one_waited_for() -> None:
+    """It is named and linked, and the log of waiting for it is not shown."""
+    message = "shop/deploy #4 completed with status FAILURE (propagate: false to ignore)"
+    error = step("build", "Starting building: shop » deploy #4\nBuild completed: FAILURE")
+    build = {"url": "https://ci.example.com/job/shop/job/checkout/44/"}
+    found = analyse(report(build=build, error=error | {"message": message}))
+    assert found.why == "Build: shop/deploy #4 failed"
+    assert found.pages["downstream"] == "https://ci.example.com/job/shop/job/deploy/4/"
+    assert found.excerpt is None
+
+
+@pytest.mark.parametrize(
+    ("made", "count"),
+    [
+        (changes(change("a.c"), change("b.c", "2" * 40)), 2),
+        (changes(change("a.c")) | {"total": 2}, 0),
+        (changes(*(change("a.c", str(number) * 40) for number in range(4))), 0),
+        (changes(change("a.c") | {"message": "Round\n\nHalf up"}), 0),
+    ],
+)
+def test_short_changes(made: dict[str, Any], count: int) -> None:
+    """They are all changes, if there are few and each has a line to say."""
+    assert len(analyse(report(changes=made)).short_changes) == count
+
+
 def test_a_warning_that_is_told_already() -> None:
     """The error's own warning and that of failing tests are no further ones."""
     error = step(log="+ echo no\nno\n+ exit 1")

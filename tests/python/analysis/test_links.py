@@ -36,6 +36,22 @@ def test_a_step_without_a_log() -> None:
     assert [link.name for link in links(failed)] == ["build", "console", "replay"]
 
 
+def test_the_build_that_this_one_waited_for() -> None:
+    """Its page comes first, in place of the waiting step's log, which says nothing more."""
+    failed = report(build={"url": URL}, error=step("build"))
+    first, *others = links(failed, "mb/feature%2Flogin #4")
+    assert first.label == "mb/feature%2Flogin #4"
+    assert first.url == "https://ci.example.com/job/mb/job/feature%252Flogin/4/"
+    assert [link.name for link in others] == ["build", "console", "replay"]
+
+
+@pytest.mark.parametrize("name", ["../x #4", "a//b #4", "deploy", "deploy #४", "deploy #4/x"])
+def test_a_downstream_build_without_a_page(name: str) -> None:
+    """What is no job's name and number makes no link, and the step's log has its page again."""
+    failed = report(build={"url": URL}, error=step("build"))
+    assert links(failed, name)[0].name == "log"
+
+
 @pytest.mark.parametrize("url", [None, "https://ci.example.com/?a=/", "https://ci.example.com/#x"])
 def test_no_page_to_begin_with(url: str | None) -> None:
     """There are no links."""

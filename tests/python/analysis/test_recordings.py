@@ -66,7 +66,7 @@ RECORDINGS = {
         API,
         "1 change since #6",
     ),
-    "8-timeout": Said("Timed out after 20 s", "", "Stopped in api", API),
+    "8-timeout": Said("Timed out after 20 s", "", f"Stopped in {API}", API),
     # An aborted build stands between this one and the last that failed.
     "9-retry": Said("Fixed", "after 1 min 10 s (3 builds)"),
     "10-groovy-error": Said(
@@ -92,9 +92,9 @@ RECORDINGS = {
         "1 change since #11",
         "python3 -c 'import json; json.loads(\"{\")'",
     ),
-    "13-aborted-by-user": Said("Aborted by anonymous", "", "Stopped in api", API),
-    "14-superseded": Said("Superseded by #15", "", "Stopped in api", API),
-    "15-input-rejected": Said("Rejected", "", "Stopped in api", API),
+    "13-aborted-by-user": Said("Aborted by anonymous", "", f"Stopped in {API}", API),
+    "14-superseded": Said("Superseded by #15", "", f"Stopped in {API}", API),
+    "15-input-rejected": Said("Rejected", "", f"Stopped in {API}", API),
     "16-matrix": Said(
         "Failed",
         why="Compile (OS windows, JDK 21): [ windows21 != windows21 ] failed",

@@ -107,3 +107,17 @@ def test_without_proof(total: int, before: dict[str, object] | None, sentence: s
     """The changes are counted, since the build that had the others."""
     failed = report(build={"history": before}, changes={"total": total})
     assert suspect_sentence(failed, ()) == sentence
+
+
+@pytest.mark.parametrize(
+    ("checkouts", "missing", "sentence"),
+    [
+        ([{"revision": "a"}], [], "No change since #43"),
+        ([{"revision": "a"}], [{"part": "changes"}], ""),
+        ([], [], ""),
+    ],
+)
+def test_no_change(checkouts: list[object], missing: list[object], sentence: str) -> None:
+    """It is said of a build that checked something out, if its changes could be read."""
+    build = {"history": history(past(43, "SUCCESS")), "checkouts": checkouts}
+    assert suspect_sentence(report(build=build, missing=missing), ()) == sentence

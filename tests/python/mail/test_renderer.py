@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,6 +183,42 @@ def test_nothing_is_said_twice() -> None:
     assert text.count("1 is not 2") == 1
     assert text.count("#1,") == 1
     assert "Replayed #1" not in text
+
+
+def test_few_changes_stand_beside_the_reason() -> None:
+    """So they are not listed once more below; those with more to say are."""
+    short = Change(id="8ed0cf87aa11", author="Cy", message="Round", paths=["a", "b", "c", "d"])
+    body = BUILT_IN.render(Report(build=build(), changes=Changes(total=1, items=[short])))
+    assert "1 change:\n  8ed0cf87 Round (Cy): a, b, c and 1 more\n" in body.text
+    for text in (body.html, body.text):
+        assert text.count("8ed0cf87") == 1
+    long = short.model_copy(update={"message": "Round\n\nHalf up"})
+    body = BUILT_IN.render(Report(build=build(), changes=Changes(total=1, items=[long])))
+    for text in (body.html, body.text):
+        assert text.count("8ed0cf87") == 1
+        assert "Half up" in text
+
+
+@pytest.mark.parametrize("text", ["Started by timer", "x" * 121, "Started by\nAda"])
+def test_the_cause_stands_once(text: str) -> None:
+    """It stands in the head if it is short, else in a row of its own."""
+    html = BUILT_IN.render(Report(build=build(causes=[Cause(type="x", text=text)]))).html
+    assert html.count(text.splitlines()[-1]) == 1
+    assert (">Cause</th>" in html) is (text != "Started by timer")
+
+
+@pytest.mark.parametrize(
+    ("members", "primary"),
+    [
+        ({}, "Build"),
+        ({"tests": Counts(total=1, failed=1)}, "Tests"),
+        ({"tests": Counts(total=1, failed=0)}, "Build"),
+    ],
+)
+def test_the_first_button(members: dict[str, Any], primary: str) -> None:
+    """It leads to the failing tests, unless a step failed that has a log."""
+    html = BUILT_IN.render(Report(build=build(result="UNSTABLE"), **members)).html
+    assert re.findall(r'class="button primary"[^>]*><a [^>]*>([^<]*)<', html) == [primary]
 
 
 def test_templates_of_ones_own(tmp_path: Path) -> None:
