@@ -48,9 +48,21 @@ def test_everybody_can_read_it(looks: Looks, sample: str, scheme: Literal["light
             "2-compile-error",
             ("Failed", "Build: main.c:2: error:", "return amount_cents;", "by bo touches main.c"),
         ),
-        ("3-tests-fail", ("Unstable", "totals_are_rounded failed in unit", "1 change since #2")),
+        (
+            "3-tests-fail",
+            (
+                "Unstable",
+                "totals_are_rounded failed in unit",
+                "Round half up",
+                "LedgerTest.java:118",
+            ),
+        ),
         ("12-python-traceback", ("3rd time, since #10", "raw_decode(s", "1 change since #11")),
-        ("19-agent-lost", ("Agent lost", "Infrastructure: agent lost.")),
+        ("19-agent-lost", ("Agent lost", "Infrastructure. No change is suspected.")),
+        (
+            "7-downstream",
+            ("shop/deploy #4 failed", "Deploy it", "shop/deploy #4", "Started by user anonymous"),
+        ),
     ],
 )
 def test_the_reason_is_on_the_first_screen(
