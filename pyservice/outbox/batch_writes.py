@@ -1,10 +1,11 @@
 """The outbox's most frequent writes, each for many rows: a statement costs more than a row.
 
-They are `database.Work`: what waits for a commit is written together.
+They are `database.Work`: what waits for a commit is written together. Their statements are built
+once, since SQLAlchemy takes longer to build one than SQLite to run it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -22,11 +23,20 @@ from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.receipts import finish_if_logged, states_by_log
 from pyservice.outbox.search import search_row, store_subjects
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import ROW_ID, UPDATE, dialogues, events, reports, search_texts
-from pyservice.outbox.threads import join_threads
+from pyservice.outbox.tables import (
+    ADD_EVENTS,
+    IDS,
+    ROW_ID,
+    UPDATE,
+    dialogues,
+    reports,
+    search_texts,
+)
+from pyservice.outbox.threads import JobThreads
 from pyservice.policy.rate_limits import DigestGroup
 
 _ADDED_BYTES = "added_bytes"
+_ADD_SEARCH_TEXT = search_texts.insert()
 _STORE_MAIL = UPDATE.values(size_bytes=reports.c.size_bytes + sa.bindparam(_ADDED_BYTES))
 
 
@@ -102,7 +112,7 @@ class BatchWrites:
         self,
         database: Database,
         holder: str,
-        lease: Callable[[], dict[str, Any]],
+        lease: Mapping[str, Any],
         capacity: Capacity | None,
     ) -> None:
         """Prepare the writes; write nothing yet.
@@ -110,13 +120,19 @@ class BatchWrites:
         Args:
             database: the outbox's.
             holder: this service's value of `reports.locked_by`.
-            lease: returns the columns of a row that this service locks now.
+            lease: the columns of a row that this service locks now.
             capacity: the outbox's limits; None: no limit.
         """
-        self._holder, self._lease, self._capacity = holder, lease, capacity
-        self._database = database
+        self._capacity = capacity
+        self._threads = JobThreads(database)
         self._add = database.insert_if_new(reports).returning(reports.c.id)
+        self._add_locked = self._add.values(lease)
         self._put_dialogue = database.put(dialogues)
+        self._locked_rows = (
+            sa.select(reports.c.id, reports.c.attempts, reports.c.pending_recipients)
+            .where(reports.c.id.in_(IDS), reports.c.locked_by == holder)
+            .with_for_update()
+        )
 
     def accept(
         self, write: sa.Connection, offers: Sequence[NewReport]
@@ -139,7 +155,7 @@ class BatchWrites:
         # In one order everywhere: two services that insert the same reports wait for each other.
         fit.sort(key=lambda pair: (pair[0].entry.owner, pair[0].key))
         new: set[str] = set()
-        for hold, add in ((True, self._add.values(self._lease())), (False, self._add)):
+        for hold, add in ((True, self._add_locked), (False, self._add)):
             if some := [row for offer, row in fit if offer.hold == hold]:
                 new.update(write.execute(add, some).scalars())
         if new:
@@ -149,13 +165,11 @@ class BatchWrites:
                 if (entry := offer.entry).id in new
                 for row in history_rows(entry.id, entry.created_at, *offer.history())
             ]
-            write.execute(events.insert(), history)
+            write.execute(ADD_EVENTS, history)
             found_by = [search_row(offer.entry) for offer in offers if offer.entry.id in new]
-            write.execute(search_texts.insert(), found_by)
-        threads = join_threads(
-            self._database,
-            write,
-            [(offer.scope, offer.entry) for offer in offers if offer.entry.id in new],
+            write.execute(_ADD_SEARCH_TEXT, found_by)
+        threads = self._threads.join(
+            write, [(offer.scope, offer.entry) for offer in offers if offer.entry.id in new]
         )
         return [
             (_new(write, offer, threads), True)
@@ -226,10 +240,8 @@ class BatchWrites:
         Postfix' log may have ended one meanwhile. A service that lost its lease and claimed the
         row again may still work on its first claim.
         """
-        columns = (reports.c.id, reports.c.attempts, reports.c.pending_recipients)
-        ids = [change.entry.id for change in changes]
-        mine = sa.and_(reports.c.id.in_(ids), reports.c.locked_by == self._holder)
-        rows = write.execute(sa.select(*columns).where(mine).with_for_update()).all()
+        ids = {IDS.key: [change.entry.id for change in changes]}
+        rows = write.execute(self._locked_rows, ids).all()
         now = {row.id: (row.attempts, row.pending_recipients) for row in rows}
         return {
             change.entry.id for change in changes if now.get(change.entry.id) in change.expected()
@@ -263,4 +275,4 @@ def _add_history(write: sa.Connection, changes: Sequence[Change]) -> None:
             for change in changes
             for row in history_rows(change.entry.id, change.at, *change.history)
         ]
-        write.execute(events.insert(), history)
+        write.execute(ADD_EVENTS, history)

@@ -188,10 +188,13 @@ class Database:
         return self._writer.submit(work, item)
 
     def now(self) -> sa.ColumnElement[float]:
-        """Return seconds since the epoch, by the clock that all services of the database share."""
+        """Return seconds since the epoch, by the clock that all services of the database share.
+
+        It is read each time a statement with it runs: statements are built once.
+        """
         if self.is_shared:
             return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
-        return sa.literal(time.time(), sa.Float)
+        return sa.bindparam(None, callable_=time.time, type_=sa.Float)
 
     def insert_if_new(self, table: sa.Table) -> Any:
         """Return an INSERT that does nothing if a unique value exists."""

@@ -135,8 +135,7 @@ def join_group(write: sa.Connection, entry: QueuedReport, group: DigestGroup) ->
     return replace(entry, **values)
 
 
-def is_claimable() -> sa.ColumnElement[bool]:
-    """Return the condition that a row doesn't wait for the first one of its group."""
+def _is_claimable() -> sa.ColumnElement[bool]:
     first = reports.alias("first")
     is_waiting = sa.and_(first.c.digest_id.is_(None), first.c.next_attempt_at.is_not(None))
     is_before = sa.tuple_(first.c.next_attempt_at, first.c.id) < sa.tuple_(
@@ -146,6 +145,10 @@ def is_claimable() -> sa.ColumnElement[bool]:
         first.c.digest_group == reports.c.digest_group, is_waiting, is_before
     )
     return sa.or_(reports.c.digest_group.is_(None), reports.c.digest_id.is_not(None), ~has_first)
+
+
+IS_CLAIMABLE = _is_claimable()
+"""The condition that a row doesn't wait for the first one of its group."""
 
 
 def requeue_members(write: sa.Connection, digest: sa.RowMapping, now: float) -> None:

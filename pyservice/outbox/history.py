@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from pyservice.outbox.models import Event
 from pyservice.outbox.states import State
-from pyservice.outbox.tables import events
+from pyservice.outbox.tables import ADD_EVENTS, events
 
 
 def history_rows(report_id: str, at: float, *history: tuple[str, str]) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def history_rows(report_id: str, at: float, *history: tuple[str, str]) -> list[d
 
 def add_history(write: sa.Connection, report_id: str, at: float, *history: tuple[str, str]) -> None:
     """Add steps to a report's history."""
-    write.execute(events.insert(), history_rows(report_id, at, *history))
+    write.execute(ADD_EVENTS, history_rows(report_id, at, *history))
 
 
 def read_history(read: sa.Connection, report_id: str) -> tuple[Event, ...]:

@@ -26,7 +26,7 @@ from pyservice.outbox.capacity import Capacity
 from pyservice.outbox.completions import Completions
 from pyservice.outbox.database import Database
 from pyservice.outbox.engines import LOCK_TIMEOUT
-from pyservice.outbox.groups import DigestGroups, is_claimable
+from pyservice.outbox.groups import IS_CLAIMABLE, DigestGroups
 from pyservice.outbox.history import add_history, read_history
 from pyservice.outbox.models import Event, QueuedReport, idempotency_key
 from pyservice.outbox.receipts import recover_interrupted, unlock_all
@@ -74,6 +74,13 @@ class Outbox:
         self._database, self._host, self._node = database, host, node
         self._limits = limits
         self._holder = f"{node}/{uuid.uuid4().hex}"
+        self._lease: dict[str, Any] = {
+            "locked_by": self._holder,
+            "locked_until": database.now() + limits.lease,
+        }
+        """The columns of a row that this service locks now."""
+        self._due, self._next_due = self._queries()
+        self._any_due = self._due.with_only_columns(reports.c.id).limit(1)
         self._batches = BatchWrites(database, self._holder, self._lease, capacity)
         self.groups = DigestGroups(database, self._holder)
         self.completions = Completions(database, self._holder)
@@ -164,18 +171,12 @@ class Outbox:
         Args:
             limit: how many at most.
         """
-        now = time.time()
-        is_due = sa.or_(
-            reports.c.next_attempt_at <= now,
-            reports.c.next_attempt_at > now + self._limits.max_wait,
-        )
-        due = sa.and_(is_due, self._is_unlocked())
         with self._database.read() as read:
-            if read.execute(sa.select(reports.c.id).where(due).limit(1)).first() is None:
+            if read.execute(self._any_due).first() is None:
                 return []
 
         def claim(write: sa.Connection) -> list[QueuedReport]:
-            query = sa.select(reports).where(due).order_by("next_attempt_at").limit(limit)
+            query = self._due.order_by("next_attempt_at").limit(limit)
             rows = write.execute(query.with_for_update(skip_locked=True)).mappings().all()
             claimed = [self._claim(write, row) for row in rows]
             return [entry for entry in claimed if entry.next_attempt_at is not None]
@@ -184,7 +185,7 @@ class Outbox:
 
     def _claim(self, write: sa.Connection, row: sa.RowMapping) -> QueuedReport:
         recovered = recover_interrupted(write, row)
-        values: dict[str, Any] = {"node": self._node} | self._lease() | recovered
+        values: dict[str, Any] = {"node": self._node} | self._lease | recovered
         write.execute(reports.update().where(reports.c.id == row["id"]).values(values))
         return QueuedReport.from_row({**row, **values})
 
@@ -197,10 +198,7 @@ class Outbox:
     def next_due(self) -> float | None:
         """Return when the next report that no service has locked is due."""
         with self._database.read() as read:
-            query = sa.select(sa.func.min(reports.c.next_attempt_at)).where(
-                reports.c.next_attempt_at.is_not(None), self._is_unlocked()
-            )
-            return read.execute(query).scalar()
+            return read.execute(self._next_due).scalar()
 
     def start_attempt(
         self, entry: QueuedReport, mail: bytes, reroute_to: str | None = None
@@ -297,7 +295,7 @@ class Outbox:
         mine = sa.and_(reports.c.locked_by == self._holder, reports.c.next_attempt_at.is_not(None))
 
         def renew(write: sa.Connection) -> None:
-            write.execute(reports.update().where(mine).values(self._lease()))
+            write.execute(reports.update().where(mine).values(self._lease))
 
         while not self._closing.wait(self._limits.lease / 3):
             try:
@@ -306,15 +304,16 @@ class Outbox:
                 # If this goes on for too long, other services take over what this one has locked.
                 self._database.trouble.report(error)
 
-    def _lease(self) -> dict[str, Any]:
-        until = self._database.now() + self._limits.lease
-        return {"locked_by": self._holder, "locked_until": until}
+    def _queries(self) -> tuple[sa.Select[Any], sa.Select[Any]]:
+        """Return the queries for the reports that are due, and for the time of the next one.
 
-    def _is_unlocked(self) -> sa.ColumnElement[bool]:
-        """Return the condition that no service has locked a row, or its lease has run out.
-
-        Rows of this service stay locked, whatever the clock says.
+        Both leave out what a service has locked, until its lease has run out. Rows of this service
+        stay locked, whatever the clock says.
         """
-        holder = reports.c.locked_by
+        holder, at = reports.c.locked_by, reports.c.next_attempt_at
         has_run_out = sa.and_(holder != self._holder, reports.c.locked_until < self._database.now())
-        return sa.and_(sa.or_(holder.is_(None), has_run_out), is_claimable())
+        is_free = sa.and_(sa.or_(holder.is_(None), has_run_out), IS_CLAIMABLE)
+        now = sa.bindparam(None, callable_=time.time, type_=sa.Float)
+        is_due = sa.or_(at <= now, at > now + self._limits.max_wait)
+        next_due = sa.select(sa.func.min(at)).where(at.is_not(None), is_free)
+        return sa.select(reports).where(is_due, is_free), next_due

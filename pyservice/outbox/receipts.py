@@ -16,6 +16,8 @@ from pyservice.outbox.models import LogEvent, QueuedReport, Receipt, all_address
 from pyservice.outbox.refusals import error_after
 from pyservice.outbox.states import ACCEPTED_BY_POSTFIX, WAITING, State
 from pyservice.outbox.tables import (
+    ADD_EVENTS,
+    IDS,
     ROW_ID,
     UNLOCKED,
     UPDATE,
@@ -63,6 +65,7 @@ _COLUMNS = tuple(
     )
 )
 """The columns of a report that are read here: the whole row is large, with its mail."""
+_QUEUE_IDS: sa.BindParameter[Any] = sa.bindparam("queue_ids", expanding=True)
 _INTERRUPTED = tuple(
     reports.c[name] for name in ("id", "state", "logged_queue_id", "unconfirmed_attempts")
 )
@@ -82,6 +85,8 @@ class ReceiptStore:
         """
         self._database, self._node, self._batch_size = database, node, batch_size
         self._put_receipts, self._put_position = map(database.put, (receipts_table, log_positions))
+        here = sa.and_(reports.c.queue_id.in_(_QUEUE_IDS), reports.c.node == node)
+        self._find_rows = sa.select(*_COLUMNS).where(sa.or_(reports.c.id.in_(IDS), here))
 
     def receipts(self, entry: QueuedReport) -> tuple[Receipt, ...]:
         """Return the last receipt of each recipient of a mail."""
@@ -123,9 +128,8 @@ class ReceiptStore:
         """Return the row of each log event, the same object for all events of a report."""
         ids = [event.report_id for event in batch if event.report_id]
         queue_ids = [event.queue_id for event in batch if not event.report_id]
-        here = sa.and_(reports.c.queue_id.in_(queue_ids), reports.c.node == self._node)
-        query = sa.select(*_COLUMNS).where(sa.or_(reports.c.id.in_(ids), here))
-        rows = [dict(row) for row in write.execute(query).mappings()]
+        parameters = {IDS.key: ids, _QUEUE_IDS.key: queue_ids}
+        rows = [dict(row) for row in write.execute(self._find_rows, parameters).mappings()]
         by_id = {row["id"]: row for row in rows}
         by_queue_id = {row["queue_id"]: by_id[row["id"]] for row in rows}
         return {
@@ -165,7 +169,7 @@ class ReceiptStore:
         if new:
             write.execute(self._put_receipts, list(new.values()))
         if history:
-            write.execute(events.insert(), history)
+            write.execute(ADD_EVENTS, history)
         if states:
             changes = [{ROW_ID: report_id, "state": state} for report_id, state in states.items()]
             write.execute(UPDATE, changes)
@@ -222,11 +226,16 @@ def _recipients(row: _Row) -> dict[str, str]:
     return addresses_of_row
 
 
+_COUNT_STEPS = (
+    sa.select(events.c.report_id, sa.func.count().label("steps"))
+    .where(events.c.report_id.in_(IDS))
+    .group_by(events.c.report_id)
+)
+
+
 def _history_lengths(read: sa.Connection, report_ids: Iterable[str]) -> Counter[str]:
     """Return how many steps the histories of these reports have."""
-    steps = sa.func.count().label("steps")
-    counts = sa.select(events.c.report_id, steps).group_by(events.c.report_id)
-    rows = read.execute(counts.where(events.c.report_id.in_(report_ids)))
+    rows = read.execute(_COUNT_STEPS, {IDS.key: list(report_ids)})
     return Counter({row.report_id: row.steps for row in rows})
 
 
@@ -289,12 +298,14 @@ def states_by_log(read: sa.Connection, report_ids: Sequence[str]) -> dict[str, S
     }
 
 
+_RECEIPTS = sa.select(receipts_table).where(receipts_table.c.report_id.in_(IDS))
+
+
 def _receipts(read: sa.Connection, report_ids: Sequence[str]) -> dict[str, dict[str, Receipt]]:
     """Return the receipts by report and recipient."""
     receipts: dict[str, dict[str, Receipt]] = {}
     if report_ids:
-        query = sa.select(receipts_table).where(receipts_table.c.report_id.in_(report_ids))
-        for row in read.execute(query).mappings():
+        for row in read.execute(_RECEIPTS, {IDS.key: report_ids}).mappings():
             receipts.setdefault(row["report_id"], {})[row["recipient"]] = _receipt(row)
     return receipts
 

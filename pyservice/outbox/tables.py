@@ -159,5 +159,8 @@ PARTS = (events, receipts_table, search_texts, dialogues)
 ROW_ID = "row_id"
 UPDATE = reports.update().where(reports.c.id == sa.bindparam(ROW_ID))
 """Changes many rows in one statement, each by its ID (`ROW_ID`) and its columns."""
+IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+"""The IDs that a statement looks for: `column.in_(IDS)`."""
+ADD_EVENTS = events.insert()
 UNLOCKED: dict[str, Any] = {"locked_by": None, "locked_until": None}
 """The columns of a row that no service has locked."""

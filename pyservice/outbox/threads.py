@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -117,45 +118,50 @@ def _has_ended_unseen(breakage: Breakage, build: Build, moment: Moment) -> bool:
     return build.previous_result == "SUCCESS" and build.number > breakage.last[1] + 1
 
 
-def join_threads(
-    database: Database, write: sa.Connection, new: Sequence[tuple[str, QueuedReport]]
-) -> dict[str, Thread]:
-    """Store the threads of new reports, and return them by the reports' IDs.
+class JobThreads:
+    """The breakages of all jobs."""
 
-    Args:
-        database: the outbox's.
-        write: its transaction, in which the reports have been inserted.
-        new: the reports, each with the scope of its job.
-    """
-    builds = [
-        ((scope, entry.report.build.job), entry)
-        for scope, entry in new
-        if not entry.report.mail.is_preview
-    ]
-    # In one order everywhere: two services that have reports of the same jobs wait for each other.
-    broken = sorted({key for key, entry in builds if entry.report.build.result in FAILING})
-    if broken:
-        rows = [{"scope": scope, "job": job} for scope, job in broken]
-        write.execute(database.insert_if_new(threads).values(updated_at=0.0, breakages="[]"), rows)
-    before = _locked(write, sorted({key for key, _ in builds}))
-    after, joined = dict(before), {}
-    for key, entry in sorted(builds, key=lambda pair: pair[1].report.build.started_at):
-        if key in after:
-            build = entry.report.build
-            placed, thread = place(after[key], build, entry.message_id)
-            if not entry.report.mail.dry_run:  # later mails can't refer to one that nobody has
-                after[key] = placed
-            if thread is not None:
-                joined[entry.id] = thread
-    if changed := [_parameters(key, some) for key, some in after.items() if some != before[key]]:
-        write.execute(_UPDATE_THREADS.values(updated_at=time.time()), changed)
-    if joined:
-        values = [
-            {ROW_ID: report_id, "thread_id": thread.message_id, "thread_number": thread.number}
-            for report_id, thread in joined.items()
+    def __init__(self, database: Database) -> None:
+        """Read nothing yet."""
+        self._add = database.insert_if_new(threads).values(updated_at=0.0, breakages="[]")
+
+    def join(
+        self, write: sa.Connection, new: Sequence[tuple[str, QueuedReport]]
+    ) -> dict[str, Thread]:
+        """Store the threads of new reports, and return them by the reports' IDs.
+
+        Args:
+            write: the transaction in which the reports have been inserted.
+            new: the reports, each with the scope of its job.
+        """
+        builds = [
+            ((scope, entry.report.build.job), entry)
+            for scope, entry in new
+            if not entry.report.mail.is_preview
         ]
-        write.execute(UPDATE, values)
-    return joined
+        # In one order everywhere: two services with reports of the same jobs wait for each other.
+        broken = sorted({key for key, entry in builds if entry.report.build.result in FAILING})
+        if broken:
+            write.execute(self._add, [{"scope": scope, "job": job} for scope, job in broken])
+        before = _locked(write, sorted({key for key, _ in builds}))
+        after, joined = dict(before), {}
+        for key, entry in sorted(builds, key=lambda pair: pair[1].report.build.started_at):
+            if key in after:
+                build = entry.report.build
+                placed, thread = place(after[key], build, entry.message_id)
+                if not entry.report.mail.dry_run:  # later mails can't refer to one that nobody has
+                    after[key] = placed
+                if thread is not None:
+                    joined[entry.id] = thread
+        if changed := [key for key in after if after[key] != before[key]]:
+            write.execute(_UPDATE_THREADS, [_parameters(key, after[key]) for key in changed])
+        if joined:
+            values = [
+                {ROW_ID: report_id, "thread_id": thread.message_id, "thread_number": thread.number}
+                for report_id, thread in joined.items()
+            ]
+            write.execute(UPDATE, values)
+        return joined
 
 
 def forget_threads(database: Database, now: float) -> None:
@@ -172,20 +178,24 @@ _UPDATE_THREADS = threads.update().where(
 )
 
 
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+_LOCKED_THREADS = (
+    sa.select(threads.c.scope, threads.c.job, threads.c.breakages)
+    .where(sa.tuple_(threads.c.scope, threads.c.job).in_(_KEYS))
+    .order_by(threads.c.scope, threads.c.job)
+    .with_for_update()
+)
+
+
 def _locked(write: sa.Connection, keys: list[Key]) -> dict[Key, list[Breakage]]:
     """Return the breakages of jobs that have a row, locked until the commit."""
-    query = (
-        sa.select(threads.c.scope, threads.c.job, threads.c.breakages)
-        .where(sa.tuple_(threads.c.scope, threads.c.job).in_(keys))
-        .order_by(threads.c.scope, threads.c.job)
-        .with_for_update()
-    )
-    return {(row.scope, row.job): _parsed(row.breakages) for row in write.execute(query)}
+    rows = write.execute(_LOCKED_THREADS, {_KEYS.key: keys})
+    return {(row.scope, row.job): _parsed(row.breakages) for row in rows}
 
 
-def _parameters(key: Key, breakages: list[Breakage]) -> dict[str, str]:
+def _parameters(key: Key, breakages: list[Breakage]) -> dict[str, Any]:
     text = json.dumps([astuple(one) for one in breakages])
-    return {"of_scope": key[0], "of_job": key[1], "breakages": text}
+    return {"of_scope": key[0], "of_job": key[1], "updated_at": time.time(), "breakages": text}
 
 
 def _parsed(text: str) -> list[Breakage]:

@@ -18,7 +18,7 @@ from pyservice.events import Events
 from pyservice.mail.renderer import Renderer
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
-from pyservice.outbox.groups import DigestGroups, is_claimable
+from pyservice.outbox.groups import IS_CLAIMABLE, DigestGroups
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.retention import sweep
@@ -356,7 +356,7 @@ def test_what_waits_needs_no_look_at_the_table(outbox: Outbox) -> None:
     if outbox._database.is_shared:
         return
     with outbox._database.read() as read:
-        query = sa.select(reports.c.id).where(reports.c.next_attempt_at < 0, is_claimable())
+        query = sa.select(reports.c.id).where(reports.c.next_attempt_at < 0, IS_CLAIMABLE)
         sql = query.compile(outbox._database._engine, compile_kwargs={"literal_binds": True})
         plan = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
     assert any("reports_digest_group" in str(row) for row in plan), plan
