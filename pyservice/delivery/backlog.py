@@ -10,9 +10,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
 
+_AT_ONCE = float("-inf")
+
 
 class Backlog:
-    """Hands claimed reports to threads, until `stop`. Thread-safe."""
+    """Hands claimed reports to threads, until `stop`. Thread-safe.
+
+    Nearly all reports are held when they are accepted. So the outbox is read only if `wake` says
+    so, when a report in it is due, and now and then, since other programs may have changed it.
+    """
 
     def __init__(self, outbox: Outbox, *, claims: int, idle: float) -> None:
         """Nothing is claimed yet.
@@ -25,7 +31,8 @@ class Backlog:
         self._outbox, self._claims, self._idle = outbox, claims, idle
         self._changed = threading.Condition()
         self._held: deque[QueuedReport] = deque()
-        self.wakeups = 0
+        self._next_read = _AT_ONCE
+        """When the outbox is read next, on the monotonic clock."""
         self.is_stopped = False
 
     def __len__(self) -> int:
@@ -51,7 +58,7 @@ class Backlog:
     def wake(self) -> None:
         """Let a thread read the outbox, in which there may be something new."""
         with self._changed:
-            self.wakeups += 1
+            self._next_read = _AT_ONCE
             self._changed.notify()
 
     def claim(self) -> QueuedReport | None:
@@ -59,21 +66,35 @@ class Backlog:
         with self._changed:
             if self._held:
                 return self._held.popleft()
-        claimed = self._outbox.claim(self._claims)
-        self.hold(*claimed[1:])
-        return claimed[0] if claimed else None
+            now = time.monotonic()
+            if now < self._next_read:
+                return None
+            # Before it is read: what `wake` says meanwhile is not lost, and only one thread reads.
+            self._next_read = now + self._idle
+        try:
+            claimed = self._outbox.claim(self._claims)
+            due = None if claimed else self._outbox.next_due()
+        except BaseException:
+            self.wake()
+            raise
+        if claimed:
+            self.wake()  # there may be more
+            self.hold(*claimed[1:])
+            return claimed[0]
+        if due is not None:
+            with self._changed:
+                soon = time.monotonic() + max(due - time.time(), 0.01)
+                self._next_read = min(self._next_read, soon)
+        return None
 
-    def wait(self, wakeups: int) -> bool:
-        """Wait for the next report or the next attempt.
-
-        Args:
-            wakeups: how many there were before the caller read the outbox.
+    def wait(self) -> bool:
+        """Wait for the next report, or until the outbox is to be read.
 
         Returns:
             Whether there was one to work on before the time was over.
         """
-        due = self._outbox.next_due()
-        seconds = self._idle if due is None else min(max(due - time.time(), 0.01), self._idle)
         with self._changed:
-            has_news = self.wakeups != wakeups or self._held or self.is_stopped
-            return bool(has_news or self._changed.wait(seconds))
+            seconds = self._next_read - time.monotonic()
+            if self._held or self.is_stopped or seconds <= 0:
+                return True
+            return self._changed.wait(seconds)

@@ -37,8 +37,8 @@ class Settler:
         self._outbox, self._events, self._policy = outbox, events, policy
         self._is_stopped = is_stopped
 
-    def settle(self, report: QueuedReport, outcome: Outcome) -> None:
-        """Commit what follows from an attempt, and log it."""
+    def settle(self, report: QueuedReport, outcome: Outcome) -> bool:
+        """Commit what follows from an attempt, log it, and return whether there is a next one."""
         now = time.time()
         settlement = settle_attempt(
             report,
@@ -64,6 +64,7 @@ class Settler:
             log.warning("mail.accepted", queue_id=outcome.queue_id, missing=missing)
         else:
             log.info("mail.accepted", queue_id=outcome.queue_id)
+        return settlement.next_attempt_at is not None
 
     def fail(self, report: QueuedReport, error: RenderError) -> None:
         """Keep a report for a person: to render it again would end the same way."""

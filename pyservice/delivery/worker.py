@@ -170,6 +170,8 @@ class DeliveryWorker:
             self._events.announce(ReportChanged(report.id, report.owner, report.report.build.job))
         elif is_new and report.digest_group is None:
             self._backlog.hold(report)
+        elif is_new:
+            self.wake()
 
     def wake(self) -> None:
         """Let a thread read the outbox, in which there may be something new."""
@@ -178,12 +180,11 @@ class DeliveryWorker:
     def _work(self, connection: Connection) -> None:
         """Claim and deliver one report after the other, until `stop`."""
         while not self._backlog.is_stopped:
-            wakeups = self._backlog.wakeups
             try:
                 report = self._backlog.claim()
                 if report is not None:
                     self._deliver(report, connection)
-                elif not self._backlog.wait(wakeups):
+                elif not self._backlog.wait():
                     connection.close()
             except SQLAlchemyError:
                 # The disk may be full, says the outbox. The report was given back: go on trying.
@@ -218,7 +219,8 @@ class DeliveryWorker:
         else:
             if mail is not None:
                 outcome = self._send(report, mail, connection, settings)
-                self._settler.settle(report, outcome)
+                if self._settler.settle(report, outcome):
+                    self.wake()
 
     def _prepare(self, report: QueuedReport, settings: Settings) -> bytes | None:
         """Return the mail to send now, and commit that its attempt begins.
