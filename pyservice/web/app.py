@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -143,7 +143,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         await run_in_threadpool(log_watcher.start)
         for part in (worker, retention, descriptions, template_watcher, outbox_watcher):
             await run_in_threadpool(part.start)
-        loading = threading.Thread(target=masker.load, daemon=True)
+        loading = threading.Thread(target=_load_early, args=(masker,), daemon=True)
         asyncio.get_running_loop().call_later(LOAD_AFTER, loading.start)
         try:
             yield
@@ -254,6 +254,12 @@ def _check_default_recipients(settings: Settings) -> None:
     for entry in left_out:
         if entry.reason != DENIED:
             raise ConfigurationError(f"Setting `default_to`: {entry.sentence}.")
+
+
+def _load_early(masker: SecretMasker) -> None:
+    """Load the patterns of secrets, which the first report does if the system lacks the means."""
+    with suppress(OSError, ImportError):
+        masker.load()
 
 
 def _make_routes(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:

@@ -2,12 +2,14 @@
 
 import base64
 import email
+import errno
 import json
 import socket
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -21,17 +23,21 @@ from pyservice.auth import tokens
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from pyservice.outbox.database import Database
-from pyservice.outbox.queue import Outbox, OutboxLimits
+from pyservice.outbox.queue import Outbox
 from pyservice.policy import people
+from pyservice.report import secret_patterns
 from pyservice.report.schema import Report
+from pyservice.web import app
 from pyservice.web.app import reload
-from pyservice.web.limits import HttpLimits, Limits
+from pyservice.web.limits import HttpLimits
 from tests.builders.answers import problem
+from tests.builders.limits import AMPLE
+from tests.builders.patience import HANG
 from tests.builders.ports import free_port
 from tests.python.conftest import Caught, Json, PostfixStandIn, post, serve, settled, wait_for
 
 MAX_BODY = HttpLimits().max_body
-UNCACHED = Limits(http=HttpLimits(readiness_age=0.0))
+UNCACHED = replace(AMPLE, http=replace(AMPLE.http, readiness_age=0.0))
 """Each readiness check has a result of its own."""
 
 
@@ -550,9 +556,10 @@ def test_full_is_not_ready(settings: Settings, postfix: PostfixStandIn, report: 
 
 def test_locked_is_not_ready(settings: Settings, report: Json) -> None:
     """The same holds if the outbox is locked, until nobody has been refused for some time."""
-    limits = Limits(
-        http=HttpLimits(readiness_age=0.0, readiness_memory=3.0),
-        outbox=OutboxLimits(lock_timeout=0.05),
+    limits = replace(
+        UNCACHED,
+        http=replace(UNCACHED.http, readiness_memory=6.0),
+        outbox=replace(AMPLE.outbox, lock_timeout=0.05),
     )
     with serve(settings, limits) as client:
         with closing(sqlite3.connect(settings.outbox_url.removeprefix("sqlite:///"))) as other:
@@ -563,12 +570,12 @@ def test_locked_is_not_ready(settings: Settings, report: Json) -> None:
             checks = client.get("/readyz").json()["checks"]
         assert checks["outbox"] == "ok"
         assert "locked" in checks["reports"]
-        wait_for(lambda: client.get("/readyz").json()["status"] == "ok", seconds=10)
+        wait_for(lambda: client.get("/readyz").json()["status"] == "ok")
 
 
 def test_busy_is_not_ready(settings: Settings, report: Json) -> None:
     """The same holds if there is no memory for reports."""
-    limits = Limits(http=HttpLimits(readiness_age=0.0, max_bodies=10))
+    limits = replace(UNCACHED, http=replace(UNCACHED.http, max_bodies=10))
     with serve(settings, limits) as client:
         problem(post(client, report), 503)
         assert "too many large requests" in client.get("/readyz").json()["checks"]["reports"]
@@ -598,7 +605,7 @@ def test_a_damaged_outbox_is_not_ready(settings: Settings, report: Json) -> None
 
 def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> None:
     """Many checks at once make one connection to a silent Postfix, and reports are accepted."""
-    limits = Limits(http=HttpLimits(greeting_time=600.0, readiness_age=600.0))
+    limits = replace(AMPLE, http=HttpLimits(greeting_time=HANG, readiness_age=HANG))
     with (
         socket.create_server(("127.0.0.1", 0), backlog=100) as silent,
         serve(settings.model_copy(update={"smtp_port": silent.getsockname()[1]}), limits) as client,
@@ -614,6 +621,26 @@ def test_readiness_checks_hold_up_nobody(settings: Settings, report: Json) -> No
         silent.settimeout(0.1)
         with worker, pytest.raises(TimeoutError):
             silent.accept()
+
+
+def test_patterns_that_cannot_be_loaded_early(
+    settings: Settings, report: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file descriptor for them at the start, the first report loads them."""
+    load = secret_patterns.standard_patterns
+    failures: list[OSError] = []
+
+    def fail_first() -> object:
+        if not failures:
+            failures.append(OSError(errno.EMFILE, "Too many open files"))
+            raise failures[0]
+        return load()
+
+    monkeypatch.setattr("pyservice.report.secrets.standard_patterns", fail_first)
+    monkeypatch.setattr(app, "LOAD_AFTER", 0.0)
+    with serve(settings) as client:
+        wait_for(lambda: bool(failures))
+        assert post(client, report).status_code == 202
 
 
 def test_a_full_disk(client: TestClient, report: Json, monkeypatch: pytest.MonkeyPatch) -> None:
