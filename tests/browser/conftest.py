@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from pyservice.config.settings import Settings
 from pyservice.web import server
 from pyservice.web.app import create_app
+from tests.builders.limits import AMPLE
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 
-PATIENCE = 60_000
-"""Milliseconds for what a page shows: a busy machine takes 5 s to show Swagger's page."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
 ]
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def service(folder: Path, **others: Any) -> Iterator[str]:
         listen=("127.0.0.1",),
         **others,
     )
-    running = server.server(create_app(settings))
+    running = server.server(create_app(settings, AMPLE))
     sockets = server.bind(settings.listen, settings.port)
     thread = threading.Thread(target=running.run, kwargs={"sockets": sockets})
     thread.start()
@@ -143,7 +143,7 @@ class Looks:
         context = self.browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=measured
         )
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(1000 * PATIENCE)
         watched = Watched(context.new_page(), self.base)
         self.opened.append(watched)
         return watched

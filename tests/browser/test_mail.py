@@ -10,6 +10,7 @@ from playwright.sync_api import Route
 from pyservice import samples
 from pyservice.samples import storms
 from tests.browser.conftest import Looks
+from tests.builders.patience import PATIENCE
 
 DIGESTS = [f"digest/{name}" for name in storms.names()]
 SAMPLES = [*(f"build/{name}" for name in samples.names()), *DIGESTS]
@@ -102,7 +103,7 @@ def test_a_long_name_of_data_leaves_room_for_the_value(
     report["mail"] = {"to": ["ada@example.com"], "data": {name: "v" * 400}}
     session = requests.Session()
     session.trust_env = False
-    answer = session.post(f"{base}/v1/reports", json=report, timeout=10).json()
+    answer = session.post(f"{base}/v1/reports", json=report, timeout=PATIENCE).json()
     page = looks.at(width, 844, measured=True).open(f"{answer['preview_url']}?part=html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     label = page.locator(".facts th", has_text=name[:9]).bounding_box()
@@ -126,7 +127,7 @@ def test_a_hostile_build_is_only_text(looks: Looks, base: str) -> None:
     report["mail"] = {"to": ["ada@example.com"], "subject": nasty, "data": {nasty: nasty}}
     session = requests.Session()
     session.trust_env = False
-    answer = session.post(f"{base}/v1/reports", json=report, timeout=10).json()
+    answer = session.post(f"{base}/v1/reports", json=report, timeout=PATIENCE).json()
     page = looks.at(*DESK, measured=True).open(f"{answer['preview_url']}?part=html")
     assert page.locator("script, img, form, body style").count() == 0
     assert "<script>alert(1)</script>" in page.locator("body").inner_text()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import requests
 
-TIMEOUT = 300
-"""Seconds after which a command hangs; far more than a busy machine needs."""
+from tests.builders.patience import PATIENCE, TIMEOUT
+
 COMMAND = str(Path(sys.executable).parent / "notify-email")
 
 
@@ -58,6 +58,6 @@ def http() -> requests.Session:
 def is_up(base: str) -> bool:
     """Whether the service answers."""
     try:
-        return http().get(f"{base}/healthz", timeout=5).status_code == 200
+        return http().get(f"{base}/healthz", timeout=PATIENCE).status_code == 200
     except (requests.ConnectionError, requests.Timeout):  # it listens before it serves
         return False

@@ -5,12 +5,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pyservice.config.settings import Settings
 from pyservice.web.app import create_app
-from pyservice.web.limits import HttpLimits, Limits
+from pyservice.web.limits import HttpLimits
 from pyservice.web.server import bind, server
 from pyservice.web.tls import Certificate
+from tests.builders.limits import AMPLE
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.python.conftest import Json, wait_for
 
@@ -19,11 +22,11 @@ POST = b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicati
 
 @contextmanager
 def running(
-    settings: Settings, certificate: Certificate | None = None, limits: HttpLimits = HttpLimits()
+    settings: Settings, certificate: Certificate | None = None, limits: HttpLimits = AMPLE.http
 ) -> Iterator[int]:
     """The real server on a port of its own."""
     own = settings.model_copy(update={"port": free_port(), "listen": ("127.0.0.1",)})
-    service = server(create_app(own, Limits(http=limits)), certificate)
+    service = server(create_app(own, replace(AMPLE, http=limits)), certificate)
     sockets = bind(own.listen, own.port)
     thread = threading.Thread(target=service.run, kwargs={"sockets": sockets})
     thread.start()
@@ -37,7 +40,7 @@ def running(
 
 def connect(port: int) -> socket.socket:
     """A connection that doesn't wait for ever."""
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
 def answered(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:

@@ -5,7 +5,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ from aiosmtpd.controller import Controller
 from pyservice import samples
 from pyservice.config.settings import Settings
 from pyservice.delivery.retry import RetryPolicy
-from pyservice.delivery.worker import DeliveryLimits
 from pyservice.postfix.log_watcher import LogWatcherLimits
 from pyservice.web.app import create_app
-from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
+from tests.builders.limits import AMPLE
 from tests.builders.log_lines import CLIENT, LINE
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.python.conftest import PostfixStandIn, wait_for
 
-LIMITS = Limits(
-    delivery=DeliveryLimits(retry=RetryPolicy(first_delay=3600, longest_wait_for_postfix=3600)),
+LIMITS = replace(
+    AMPLE,
+    delivery=replace(
+        AMPLE.delivery, retry=RetryPolicy(first_delay=3600, longest_wait_for_postfix=3600)
+    ),
     log_watcher=LogWatcherLimits(pause=0.1),
 )
 """No next attempt comes by itself while a test looks, and the log is read at once."""
@@ -92,7 +95,7 @@ class Desk:
 def _ask(url: str, headers: dict[str, str], body: bytes | None = None) -> dict[str, Any]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, body, headers)
-    with opener.open(request, timeout=60) as answer:
+    with opener.open(request, timeout=PATIENCE) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 

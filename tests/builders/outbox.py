@@ -12,6 +12,7 @@ from pyservice.outbox.queue import Outbox, OutboxLimits
 from pyservice.policy.rate_limits import DigestGroup
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Report
+from tests.builders.patience import PATIENCE
 
 PEOPLE = Recipients(to=(Mailbox("Ada Éxample", "ada@example.com"),), bcc=(Mailbox("", "b@x.org"),))
 REPORT = samples.load("2-failure")
@@ -24,7 +25,7 @@ def other(number: int) -> Report:
 @contextmanager
 def opened(url: str, node: str, *, lease: float = 60.0) -> Iterator[Outbox]:
     """Open a service's outbox."""
-    database = Database(url)
+    database = Database(url, lock_timeout=PATIENCE)
     outbox = Outbox(database, host="ci.example.com", node=node, limits=OutboxLimits(lease=lease))
     yield outbox
     outbox.close()

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pyservice import samples
+from tests.builders.patience import HANG
 
 JOB = Path(__file__).with_name("job.json")
 _FOLDER = files(samples)
@@ -86,7 +87,7 @@ class RecordedJenkins:
         self.requests.append(path)
         self.authorizations.add(asked.headers["Authorization"])
         if self.hangs and path.endswith(self.hangs):
-            self.closing.wait(60)
+            self.closing.wait(HANG)
             asked.close_connection = True
             return
         if self._goes_on(path, asked):

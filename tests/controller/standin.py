@@ -99,7 +99,7 @@ class StandIn:
                 return False
             return True
 
-        until(is_up, self.log, seconds=60)
+        until(is_up, self.log)
 
     def casc(self, configuration: dict[str, Any] | None) -> None:
         """Give it a JCasC file, or take it away."""

@@ -29,6 +29,8 @@ from pyservice.config.sources import PREFIX
 from pyservice.web.app import create_app
 from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
+from tests.builders.limits import AMPLE
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.controller.recorded import RecordedJenkins
 from tests.controller.standin import StandIn
@@ -100,7 +102,7 @@ class PostgreSQL:
         """Stop it at once, whoever is connected."""
         stop = (self._binaries / "pg_ctl", "-D", self._data, "-s", "-m", "fast", "stop")
         subprocess.run([*_AS_POSTGRES, *stop], check=True)
-        self._server.wait(30)
+        self._server.wait(PATIENCE)
 
     def remove(self) -> None:
         """Stop it, and remove its files."""
@@ -235,7 +237,7 @@ def postfix() -> Iterator[PostfixStandIn]:
 def ask(url: str, text: str) -> str:
     """POST a text, and return the answer's."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, text.encode()), timeout=20) as answer:
+    with opener.open(urllib.request.Request(url, text.encode()), timeout=PATIENCE) as answer:
         body: str = answer.read().decode()
         return body
 
@@ -280,7 +282,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
-def serve(settings: Settings, limits: Limits = Limits()) -> TestClient:
+def serve(settings: Settings, limits: Limits = AMPLE) -> TestClient:
     """A service as a context manager that gives its client."""
     return TestClient(create_app(settings, limits), base_url=LOCAL, raise_server_exceptions=False)
 
@@ -308,11 +310,9 @@ def settled(client: TestClient, answer: Json, *, state: str = "accepted") -> Jso
     return status
 
 
-def wait_for(
-    condition: Callable[[], bool], message: Callable[[], str] = lambda: "", seconds: float = 60
-) -> None:
+def wait_for(condition: Callable[[], bool], message: Callable[[], str] = lambda: "") -> None:
     """Poll until a condition holds; a busy machine has time enough."""
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < ends, message()
         time.sleep(0.02)
@@ -346,15 +346,15 @@ def scripted() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
 @contextmanager
 def listening(
-    settings: Settings, limits: Limits = Limits(), *, grace: int | None = None
+    settings: Settings, limits: Limits = AMPLE, *, grace: int | None = None
 ) -> Iterator[tuple[str, int]]:
-    """A service on a socket of loopback, as in life: its address and port. It ends within 20 s.
+    """A service on a socket of loopback, as in life: its address and port.
 
     Args:
         settings: its settings.
@@ -372,5 +372,5 @@ def listening(
         yield listener.getsockname()
     finally:
         running.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.builders.patience import TIMEOUT
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +19,7 @@ def test_advisories_that_cannot_be_reached() -> None:
         env=os.environ | proxies | {"NO_PROXY": "", "no_proxy": ""},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.returncode != 0

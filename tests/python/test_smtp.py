@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP
 
 from pyservice.dialogue import MAX_LINES
 from pyservice.smtp import Connection, Outcome, Timeouts
+from tests.builders.patience import HANG, PATIENCE
 from tests.builders.ports import free_port
 from tests.python.conftest import PostfixStandIn
 
@@ -246,13 +247,13 @@ def test_too_slow(scripted: Scripted) -> None:
     is_over = threading.Event()
 
     def be_silent(_: socket.socket) -> None:
-        is_over.wait(60)
+        is_over.wait(HANG)
 
     begun = time.monotonic()
     connection = Connection("127.0.0.1", scripted(be_silent), timeouts=Timeouts(reply=0.2))
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
     assert "timed out" in outcome.reply
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < PATIENCE
     is_over.set()
 
 
@@ -276,7 +277,7 @@ def test_hanging_up(scripted: Scripted) -> None:
         peer.sendall(b"220 x ESMTP\r\n")
         peer.recv(1000)
         reached.set()
-        ended.wait(10)
+        ended.wait(HANG)
 
     connection = Connection("127.0.0.1", scripted(conversation))
     outcomes: list[Outcome] = []
@@ -284,9 +285,9 @@ def test_hanging_up(scripted: Scripted) -> None:
         target=lambda: outcomes.append(connection.send("j@x.org", ("a@x.org",), MAIL))
     )
     sending.start()
-    assert reached.wait(10)
+    assert reached.wait(PATIENCE)
     connection.hang_up(even_while_sending=False)
-    sending.join(5)
+    sending.join(PATIENCE)
     ended.set()
     [outcome] = outcomes
     assert "a@x.org" in outcome.deferred
@@ -304,9 +305,15 @@ def test_a_host_that_is_none(host: str) -> None:
 
 def test_too_slow_after_the_final_dot(postfix: PostfixStandIn) -> None:
     """If the reply to the final dot doesn't come in time, the attempt is unconfirmed."""
-    postfix.data_hook = lambda _: time.sleep(0.6)
+    is_over = threading.Event()
+
+    def hang(_: SMTP) -> None:
+        is_over.wait(HANG)
+
+    postfix.data_hook = hang
     connection = Connection("127.0.0.1", postfix.port, timeouts=Timeouts(final_dot=0.2))
     outcome = connection.send("j@x.org", ("a@x.org",), MAIL)
+    is_over.set()
     assert outcome.is_unconfirmed
     assert "timed out after the final dot" in outcome.reply
 

@@ -10,6 +10,7 @@ from pyservice.jenkins.client import JenkinsClient
 from pyservice.service_client import ServiceClient
 from pyservice.setup.jenkins.desired import DesiredJenkins
 from pyservice.urls import is_web_address, without_user
+from tests.builders.patience import PATIENCE
 
 Scripted = Callable[[Callable[[socket.socket], None]], int]
 
@@ -59,7 +60,9 @@ def test_https_where_there_is_plain_http(
     with pytest.raises(SetupError, match=r"speaks no TLS.*http://"):
         ServiceClient(url).status("x")
     url = f"https://127.0.0.1:{scripted(refuse)}"
-    jenkins = JenkinsClient(url, "ada", "s3cret", permissions="Overall/Read", timeouts=(30, 30))
+    jenkins = JenkinsClient(
+        url, "ada", "s3cret", permissions="Overall/Read", timeouts=(PATIENCE, PATIENCE)
+    )
     with pytest.raises(SetupError, match=r"speaks no TLS.*http://"):
         jenkins.send("GET", "/api/json")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from tests.builders.patience import TIMEOUT
 from tests.testbed.errors import TestbedError
 from tests.testbed.namespaces import Completed, Namespace
 from tests.testbed.waiting import until
@@ -39,7 +40,7 @@ def run_throwaway(folder: Path, script: str) -> Completed:
         text=True,
         env=_ENVIRONMENT | {"HOME": "/root", "LANG": "C.UTF-8"},
         cwd=folder,
-        timeout=180,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -88,7 +89,7 @@ class Machine(Namespace):
 
     def script(self, text: str, *, folder: str = FOLDER) -> Completed:
         """Run a shell script as root would type it, and stop where it fails."""
-        return self.run("bash", "-euc", f"cd {folder}\n{text}", timeout=180)
+        return self.run("bash", "-euc", f"cd {folder}\n{text}", timeout=TIMEOUT)
 
     def systemctl(self, *arguments: str) -> str:
         """Run `systemctl`; return its output."""
@@ -99,7 +100,7 @@ class Machine(Namespace):
         *command: str,
         text: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = TIMEOUT,
     ) -> Completed:
         """Run a command in here to its end."""
         return super().run(*command, text=text, env=_ENVIRONMENT | dict(env or {}), timeout=timeout)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from ipaddress import ip_interface
 from pathlib import Path
 
+from tests.builders.patience import TIMEOUT
 from tests.testbed.errors import TestbedError
 from tests.testbed.waiting import until
 
@@ -82,7 +83,7 @@ class Namespace:
         *command: str,
         text: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = TIMEOUT,
     ) -> Completed:
         """Run a command in here to its end.
 

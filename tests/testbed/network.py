@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from tests.builders.patience import TIMEOUT
 from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace, ip
 from tests.testbed.node import Node
@@ -157,14 +158,14 @@ class Testbed:
             for file in envelopes
         ]
 
-    def wait_for_mails(self, count: int, seconds: float = 90) -> list[Mail]:
+    def wait_for_mails(self, count: int) -> list[Mail]:
         """Wait until the relay host has got so many mails; return them."""
 
         def describe() -> str:
             queue = self.postfix.queue() if self.postfix.is_running() else "Postfix is stopped"
             return f"{len(self.mails())} of {count} mails. {queue}"
 
-        until(lambda: len(self.mails()) >= count, describe, seconds=seconds, pause=0.1)
+        until(lambda: len(self.mails()) >= count, describe, pause=0.1)
         return self.mails()
 
     def relay_answers(self, reply: str | None, *, at: str = "data") -> None:
@@ -280,7 +281,7 @@ class Testbed:
             "--env",
             "NOTIFY_EMAIL_CREDENTIALS_ID=notify-email-token",
             *(["--trusted"] if trusted else []),
-            timeout=120,
+            timeout=TIMEOUT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from tests.builders.patience import PATIENCE
 from tests.testbed.namespaces import Completed, Namespace, ip
 from tests.testbed.postfix import Postfix
 from tests.testbed.waiting import until
@@ -118,7 +119,7 @@ class Node(Namespace):
             service.kill()
         else:
             service.terminate()
-        return service.wait(90)
+        return service.wait(PATIENCE)
 
     def curl(
         self, container: Namespace, path: str, *arguments: str, body: str | None = None
@@ -126,7 +127,7 @@ class Node(Namespace):
         """Send the service a request from within a container, with the token."""
         post = ["-H", "Content-Type: application/json", "--data-binary", "@-"] if body else []
         return container.run(
-            *("curl", "-sS", "--fail-with-body", "--noproxy", "*", "-m", "10"),
+            *("curl", "-sS", "--fail-with-body", "--noproxy", "*", "-m", f"{PATIENCE:g}"),
             *("-H", f"Authorization: Bearer {self.make_token()}"),
             *post,
             *arguments,

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.builders.patience import TIMEOUT
 from tests.testbed.namespaces import Completed, ip
 from tests.testbed.network import BRIDGE, Testbed
 from tests.testbed.node import BIN, BRIDGE_DEVICE, Node
@@ -73,7 +74,7 @@ class Machine:
     def run(self, *command: str, setup: str = "") -> Completed:
         """Run a command; `setup` is a script that changes its mounts first."""
         inside = ("unshare", "--mount", "sh", "-ec", f'{setup}\nexec "$@"', "sh")
-        return self.node.run(*(inside if setup else ()), *command, timeout=180)
+        return self.node.run(*(inside if setup else ()), *command, timeout=TIMEOUT)
 
     def keep_aged(self, is_over: threading.Event) -> None:
         """Make each file that a command writes look old at once."""

@@ -243,7 +243,7 @@ def a_postfix_that_thinks_twice(testbed: Testbed) -> Iterator[None]:
 
 def all_message_ids(testbed: Testbed) -> list[str]:
     """Those of the relay host's mails, once Postfix has handed all of its own on."""
-    until(lambda: "is empty" in testbed.node.queue(), testbed.node.queue, seconds=30)
+    until(lambda: "is empty" in testbed.node.queue(), testbed.node.queue)
     return sorted(mail.message["Message-ID"] for mail in testbed.mails())
 
 

@@ -13,14 +13,14 @@ from tests.testbed.waiting import until
 
 
 def test_it_is_told_to_stop_under_load(trial: Trial) -> None:
-    """SIGTERM: within 10 s it ends well, and its next start goes on."""
+    """SIGTERM: it ends well before systemd would kill it, and its next start goes on."""
     trial.start()
     with trial.load():
         for _ in range(2):
             time.sleep(0.5)
             began = time.monotonic()
             assert trial.testbed.node.stop_service() == 0
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 25
             trial.restart()
     count = trial.count()
     assert count.arrived == count.sent > 5
@@ -31,13 +31,13 @@ def test_it_is_told_to_stop_under_load(trial: Trial) -> None:
 def test_it_is_told_to_stop_while_postfix_hangs(trial: Trial) -> None:
     """It stops before Postfix replies; what Postfix takes after that is not sent again."""
     trial.start()
-    trial.verdict("dot", "hang 16")
+    trial.verdict("dot", "hang 30")
     assert trial.post()
     until(lambda: trial.is_hanging, "Postfix thinks about it")
     began = time.monotonic()
     assert trial.testbed.node.stop_service() == 0
-    assert 4 < time.monotonic() - began < 15  # on a busy machine; else 5 s
-    time.sleep(max(0.0, 17 - (time.monotonic() - began)))
+    assert 4 < time.monotonic() - began < 25  # on a busy machine; else 5 s
+    time.sleep(max(0.0, 31 - (time.monotonic() - began)))
     trial.restart()
     count = trial.count()
     assert count.arrived == count.sent == 1
@@ -111,7 +111,7 @@ def test_the_clock_goes_back_and_forth(trial: Trial) -> None:
         until(lambda: trial.status(answer)["error"], "it waits")  # noqa: B023
     clock.move(0)
     trial.testbed.postfix.start()
-    count = trial.count(seconds=20)
+    count = trial.count()
     assert count.arrived == count.sent == 3
     assert count.is_good
     assert not count.noted

@@ -11,12 +11,10 @@ from tests.testbed.waiting import until
 
 TEMPORARY = ("450 4.2.0", "451 4.3.0", "452 4.3.1", "421 4.3.2")
 PERMANENT = ("550 5.7.1", "552 5.3.4")
-PATIENCE = {
-    "delivery.smtp.reply": 1.0,
-    "delivery.smtp.connect": 1.0,
-    "delivery.smtp.final_dot": 1.0,
-    "delivery.idle": 0.2,  # so that each conversation begins with a greeting
-}
+ANEW = {"delivery.idle": 0.2}
+"""Each conversation begins with a greeting."""
+IMPATIENCE = {f"delivery.smtp.{name}": 12.0 for name in ("connect", "reply", "final_dot")}
+"""In this time others go on while one hangs."""
 
 
 def test_postfix_is_stopped_and_started(trial: Trial) -> None:
@@ -52,9 +50,7 @@ def test_postfix_is_restarted_and_reloaded_under_load(trial: Trial) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_postfix_refuses(trial: Trial, step: str) -> None:
     """4xx is tried again, 5xx ends it but at greeting and EHLO; its words are in the status."""
-    trial.start(
-        hurry=PATIENCE | {"delivery.retry.first_delay": 600.0}
-    )  # none meets another's verdict
+    trial.start(hurry=ANEW | {"delivery.retry.first_delay": 600.0})  # none meets another's verdict
     final = () if step in {"greeting", "EHLO"} else PERMANENT
     for code in (*TEMPORARY, *PERMANENT):
         trial.verdict(step, f"{code} so says a test")
@@ -81,10 +77,8 @@ def answered(trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("step", STEPS)
 def test_postfix_hangs(trial: Trial, step: str) -> None:
     """A time-out ends it, meanwhile others go on, and only after the dot there may be two."""
-    trial.start(
-        hurry=HURRY | PATIENCE | {"delivery.smtp.reply": 7.0, "delivery.smtp.final_dot": 7.0}
-    )
-    trial.verdict(step, "hang 9")
+    trial.start(hurry=HURRY | ANEW | IMPATIENCE)
+    trial.verdict(step, "hang 14")
     slow = trial.post(job="slow")
     assert slow
     until(lambda: trial.is_hanging, "it hangs")

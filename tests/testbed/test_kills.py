@@ -33,7 +33,7 @@ def test_wherever_it_dies(testbed: Testbed, point: str, count: int) -> None:
     launcher = (sys.executable, "-m", "tests.testbed.dies_at", point, str(count))
     testbed.start_service(launcher=launcher, postfix_log=log)
     body = json.dumps(report_of("2-failure"))
-    testbed.curl("/v1/reports", "--max-time", "3", body=body)
+    testbed.curl("/v1/reports", body=body)
     until(lambda: not testbed.node.is_serving(), f"it dies {point} {count}")
     testbed.start_service(postfix_log=log)
     answer = json.loads(testbed.curl("/v1/reports", body=body).stdout)

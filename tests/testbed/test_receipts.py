@@ -1,7 +1,6 @@
 """The delivery status of mails behind the real Postfix, from its log."""
 
 import sys
-import time
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from tests.builders.reports import report_of
 from tests.testbed.network import ROOT, Testbed
 from tests.testbed.node import LAUNCHER
+from tests.testbed.waiting import until
 
 LOSSY = 2525
 
@@ -100,11 +100,13 @@ def test_the_figures(testbed: Testbed) -> None:
     testbed.status(testbed.post(report), "relayed")
     testbed.relay_answers("550 5.1.1 no such user", at="rcpt")
     testbed.status(testbed.post(report_of("4-fixed")), "bounced")
-    for _ in range(100):  # a receipt is counted after it is committed
-        scraped = testbed.curl("/metrics").stdout.splitlines()
-        if 'notify_email_receipts_total{state="bounced"} 1.0' in scraped:
-            break
-        time.sleep(0.1)
+    scraped: list[str] = []
+
+    def is_counted() -> bool:
+        scraped[:] = testbed.curl("/metrics").stdout.splitlines()
+        return 'notify_email_receipts_total{state="bounced"} 1.0' in scraped
+
+    until(is_counted, lambda: "\n".join(scraped))  # after it is committed
     for figure in (
         "reports_accepted_total 2.0",
         'attempts_total{outcome="accepted"} 2.0',

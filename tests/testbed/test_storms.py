@@ -37,7 +37,7 @@ def test_killed_in_a_storm(testbed: Testbed, round_: int) -> None:
         statuses = [json.loads(testbed.curl(path).stdout) for path in paths]
         return all(status["state"] in {"relayed", "digested"} for status in statuses)
 
-    until(have_ended, "all have ended", seconds=30)
+    until(have_ended, "all have ended")
     shown = Counter(
         build
         for mail in testbed.mails()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pyservice.outbox.states import WAITING
+from tests.builders.patience import PATIENCE
 from tests.builders.reports import report_of
 from tests.testbed.errors import TestbedError
 from tests.testbed.judge import STEPS
@@ -147,7 +148,7 @@ class Trial:
         finally:
             stopping.set()
             for thread in threads:
-                thread.join(90)
+                thread.join(2 * PATIENCE)
 
     def _call(
         self,
@@ -169,7 +170,7 @@ class Trial:
     ) -> dict[str, Any] | None:
         """Report a build once, and keep the answer or refusal; return the answer, if accepted."""
         body = json.dumps(report_of("2-failure", **build))
-        written = ("-w", "\n%{http_code} %header{retry-after}", "-m", "40")
+        written = ("-w", "\n%{http_code} %header{retry-after}", "-m", f"{PATIENCE:g}")
         done = (node or self.testbed.node).curl(
             container or self.testbed.container, "/v1/reports", *written, body=body
         )
@@ -205,7 +206,7 @@ class Trial:
         """Let the next reply to a final dot be lost, if the service sends through LOSSY."""
         self._lose.touch()
         with suppress(TestbedError):
-            until(lambda: not self._lose.exists(), "", seconds=30)
+            until(lambda: not self._lose.exists(), "")
         self._lose.unlink(missing_ok=True)
 
     @property
@@ -232,7 +233,7 @@ class Trial:
                 return states
             after = f"&after={page['next']}"
 
-    def count(self, seconds: float = 60) -> Count:
+    def count(self, seconds: float = PATIENCE) -> Count:
         """Wait until all mails have left, and a moment for the last receipts; then count."""
         ids = {answer["id"]: answer["message_id"] for answer in self.accepted}
 
@@ -250,8 +251,8 @@ class Trial:
         # Postfix may keep a mail that it has delivered for a minute, if it was reloaded meanwhile.
         for condition, patience in (
             (has_no_waiting, seconds),
+            (has_receipts, seconds),
             (is_queue_empty, 10),
-            (has_receipts, 5),
         ):
             with suppress(TestbedError):
                 until(condition, "", seconds=patience, pause=0.2)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from tests.builders.patience import PATIENCE
 from tests.testbed.errors import TestbedError
 
 
@@ -10,7 +11,7 @@ def until(
     condition: Callable[[], bool],
     description: str | Callable[[], str],
     *,
-    seconds: float = 90,
+    seconds: float = PATIENCE,
     pause: float = 0.03,
 ) -> None:
     """Poll until a condition holds.

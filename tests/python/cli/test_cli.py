@@ -24,7 +24,8 @@ from pyservice.cli.service import listen_addresses
 from pyservice.config.settings import Settings
 from pyservice.demo import SAMPLE
 from pyservice.setup.node.detect import Bridge
-from tests.builders.command import COMMAND, TIMEOUT, command, http, is_up, run, serving
+from tests.builders.command import COMMAND, command, http, is_up, run, serving
+from tests.builders.patience import PATIENCE, TIMEOUT
 from tests.builders.ports import free_port
 from tests.python.conftest import Json, PostfixStandIn, wait_for
 
@@ -200,10 +201,10 @@ def test_serve(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
     postfix.data = ["550 5.7.1 <ada@example.com>: no"]
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)) as process:
         wait_for(lambda: is_up(base))
-        answer = http().post(f"{base}/v1/reports", json=report, timeout=30)
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=PATIENCE)
         assert answer.status_code == 202
         status = base + answer.json()["status_url"]
-        wait_for(lambda: http().get(status, timeout=30).json()["state"] == "failed")
+        wait_for(lambda: http().get(status, timeout=PATIENCE).json()["state"] == "failed")
         assert "server" not in answer.headers
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT) == 0
@@ -245,7 +246,7 @@ def test_serve_over_tls(tmp_path: Path, postfix: PostfixStandIn, report: Json) -
         session.verify = str(tmp_path / "ca.pem")
         wait_for(lambda: "service.started" in log.read_text())
         base = f"https://127.0.0.1:{port}"
-        assert session.post(f"{base}/v1/reports", json=report, timeout=30).status_code == 202
+        assert session.post(f"{base}/v1/reports", json=report, timeout=PATIENCE).status_code == 202
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert [event["event"] for event in events][:2] == ["tls.loaded", "service.started"]
     assert "GMT" in events[0]["until"]
@@ -275,11 +276,13 @@ def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: J
         wait_for(lambda: is_up(base))
         for number in range(1, 21):
             report["build"]["number"] = number
-            assert http().post(f"{base}/v1/reports", json=report, timeout=30).status_code == 202
+            assert (
+                http().post(f"{base}/v1/reports", json=report, timeout=PATIENCE).status_code == 202
+            )
         process.kill()
         process.wait(TIMEOUT)
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
-        wait_for(lambda: len(postfix.mails) == 20, seconds=30)
+        wait_for(lambda: len(postfix.mails) == 20)
     assert len({mail.content for mail in postfix.mails}) == 20
 
 
@@ -359,7 +362,7 @@ def test_demo_stays_until_interrupted() -> None:
     links = re.findall(r"(?:Look at it|Preview|Previews|API|Status) +(http://\S+)", "".join(lines))
     assert len(links) == 5
     for link in links:
-        assert http().get(link, timeout=30).status_code == 200
+        assert http().get(link, timeout=PATIENCE).status_code == 200
     process.send_signal(signal.SIGINT)
     assert process.wait(TIMEOUT) == 0
     process.stdout.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.command import COMMAND, TIMEOUT
+from tests.builders.command import COMMAND
+from tests.builders.patience import TIMEOUT
 from tests.python.conftest import Json
 
 

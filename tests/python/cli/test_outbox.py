@@ -7,6 +7,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,12 @@ from starlette.testclient import TestClient
 from pyservice.cli.outbox_access import open_outbox, printable_url
 from pyservice.config.settings import Settings
 from pyservice.delivery.retry import RetryPolicy
-from pyservice.delivery.worker import DeliveryLimits
 from pyservice.errors import SetupError
 from pyservice.outbox.database import Database
-from pyservice.web.limits import Limits
 from tests.builders.command import COMMAND, http, is_up, run, serving
+from tests.builders.limits import AMPLE
 from tests.builders.outbox import accept, accept_in_group, opened
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.builders.reports import build
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
@@ -41,7 +42,9 @@ def service(url: str, settings: Settings, postfix: PostfixStandIn) -> Iterator[T
     postfix.data = ["451 4.3.0 later"] * 50
     settings = settings.model_copy(update={"database_url": url})
     # Often it reads the outbox. A second attempt comes only by request, however slow a command is.
-    limits = Limits(delivery=DeliveryLimits(idle=0.3, retry=RetryPolicy(first_delay=900)))
+    limits = replace(
+        AMPLE, delivery=replace(AMPLE.delivery, idle=0.3, retry=RetryPolicy(first_delay=900))
+    )
     with serve(settings, limits) as client:
         yield client
 
@@ -322,10 +325,10 @@ def test_the_service_as_a_process_of_its_own(
     base = f"http://127.0.0.1:{port}"
     with serving(log, "--port", str(port), NOTIFY_EMAIL_SMTP_PORT=str(postfix.port)):
         wait_for(lambda: is_up(base))
-        answer = http().post(f"{base}/v1/reports", json=report, timeout=30).json()
+        answer = http().post(f"{base}/v1/reports", json=report, timeout=PATIENCE).json()
 
         def state() -> str:
-            status: requests.Response = http().get(base + answer["status_url"], timeout=30)
+            status: requests.Response = http().get(base + answer["status_url"], timeout=PATIENCE)
             return str(status.json()["state"])
 
         # On a busy machine the service may try again by itself before the command does.

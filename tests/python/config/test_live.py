@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP
 from pyservice.config.live import LiveSettings, is_live
 from pyservice.config.settings import Settings
 from tests.builders.command import http, is_up, serving
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.python.conftest import Json, PostfixStandIn, wait_for
 
@@ -62,7 +63,7 @@ class Running:
     def post(self, report: Json, number: int) -> Any:
         """Post a report of a build with this number, and return the answer."""
         body = report | {"build": report["build"] | {"number": number}}
-        return http().post(f"{self.base}/v1/reports", json=body, timeout=30)
+        return http().post(f"{self.base}/v1/reports", json=body, timeout=PATIENCE)
 
 
 def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
@@ -91,12 +92,12 @@ def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
         assert len(service.events("settings.reload_failed")) == 3
         assert service.post(report, 2).status_code == 403
         figure = "notify_email_settings_last_reload_successful"
-        assert f"{figure} 0.0" in http().get(f"{service.base}/metrics", timeout=30).text
+        assert f"{figure} 0.0" in http().get(f"{service.base}/metrics", timeout=PATIENCE).text
 
         service.write()
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: service.post(report, 3).status_code == 202)
-        assert f"{figure} 1.0" in http().get(f"{service.base}/metrics", timeout=30).text
+        assert f"{figure} 1.0" in http().get(f"{service.base}/metrics", timeout=PATIENCE).text
 
         service.write(rate_limits=["all=1/day"])
         process.send_signal(signal.SIGHUP)
@@ -104,7 +105,10 @@ def test_sighup(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
 
         def is_too_many() -> bool:
             answer = service.post(report, next(numbers)).json()
-            return "all=1/day" in http().get(service.base + answer["status_url"], timeout=30).text
+            return (
+                "all=1/day"
+                in http().get(service.base + answer["status_url"], timeout=PATIENCE).text
+            )
 
         wait_for(is_too_many)
         assert process.poll() is None

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,28 @@ from structlog.testing import capture_logs
 from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.config.settings import Settings
-from pyservice.delivery.completer import CompleterLimits
-from pyservice.delivery.worker import DeliveryLimits
 from pyservice.jenkins.build_reader import ReaderLimits
 from pyservice.report.schema import Report
 from pyservice.web.limits import Limits
 from tests.builders.answers import scrape
+from tests.builders.limits import AMPLE
+from tests.builders.patience import HANG, PATIENCE
 from tests.controller.recorded import RecordedJenkins
 from tests.python.conftest import Json, PostfixStandIn, post, serve, wait_for
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 API_TOKEN = "11ffeeddccbbaa99887766554433221100"
 FAILURE = "2-failure"
-IMPATIENT = Limits(
-    delivery=DeliveryLimits(
-        completer=CompleterLimits(time=1.0, reader=ReaderLimits(time=1.0, timeouts=(0.5, 0.5)))
-    )
-)
-"""Jenkins has a second."""
-PATIENT = Limits(
-    delivery=DeliveryLimits(
-        completer=CompleterLimits(time=60.0, reader=ReaderLimits(time=60.0, timeouts=(60.0, 60.0)))
-    )
-)
-"""Jenkins has a minute."""
+
+
+def limits(**completer: Any) -> Limits:
+    """Ample limits, with others of the completer."""
+    changed = replace(AMPLE.delivery.completer, **completer)
+    return replace(AMPLE, delivery=replace(AMPLE.delivery, completer=changed))
+
+
+IMPATIENT = limits(time=1.0)
+"""Jenkins has a second: only for one that never answers."""
 
 
 @pytest.fixture(autouse=True)
@@ -361,13 +360,14 @@ def test_a_jenkins_that_does_not_show_the_build(
 ) -> None:
     """The mail is sent as the report came, in time, and says quietly that something is missing."""
     change(jenkins)
+    never_answers = bool(jenkins.hangs or jenkins.trickle)
     began = time.monotonic()
-    with serve(sender.settings, IMPATIENT) as client:
+    with serve(sender.settings, IMPATIENT if never_answers else AMPLE) as client:
         answer = sender.post(client, sender.body())
         status = sent(client, answer)
         report = stored(client, answer)
         figures = scrape(client)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < PATIENCE
     assert f"completed by Jenkins; without build: {reason}" in notes(status)
     assert [(one.part, one.reason) for one in report.missing] == [("build", reason)]
     assert report.stages == []
@@ -432,11 +432,12 @@ def test_others_do_not_wait(
 def test_a_stop_in_between(sender: Sender, jenkins: RecordedJenkins) -> None:
     """A service that stops while Jenkins hangs completes the report after its next start."""
     jenkins.hangs = "/api/json"
-    with serve(sender.settings, PATIENT) as client:
+    longer = ReaderLimits(time=HANG, timeouts=(HANG, HANG))
+    with serve(sender.settings, limits(time=HANG, reader=longer)) as client:
         answer = sender.post(client, sender.body())
         wait_for(lambda: bool(jenkins.requests))
         began = time.monotonic()
-    assert time.monotonic() - began < 30, "while Jenkins hangs, for a minute"
+    assert time.monotonic() - began < PATIENCE, "while Jenkins hangs, for longer"
     jenkins.hangs = None
     with serve(sender.settings) as client:
         client.headers["authorization"] = f"Bearer {sender.token}"
@@ -496,8 +497,7 @@ def test_jenkins_is_away_for_a_while(
     """A report whose recipients only Jenkins knows is tried again, and in the end skipped."""
     allow(sender, "example.com")
     jenkins.answers["/2/api/json"] = (503, {}, b"")
-    often = CompleterLimits(retry_after=0.2)
-    with serve(sender.settings, Limits(delivery=DeliveryLimits(completer=often))) as client:
+    with serve(sender.settings, limits(retry_after=0.2)) as client:
         answer = sender.post(client, for_developers(sender))
         wait_for(lambda: jenkins.requests.count("/job/shop/job/checkout/2/api/json") > 2)
         assert client.get(answer["status_url"]).json()["state"] == "received"
@@ -509,8 +509,7 @@ def test_jenkins_is_away_for_a_while(
     assert [mail.recipients for mail in postfix.mails] == [["cy@example.com", "bo@example.com"]]
 
     jenkins.answers["/2/api/json"] = (503, {}, b"")
-    never = CompleterLimits(give_up_after=0)
-    with serve(sender.settings, Limits(delivery=DeliveryLimits(completer=never))) as client:
+    with serve(sender.settings, limits(give_up_after=0)) as client:
         answer = sender.post(client, for_developers(sender, subject="another"))
         sent(client, answer, "skipped")
     assert len(postfix.mails) == 1

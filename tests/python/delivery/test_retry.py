@@ -1,6 +1,7 @@
 """retry.py: when a mail is tried again, and how often in a whole day."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +13,7 @@ from hypothesis import strategies as st
 
 from pyservice.config.settings import Settings
 from pyservice.delivery.retry import RetryPolicy
-from pyservice.delivery.worker import DeliveryLimits
-from pyservice.web.limits import Limits
+from tests.builders.limits import AMPLE
 from tests.python.conftest import Json, PostfixStandIn, post, serve, wait_for
 
 POLICY = RetryPolicy()
@@ -108,14 +108,14 @@ def test_a_day_of_temporary_replies(
     refused: int,
 ) -> None:
     """After 24 hours of 451 there were as many attempts as documented, and one mail arrives."""
-    limits = Limits(delivery=DeliveryLimits(retry=RetryPolicy(jitter=0)))
+    limits = replace(AMPLE, delivery=replace(AMPLE.delivery, retry=RetryPolicy(jitter=0)))
     start = datetime(2026, 11, 25, tzinfo=UTC)
 
     def answer(_: SMTP) -> None:
         postfix.data = [reply] if time.time() < (start + DAY).timestamp() else []
 
     postfix.data_hook = answer
-    with time_machine.travel(start) as clock, serve(settings, limits) as client:
+    with time_machine.travel(start, tick=False) as clock, serve(settings, limits) as client:
         worker = client.app.state.service.worker  # type: ignore[attr-defined]
         accepted = post(client, report).json()
         status: Json = {"state": "", "attempts": 0}

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from pyservice.delivery.retry import RetryPolicy
 from pyservice.delivery.worker import DeliveryLimits
 from pyservice.mail import composer
 from pyservice.outbox.queue import Outbox
-from pyservice.web.limits import Limits
-from tests.builders.limits import QUICK
+from tests.builders.limits import AMPLE, QUICK
+from tests.builders.patience import HANG, PATIENCE
 from tests.builders.ports import free_port
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
-IMPATIENT = Limits(delivery=DeliveryLimits(retry=RetryPolicy(give_up_after=0)))
+IMPATIENT = replace(AMPLE, delivery=replace(AMPLE.delivery, retry=RetryPolicy(give_up_after=0)))
 """A deferred mail is given up at once."""
 
 
@@ -209,19 +210,19 @@ def test_a_stop_does_not_wait_for_ever(
     report: Json,
 ) -> None:
     """If Postfix never replies to the final dot, the stop ends after the grace, and records it."""
-    limits = Limits(delivery=DeliveryLimits(grace=0.3))
+    limits = replace(AMPLE, delivery=replace(AMPLE.delivery, grace=0.3))
     begun, go_on = threading.Event(), threading.Event()
 
     def wait(_: SMTP) -> None:
         begun.set()
-        go_on.wait(60)
+        go_on.wait(HANG)
 
     postfix.data_hook = wait
     with serve(settings, limits) as client:
         answer = post(client, report).json()
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         stopped = time.monotonic()
-    assert time.monotonic() - stopped < 30
+    assert time.monotonic() - stopped < PATIENCE
     go_on.set()
     postfix.data_hook = None
     with serve(settings) as client:
@@ -237,12 +238,13 @@ def test_the_attempt_under_way_is_finished(
 
     def wait(_: SMTP) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     postfix.data_hook = wait
-    with serve(settings) as client:
+    limits = replace(AMPLE, delivery=replace(AMPLE.delivery, grace=PATIENCE))
+    with serve(settings, limits) as client:
         answer = post(client, report).json()
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         threading.Timer(0.3, go_on.set).start()
     with serve(settings) as client:
         assert client.get(answer["status_url"]).json()["state"] == "accepted"

@@ -21,12 +21,11 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
-from pyservice.delivery.retry import RetryPolicy
-from pyservice.delivery.worker import DeliveryLimits
-from pyservice.description.updater import UpdaterLimits
 from pyservice.errors import ConfigurationError
 from pyservice.web import app
-from pyservice.web.limits import Limits
+from tests.builders.limits import AMPLE
+from tests.builders.limits import QUICK as SOON
+from tests.builders.patience import HANG, PATIENCE
 from tests.builders.ports import free_port
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 from tests.python.conftest import (
@@ -41,7 +40,7 @@ from tests.python.conftest import (
 
 BUILD = "/job/shop/job/checkout/2"
 ACCEPTED = "Mail by notify-email: accepted by Postfix for 1 recipient"
-QUICK = Limits(description=UpdaterLimits(delay=0.05, pauses=(0.05, 0.1)))
+QUICK = replace(AMPLE, description=replace(AMPLE.description, delay=0.05, pauses=(0.05, 0.1)))
 """A line is written at once, and an attempt that fails is repeated at once."""
 LINE = "2026-11-25T12:40:03+01:00 node1 postfix/{}[7]: 4Q0001: {}"
 
@@ -60,7 +59,7 @@ class Awry:
                 awry.requests.append((self.command, self.path, body))
                 awry.authorization = self.headers["Authorization"]
                 if awry.hangs:
-                    awry.go_on.wait(60)
+                    awry.go_on.wait(HANG)
                     return
                 found = b'{"description": "kept"}' if self.command == "GET" else b""
                 back = {"Location": f"{self.path.removesuffix('submitDescription')}"}
@@ -235,20 +234,20 @@ def test_it_hangs(
     report: Json,
 ) -> None:
     """Mails are sent as always, the log says so once a report, and the service stops at once."""
-    impatient = replace(QUICK.description, timeouts=(0.2, 0.2))
+    impatient = replace(QUICK, description=replace(QUICK.description, timeouts=(0.2, 0.2)))
     awry.hangs = True
-    with capture_logs() as logs, serve(wanted(awry.url), Limits(description=impatient)) as client:
+    with capture_logs() as logs, serve(wanted(awry.url), impatient) as client:
         for number in range(1, 6):
             settled(client, post(client, of(awry.url, report, started_at=number)).json())
         wait_for(lambda: len(reasons(logs)) == 5)
-        assert len(awry.requests) == 5 * 3
-    patient = Limits(description=replace(QUICK.description, timeouts=(5, 60)))
+        wait_for(lambda: len(awry.requests) == 5 * 3)
+    patient = replace(QUICK, description=replace(QUICK.description, timeouts=(PATIENCE, HANG)))
     with capture_logs(), serve(wanted(awry.url), patient) as client:
         settled(client, post(client, of(awry.url, report, started_at=6)).json())
         wait_for(lambda: len(awry.requests) == 5 * 3 + 1)
         began = time.monotonic()
         settled(client, post(client, of(awry.url, report, started_at=7)).json())
-    assert time.monotonic() - began < 30, "while the request hangs, for up to 60 s"
+    assert time.monotonic() - began < PATIENCE, "while the request hangs, for longer"
     assert len(awry.requests) == 5 * 3 + 1
     assert set(reasons(logs)) == {f"Jenkins at {awry.url} does not answer in time."}
 
@@ -421,7 +420,8 @@ def test_the_queue_is_bounded(
     postfix: PostfixStandIn,
 ) -> None:
     """Of too many reports the oldest are left out, and the log says so once."""
-    limits = Limits(description=UpdaterLimits(max_waiting=2, delay=60))
+    patient = replace(AMPLE.description, max_waiting=2, delay=HANG, grace=PATIENCE)
+    limits = replace(AMPLE, description=patient)
     with capture_logs() as logs, serve(wanted(awry.url), limits) as client:
         for number in range(1, 6):
             settled(client, post(client, of(awry.url, report, started_at=number)).json())
@@ -437,10 +437,8 @@ def test_the_latest_state_wins(
     postfix: PostfixStandIn,
 ) -> None:
     """Changes that follow each other at once are written once."""
-    limits = Limits(
-        delivery=DeliveryLimits(retry=RetryPolicy(first_delay=0.05)),
-        description=UpdaterLimits(delay=60),
-    )
+    patient = replace(AMPLE.description, delay=HANG, grace=PATIENCE)
+    limits = replace(SOON, description=patient)
     postfix.data = ["451 4.3.0 later", "451 4.3.0 still"]
     with serve(wanted(awry.url), limits) as client:
         settled(client, post(client, of(awry.url, report)).json())

@@ -10,6 +10,7 @@ import pytest
 from pyservice.errors import SetupError
 from pyservice.jenkins.client import JenkinsClient, ReadLimits
 from pyservice.jenkins.errors import RedirectError, TooLargeError, UnreachableError
+from tests.builders.patience import PATIENCE
 
 Scripted = Callable[[Callable[[socket.socket], None]], int]
 
@@ -35,7 +36,7 @@ def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
 
 
-def client(port: int, timeouts: tuple[float, float] = (30, 30)) -> JenkinsClient:
+def client(port: int, timeouts: tuple[float, float] = (PATIENCE, PATIENCE)) -> JenkinsClient:
     """Return a client of a server on loopback."""
     url = f"http://127.0.0.1:{port}/ci"
     permissions = "Overall/Read"
@@ -63,7 +64,7 @@ def test_a_head_that_trickles(scripted: Scripted, part: bytes) -> None:
     began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"does not answer in time\."):
         client(port, (0.5, 0.5)).send("GET", "/api/json")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_a_redirect(scripted: Scripted) -> None:
@@ -77,7 +78,7 @@ def test_a_redirect(scripted: Scripted) -> None:
     assert error.value.location == location
 
 
-def read(port: int, *, seconds: float = 30, keep: int | None = None) -> bytes:
+def read(port: int, *, seconds: float = PATIENCE, keep: int | None = None) -> bytes:
     """Read a page of at most 1 MiB."""
     limits = ReadLimits(1024 * 1024, time.monotonic() + seconds, keep)
     return client(port).read("/consoleText", limits)

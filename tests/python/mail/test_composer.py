@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pyservice.mail.composer import Composer, ComposerLimits
 from pyservice.mail.message import Addressing, compose
 from pyservice.mail.renderer import Renderer
 from pyservice.policy.recipients import Recipients
+from tests.builders.limits import AMPLE
+from tests.builders.patience import PATIENCE
 from tests.python.conftest import wait_for
 
 REPORT = samples.load("2-failure")
@@ -26,7 +29,7 @@ ADDRESSING = Addressing(
 )
 
 
-def made(folder: Path | None = None, limits: ComposerLimits = ComposerLimits()) -> Composer:
+def made(folder: Path | None = None, limits: ComposerLimits = AMPLE.delivery.composer) -> Composer:
     return Composer(Renderer(folder), limits)
 
 
@@ -90,15 +93,17 @@ def test_it_is_killed(composer: Composer) -> None:
     """No mail is lost, and the next crowd gets another one."""
     process = used(composer)
     process.kill()
-    process.wait(10)
+    process.wait(PATIENCE)
     assert len(crowd(composer)) == 8
     assert used(composer).pid != process.pid
 
 
 def test_it_hangs() -> None:
     """It is ended, and the mail is made here."""
-    composer = made(limits=ComposerLimits(mail=2))
+    composer = made()
     process = used(composer)
+    assert composer._second is not None
+    composer._second._timeout = 0.5
     process.suspend()
     assert len(crowd(composer)) == 8
     composer.close()
@@ -107,7 +112,7 @@ def test_it_hangs() -> None:
 
 def test_it_ends_when_it_is_quiet() -> None:
     """Its memory is given back."""
-    composer = made(limits=ComposerLimits(idle=1))
+    composer = made(limits=replace(AMPLE.delivery.composer, idle=1))
     used(composer)
     time.sleep(1.01)
     composer.compose(REPORT, ADDRESSING, others_wait=False)

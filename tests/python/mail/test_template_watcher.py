@@ -13,9 +13,7 @@ from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.mail import template_watcher
 from pyservice.mail.template_watcher import TemplateWatcher, WatcherLimits
-
-SOON = 5.0
-"""Seconds for an announcement on a busy machine."""
+from tests.builders.patience import PATIENCE
 
 
 def settings(folder: Path | None) -> LiveSettings:
@@ -42,7 +40,7 @@ class Announcements:
         with self._changed:
             before = self._count
             change()
-            return self._changed.wait_for(lambda: self._count > before, SOON)
+            return self._changed.wait_for(lambda: self._count > before, PATIENCE)
 
     @property
     def count(self) -> int:

@@ -22,6 +22,7 @@ from pyservice.outbox.states import ENDED, RECEIPTS, WAITING, State
 from pyservice.outbox.tables import reports
 from pyservice.report.schema import Report
 from tests.builders.outbox import PEOPLE, REPORT, accept, opened, other, taken
+from tests.builders.patience import HANG
 
 
 @pytest.fixture
@@ -140,8 +141,8 @@ def test_a_list_costs_the_same_whatever_the_reports_have(database_url: str, want
         padded = json.dumps(REPORT.model_dump(mode="json") | {"padding": "x" * 1024**2})
         large = reports.update().values(report=padded, mail=b"x" * 1024**2, error="e" * 2000)
         outbox._database.write(lambda write: write.execute(large))
-        # Reading all of them takes a hundred times as long; a busy machine varies by ten.
-        assert seconds(admin) < 30 * small
+        # Reading all of them takes a hundred times as long, however often it is measured.
+        assert any(seconds(admin) < 30 * small for _ in range(10))
         assert {len(one.error or "") for one in admin.page(wanted, 50)} == {1000}
 
 
@@ -152,7 +153,7 @@ def test_lists_leave_connections_to_delivery(database_url: str) -> None:
     def block(*arguments: Any) -> None:
         if "ORDER BY reports.created_at DESC" in arguments[2]:
             blocked.release()
-            assert go_on.wait(60)
+            assert go_on.wait(HANG)
 
     with opened(database_url, "node1") as outbox:
         database = outbox._database
@@ -164,13 +165,13 @@ def test_lists_leave_connections_to_delivery(database_url: str) -> None:
         for thread in callers:
             thread.start()
         blocked.acquire()
-        began = time.monotonic()
-        accept(outbox)
-        entry = taken(outbox)
-        outbox.start_attempt(entry, b"bytes")
-        outbox.finish_attempt(entry, state="accepted", note="250 ok")
-        assert time.monotonic() - began < 20  # SQLAlchemy's pool lets a thread wait for 30 s
-        go_on.set()
+        try:  # a thread that gets no connection raises an error after SQLAlchemy's 30 s
+            accept(outbox)
+            entry = taken(outbox)
+            outbox.start_attempt(entry, b"bytes")
+            outbox.finish_attempt(entry, state="accepted", note="250 ok")
+        finally:
+            go_on.set()
         for thread in callers:
             thread.join()
 

@@ -185,10 +185,16 @@ def test_what_is_lost_keeps_nothing_else_of_its_group_from_being_written(
 def test_a_lease_is_renewed(neighbours: tuple[Outbox, Outbox], shared_url: str) -> None:
     """A service that lives keeps what it has, however long Postfix takes."""
     two = neighbours[1]
-    with opened(shared_url, "node3", lease=1.5) as one:
+
+    def locked_until() -> float:
+        with two._database.read() as read:
+            return float(read.execute(sa.select(reports.c.locked_until)).scalar_one())
+
+    with opened(shared_url, "node3", lease=3.0) as one:
         accept(one)
         taken(one)
-        time.sleep(2)
+        first = locked_until()
+        wait_for(lambda: locked_until() > first)
         assert two.claim() == []
     wait_for(lambda: len(two.claim()) == 1)
 

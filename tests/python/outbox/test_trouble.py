@@ -1,6 +1,7 @@
 """trouble.py: an outbox that can't be written is logged once, whatever runs into it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from pyservice.outbox.database import Database
 from pyservice.outbox.engines import cause
 from pyservice.outbox.trouble import MAX_REASONS, Trouble
 from pyservice.postfix.log_watcher import LogWatcherLimits
-from pyservice.web.limits import HttpLimits, Limits
+from tests.builders.limits import AMPLE
 from tests.builders.log_lines import LINE
 from tests.builders.reports import build
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
 FULL = "database or disk is full"
-LIMITS = Limits(
-    http=HttpLimits(readiness_age=0.0, greeting_time=20.0),
+LIMITS = replace(
+    AMPLE,
+    http=replace(AMPLE.http, readiness_age=0.0),
     log_watcher=LogWatcherLimits(pause=0.02, retry=0.02),
 )
 

@@ -25,6 +25,7 @@ from pyservice.setup.doctor.mail_path import Options
 from pyservice.setup.doctor.smtp_session import NoReplyError, SmtpSession
 from pyservice.setup.node.detect import Bridge, Node
 from tests.builders.doctor import EHLO, GREETING, OK, a_node, saying
+from tests.builders.patience import PATIENCE, TIMEOUT
 from tests.builders.ports import free_port
 from tests.python.conftest import PostfixStandIn
 
@@ -37,8 +38,8 @@ def diagnosis(
     *,
     sent: bool = False,
     log: Path | None = None,
-    timeout: float = 30,
-    late: float = 3,
+    timeout: float = PATIENCE,
+    late: float = PATIENCE,
 ) -> Diagnosis:
     """Examine a server on loopback."""
     options = Options(
@@ -166,7 +167,7 @@ def test_a_server_that_never_ends(
     scripted: Scripted, server: Callable[[socket.socket], None], known: str
 ) -> None:
     """A reply has a last line and a limit of time, whatever a server does; so have the scripts'."""
-    found = diagnosis(scripted(server), timeout=0.5 if known == "greeting-slow" else 300)
+    found = diagnosis(scripted(server), timeout=0.5 if known == "greeting-slow" else PATIENCE)
     assert errors(found) == [known]
     assert len(found.lines) < 60
 
@@ -178,10 +179,10 @@ def test_a_server_that_never_ends(
 def test_a_script_and_a_server_that_never_ends(scripted: Scripted, program: list[str]) -> None:
     """A script, too, ends at its limit of lines, with its finding."""
     port = scripted(endless(b"220-x\r\n", 0))
-    options = Options("a@example.com", "b@example.com", port=port, timeout=300)
+    options = Options("a@example.com", "b@example.com", port=port, timeout=PATIENCE)
     text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
-        program, input=text, capture_output=True, text=True, timeout=120, check=False
+        program, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False
     )
     assert done.returncode == 1, done.stderr
     assert "Finding not-postfix: " in done.stdout
@@ -204,7 +205,7 @@ def test_a_script_and_ncat(tmp_path: Path, line: str, known: str) -> None:
     )
     nc.chmod(0o755)
     text = pod_script.script(
-        Options("a@example.com", "b@example.com", timeout=60), "192.0.2.1", python=False
+        Options("a@example.com", "b@example.com", timeout=PATIENCE), "192.0.2.1", python=False
     )
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
@@ -636,7 +637,7 @@ NASTY = "it's\"$(touch broken)`touch broken`\\{sender}@example.com"
 def test_values_in_a_script(tmp_path: Path, scripted: Scripted, program: list[str]) -> None:
     """A script sends its values as they are, and runs none of them."""
     port = scripted(saying(GREETING, EHLO, "501 5.1.7 Bad sender address syntax"))
-    options = Options(NASTY, "ada@example.com", port=port, timeout=60)
+    options = Options(NASTY, "ada@example.com", port=port, timeout=PATIENCE)
     text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
         program, input=text, capture_output=True, text=True, cwd=tmp_path, check=False

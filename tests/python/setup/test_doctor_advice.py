@@ -18,6 +18,7 @@ from pyservice.setup.doctor.mail_path import Options
 from pyservice.setup.node.detect import Bridge
 from tests.builders.doctor import EHLO, GREETING, OK, a_node, saying
 from tests.builders.log_lines import LINE
+from tests.builders.patience import PATIENCE, TIMEOUT
 
 Scripted = Callable[[Callable[[socket.socket], None]], int]
 STRANGER = "198.51.100.66"
@@ -104,10 +105,10 @@ def test_a_reply_with_instructions(scripted: Scripted, tmp_path: Path) -> None:
 def test_a_reply_with_instructions_to_a_pod(scripted: Scripted, program: list[str]) -> None:
     """In a pod no address from outside gets into a cure, either."""
     port = scripted(saying(GREETING, EHLO, OK, INSTRUCTIONS))
-    options = Options("a@example.com", RECIPIENT, port=port, timeout=60)
+    options = Options("a@example.com", RECIPIENT, port=port, timeout=PATIENCE)
     text = pod_script.script(options, "127.0.0.1", python=program[-1] == "-")
     done = subprocess.run(
-        program, input=text.encode(), capture_output=True, check=False, timeout=120
+        program, input=text.encode(), capture_output=True, check=False, timeout=TIMEOUT
     )
     output = done.stdout.decode()
     assert output.rstrip().endswith("notify-email relay apply --network NETWORK"), done.stderr
@@ -168,7 +169,11 @@ def sent(scripted: Scripted, log: Path, *, message_id: str | None) -> Diagnosis:
         incoming.readline()
 
     options = Options(
-        "a@example.com", "ada@example.com", is_sent=True, port=scripted(converse), timeout=1
+        "a@example.com",
+        "ada@example.com",
+        is_sent=True,
+        port=scripted(converse),
+        timeout=3 if message_id else PATIENCE,  # an answer for another mail is waited for in vain
     )
     return examine(a_node(), Options(**(vars(options) | {"postfix_log": log})))
 

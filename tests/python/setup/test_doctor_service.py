@@ -24,6 +24,7 @@ from pyservice.setup.service_answer import HttpAnswer, ServiceAnswer
 from pyservice.web.tls import Certificate
 from tests.builders.connections import running
 from tests.builders.doctor import EHLO, GREETING, OK, a_node, saying
+from tests.builders.patience import PATIENCE, TIMEOUT
 from tests.builders.ports import free_port
 from tests.python.conftest import listening
 
@@ -33,7 +34,7 @@ DAY = timedelta(days=1)
 
 def found(service: Service) -> list[str]:
     """Return the ids of what is wrong with the service."""
-    return [finding.id for finding in examine_service(service, 5, lambda _text: None)]
+    return [finding.id for finding in examine_service(service, PATIENCE, lambda _text: None)]
 
 
 @pytest.fixture
@@ -71,7 +72,9 @@ def test_its_token(settings: Settings, tmp_path: Path) -> None:
 def test_a_service_that_is_not_ready(settings: Settings) -> None:
     """The finding says which check fails, and why."""
     with listening(settings.model_copy(update={"smtp_port": free_port()})) as (host, port):
-        [finding] = examine_service(Service((f"http://{host}:{port}",)), 5, lambda _text: None)
+        [finding] = examine_service(
+            Service((f"http://{host}:{port}",)), PATIENCE, lambda _text: None
+        )
     assert finding.id == "service-not-ready"
     assert "is not ready: postfix: " in finding.sentence
     assert finding.cure.startswith("journalctl -u notify-email")
@@ -90,7 +93,7 @@ def test_its_certificate(
         known = files[0].with_name("authority.pem")
         known.write_bytes(authority.cert_pem.bytes())
         monkeypatch.setenv("SSL_CERT_FILE", str(known))
-        [finding] = examine_service(Service((url,)), 5, lambda _text: None)
+        [finding] = examine_service(Service((url,)), PATIENCE, lambda _text: None)
         assert finding.sentence.endswith("it is for another name")
         assert found(Service((port_of.format(port),))) == ["not-the-service"]
     with running(settings) as port:
@@ -130,7 +133,7 @@ def test_a_certificate_that_has_expired(scripted: Scripted, files: tuple[Path, P
 
     url = f"https://127.0.0.1:{scripted(converse)}"
     service = Service((url,), certificate=files[0], is_own=True)
-    [finding] = examine_service(service, 5, lambda _text: None)
+    [finding] = examine_service(service, PATIENCE, lambda _text: None)
     assert finding.sentence.endswith("it has expired")
 
 
@@ -139,7 +142,9 @@ def test_something_else_at_its_port(scripted: Scripted) -> None:
     html = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"
     assert found(Service((f"http://127.0.0.1:{scripted(saying(html))}",))) == ["not-the-service"]
     port = scripted(saying("220 \x1b[2J mail ESMTP"))
-    [finding] = examine_service(Service((f"http://127.0.0.1:{port}",)), 5, lambda _text: None)
+    [finding] = examine_service(
+        Service((f"http://127.0.0.1:{port}",)), PATIENCE, lambda _text: None
+    )
     assert finding.sentence.isprintable()
 
 
@@ -150,7 +155,7 @@ def test_a_node_reads_the_settings_of_its_service(tmp_path: Path, scripted: Scri
     node = a_node(is_container=False)
     service = _service(None, None, config, node)
     port = scripted(saying(GREETING, EHLO, OK, OK, "221 Bye"))
-    options = Options("a@example.com", "b@example.com", port=port, timeout=5)
+    options = Options("a@example.com", "b@example.com", port=port, timeout=PATIENCE)
     diagnosis = examine(node, options, service=service)
     assert [finding.id for finding in diagnosis.findings if finding.is_error] == ["service-down"]
     assert any(line.text.startswith(f"GET {service.urls[0]}/") for line in diagnosis.lines)
@@ -167,7 +172,7 @@ def test_what_was_not_checked(scripted: Scripted, tmp_path: Path) -> None:
     config.write_text("")
     node = a_node(is_container=True)
     port = scripted(saying(GREETING, EHLO, OK, OK, "221 Bye"))
-    options = Options("a@example.com", "b@example.com", port=port, timeout=5)
+    options = Options("a@example.com", "b@example.com", port=port, timeout=PATIENCE)
     diagnosis = examine(node, options, service=_service(None, None, config, node))
     assert f"Postfix at 127.0.0.1:{port}" in diagnosis.checked
     assert "the relay host: give --send-to ADDRESS" in diagnosis.not_checked
@@ -231,7 +236,7 @@ PROGRAMS = [
 
 def pod(program: list[str], port: int, url: str, **environment: str) -> tuple[int, str]:
     """Run a pod's script, and return its exit code and its output."""
-    options = Options("a@example.com", "b@example.com", port=port, timeout=20)
+    options = Options("a@example.com", "b@example.com", port=port, timeout=PATIENCE)
     is_python = program[-1] == "-"
     text = pod_script.script(options, "127.0.0.1", python=is_python, service_url=url)
     done = subprocess.run(
@@ -240,7 +245,7 @@ def pod(program: list[str], port: int, url: str, **environment: str) -> tuple[in
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=TIMEOUT,
         env=os.environ | environment,
     )
     return done.returncode, done.stdout + done.stderr
@@ -280,11 +285,16 @@ def test_the_service_seen_from_a_pod(
 def test_a_pod_with_no_way_to_ask(scripted: Scripted) -> None:
     """A shell without curl and wget says that it did not check the service."""
     port = scripted(saying(GREETING, EHLO, OK, OK, "221 Bye"))
-    options = Options("a@example.com", "b@example.com", port=port, timeout=20)
+    options = Options("a@example.com", "b@example.com", port=port, timeout=PATIENCE)
     text = pod_script.script(options, "127.0.0.1", python=False, service_url="http://127.0.0.1:1")
     command = "PATH=/nowhere; . /dev/stdin"
     done = subprocess.run(
-        ["bash", "-c", command], input=text, capture_output=True, text=True, check=False, timeout=60
+        ["bash", "-c", command],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
     )
     assert "The service was not checked: this pod has neither curl nor wget." in done.stdout
     assert "and the service at" not in done.stdout

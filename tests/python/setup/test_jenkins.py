@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,14 @@ import yaml
 
 from pyservice.setup.jenkins.connection import source
 from pyservice.setup.jenkins.desired import DesiredJenkins
+from tests.builders.command import COMMAND
+from tests.builders.patience import TIMEOUT
 from tests.builders.ports import free_port
 from tests.controller.front import Front
 from tests.controller.standin import PASSWORD, READER_TOKEN, TOKEN, StandIn
 from tests.python.conftest import PostfixStandIn, ask
 from tests.testbed.waiting import until
 
-COMMAND = str(Path(sys.executable).parent / "notify-email")
 SECRET = "ne_5d1f0a-the-service's-own-token".replace("'", "")
 LIBRARY = "https://git.example.com/notify-email.git"
 EVERYTHING = (
@@ -59,7 +59,7 @@ def run(
         [COMMAND, "jenkins", *arguments],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=TIMEOUT,
         check=False,
         env={
             name: value

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Thread
@@ -23,11 +23,13 @@ from pyservice.outbox.search import Filter
 from pyservice.outbox.states import State
 from pyservice.outbox.tables import events
 from pyservice.web import outbox_watcher
-from pyservice.web.limits import HttpLimits, Limits
+from pyservice.web.limits import HttpLimits
 from pyservice.web.live import PAUSE, Hub, Topic
 from pyservice.web.outbox_watcher import OutboxWatcher
 from tests.builders.answers import problem
+from tests.builders.limits import AMPLE
 from tests.builders.outbox import accept, opened
+from tests.builders.patience import HANG, PATIENCE
 from tests.python.conftest import Json, PostfixStandIn, listening, serve, wait_for
 
 
@@ -51,7 +53,7 @@ class Stream:
 @contextmanager
 def stream(address: tuple[str, int], topic: str, token: str | None = None) -> Iterator[Stream]:
     """Hear of changes as a page does."""
-    connection = HTTPConnection(*address, timeout=20)
+    connection = HTTPConnection(*address, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection.request("GET", f"/live?topic={topic}", headers=headers)
     answer = connection.getresponse()
@@ -64,13 +66,13 @@ def stream(address: tuple[str, int], topic: str, token: str | None = None) -> It
     yield heard
     with suppress(OSError):
         connection.sock.shutdown(socket.SHUT_RDWR)
-    reader.join(20)
+    reader.join(PATIENCE)
     connection.close()
 
 
 def send(address: tuple[str, int], report: Json, token: str | None = None) -> Json:
     """POST a report, and return the answer."""
-    connection = HTTPConnection(*address, timeout=20)
+    connection = HTTPConnection(*address, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     headers["Content-Type"] = "application/json"
     connection.request("POST", "/v1/reports", json.dumps(report), headers)
@@ -230,32 +232,33 @@ def test_a_stream_ends_with_its_token(settings: Settings, tmp_path: Path, report
 def test_a_stream_ends_with_its_service(settings: Settings) -> None:
     """The service stops at once, though pages are open."""
     with ExitStack() as stack:
-        with listening(settings, grace=120) as address:
+        with listening(settings, grace=int(HANG)) as address:
             heard = stack.enter_context(stream(address, "outbox"))
         wait_for(lambda: heard.is_over)
 
 
 def test_a_stream_outlives_all_timeouts(settings: Settings) -> None:
     """Also on a connection on which a page was fetched before, as a browser does it."""
-    limits = Limits(http=HttpLimits(header_time=0.4, body_time=0.4, read_time=0.4, keep_alive=1))
+    short = HttpLimits(header_time=3.0, body_time=3.0, read_time=3.0, keep_alive=3)
+    limits = replace(AMPLE, http=short)
     with listening(settings, limits) as address:
-        connection = HTTPConnection(*address, timeout=20)
+        connection = HTTPConnection(*address, timeout=PATIENCE)
         connection.request("GET", "/healthz")
         connection.getresponse().read()
         connection.request("GET", "/live?topic=templates")
         heard = Stream(connection.getresponse())
         reader = Thread(target=heard.read)
         reader.start()
-        time.sleep(2)
+        time.sleep(4)
         assert not heard.is_over
         connection.sock.shutdown(socket.SHUT_RDWR)
-        reader.join(20)
+        reader.join(PATIENCE)
         connection.close()
 
 
 def test_too_many_pages(settings: Settings) -> None:
     """The service has connections left for reports: a further page is answered 503."""
-    limits = Limits(http=HttpLimits(max_streams=0))
+    limits = replace(AMPLE, http=replace(AMPLE.http, max_streams=0))
     with serve(settings, limits) as client:
         assert "too many pages" in problem(client.get("/live?topic=outbox"), 503)["detail"]
 
@@ -264,14 +267,14 @@ def test_one_caller_does_not_take_all(settings: Settings, tmp_path: Path) -> Non
     """The caller with the most pages loses its oldest one to another caller, down to its share."""
     file = tmp_path / "tokens"
     greedy, modest = tokens.new(file, "greedy"), tokens.new(file, "modest")
-    limits = Limits(http=HttpLimits(max_streams=4))
+    limits = replace(AMPLE, http=replace(AMPLE.http, max_streams=4))
     guarded = settings.model_copy(update={"tokens_file": file})
     with listening(guarded, limits) as address, ExitStack() as stack:
         streams = [stack.enter_context(stream(address, "outbox", greedy)) for _ in range(4)]
         theirs = [stack.enter_context(stream(address, "outbox", modest)) for _ in range(2)]
         wait_for(lambda: [one.is_over for one in streams] == [True, True, False, False])
         for token in (greedy, modest):
-            connection = HTTPConnection(*address, timeout=20)
+            connection = HTTPConnection(*address, timeout=PATIENCE)
             headers = {"Authorization": f"Bearer {token}"}
             connection.request("GET", "/live?topic=outbox", headers=headers)
             assert connection.getresponse().status == 503

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyservice.auth import tokens
 from pyservice.config.settings import Settings
+from tests.builders.patience import TIMEOUT
 from tests.python.conftest import listening
 
 
@@ -30,7 +31,7 @@ def test_the_document_is_true(settings: Settings, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=TIMEOUT,
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr

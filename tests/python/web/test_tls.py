@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +19,10 @@ import trustme
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
-from pyservice.web.limits import HttpLimits
 from pyservice.web.tls import Certificate
 from tests.builders.connections import connect, running
+from tests.builders.limits import AMPLE
+from tests.builders.patience import PATIENCE
 from tests.python.conftest import Json, wait_for
 
 DOCKERFILE = Path(__file__).parents[3] / "deploy" / "Dockerfile"
@@ -93,7 +95,7 @@ def test_reports(
         assert session.post(f"{address}/v1/reports", json=report).status_code == 202
         assert session.get(f"{address}/readyz").json()["status"] == "ok"
         with pytest.raises(requests.ConnectionError):
-            session.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+            session.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("speaks_tls", [True, False])
@@ -128,7 +130,7 @@ def test_renewal(authority: trustme.CA, files: tuple[Path, Path], settings: Sett
     first = issue(authority, files)
     certificate = Certificate(*files)
 
-    with running(settings, certificate, HttpLimits(certificate_check=0)) as port:
+    with running(settings, certificate, replace(AMPLE.http, certificate_check=0)) as port:
 
         def shown() -> str:
             return serial(ssl.get_server_certificate(("127.0.0.1", port)))
@@ -231,7 +233,7 @@ def test_a_handshake_that_stalls(
         socket.create_connection(("127.0.0.1", port)),
         trusting(authority, tmp_path) as session,
     ):
-        assert session.get(f"https://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
+        assert session.get(f"https://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
 
 
 def test_a_handshake_that_never_comes(
@@ -239,7 +241,7 @@ def test_a_handshake_that_never_comes(
 ) -> None:
     """It has as much time as a header: the connection is closed, whatever part has come."""
     issue(authority, files)
-    limits = HttpLimits(header_time=1.0)
+    limits = replace(AMPLE.http, header_time=1.0)
     with running(settings, Certificate(*files), limits) as port:
         for begin in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"):
             began = time.monotonic()
