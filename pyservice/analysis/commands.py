@@ -12,14 +12,18 @@ _RECIPE = re.compile(
     r"(?:[\w./-]*/)?(?:\w+-)*(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|javac|ld|ar|rustc)(?:-[\d.]+)?\s"
 )
 """A command of a compiler, as make and ninja print it."""
-_NPM_SCRIPT = re.compile(r"> (?P<command>\S.*)")
-_NPM_NAME = re.compile(r"> \S+@\S+ \S+$")
+_NPM_NAME = re.compile(r"> \S+@\S+ \S+(?: /\S*)?$")
+"""What stands above it; pnpm adds the folder."""
+_STEP = re.compile(r"(?:#\d+ \[.+\]|S(?:tep|TEP) \d+/\d+ ?:) (?P<what>\S.*)")
+"""A step of a Docker build, of BuildKit, the older builder, or Buildah."""
+_RUN = re.compile(r"RUN (?:--\S+ )*(?P<command>\S.*)")
+_TOX = re.compile(r"\S+: (?:commands\w*\[\d+\]|install_\w+)> (?P<command>\S.*)")
 _GIT = re.compile(r" > (?P<command>git .+?)(?: # timeout=\d+)?$")
 _EXIT = re.compile(r"exit (?P<code>\d+)$")
 _CLEANS = re.compile(
     r"(?:rm|kill|umount|docker (?:compose )?(?:rm|stop|kill|down)|docker-compose down) ?"
 )
-_NO_COMMANDS = re.compile(r"(?:exit|echo|printf|set|\w+=\S*)(?: |$)")
+_NO_COMMANDS = re.compile(r"(?:exit|echo|printf|set)(?: |$)|\w+=\S*(?: \w+=\S*)*$")
 """What fails for no reason of its own, or can't fail."""
 
 _MAX_BACK = 400
@@ -112,7 +116,27 @@ def command_of(
             if lines[number].startswith(" > git ") and (git := _GIT.match(lines[number])):
                 return git["command"]
     for number in before:
-        if lines[number].startswith("> ") and number > 0 and _NPM_NAME.match(lines[number - 1]):
-            script = _NPM_SCRIPT.match(lines[number])
-            return script["command"] if script else None
+        shown = _shown(lines, number, segment)
+        if shown is not None:
+            return shown or segment.shown
     return segment.shown
+
+
+def _shown(lines: Sequence[str], number: int, segment: Segment) -> str | None:
+    """Return the command that a tool shows before it runs it.
+
+    Returns:
+        None: the line shows none. Empty: it begins what is no command, such as Docker's COPY.
+    """
+    line, above = lines[number], lines[number - 1] if number else ""
+    if line.startswith("> "):
+        is_script = _NPM_NAME.match(above) or "composer " in (segment.command or "")
+        return line[2:].strip() if is_script else None
+    if line.startswith("$ "):
+        return line[2:].strip() if above.startswith("yarn run ") else None
+    if line.startswith(("#", "Step ", "STEP ")):
+        step = _STEP.match(line)
+        run = _RUN.match(step["what"]) if step else None
+        return run["command"] if run else None if step is None else ""
+    tox = _TOX.match(line) if "> " in line else None
+    return tox["command"] if tox else None

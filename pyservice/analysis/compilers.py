@@ -19,6 +19,9 @@ from pyservice.analysis.shape import (
 
 _CONTEXT = re.compile(r"In file included from |\s+from |.*(?:: In |: At |   required from )")
 _REQUIRED = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):\d+:\s+required from here")
+_INSTANTIATED = re.compile(
+    r"(?P<file>[^\s:]+):(?P<line>\d+):\d+: note: in instantiation of .* requested here$"
+)
 _SANITIZED = re.compile(r"\s+#\d+ 0x[0-9a-f]+ in (?P<text>\S+) (?P<file>/[^\s:]+):(?P<line>\d+)")
 _TELLING = re.compile(r"(?i).*(?:error|fail|expect|assert)")
 _CTEST_NEXT = re.compile(r"\s*(?:Start +\d+: |\d+/\d+ Test |\d+% tests passed)")
@@ -39,6 +42,17 @@ def _diagnostic(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding:
         for index in range(at - 1, first - 1, -1):
             if user := _REQUIRED.match(lines[index]):
                 return _moved(found, user)
+        return _instantiated(lines, found)
+    return found
+
+
+def _instantiated(lines: Sequence[str], found: Finding) -> Finding:
+    """Return clang's error in a library's template at the place in the project that uses it."""
+    last = found.last
+    while last + 1 < len(lines) and (note := _INSTANTIATED.match(lines[last + 1])):
+        last = end(lines, last + 1, is_indented)
+        if not note["file"].startswith("/usr/"):
+            return replace(_moved(found, note), last=last)
     return found
 
 
@@ -103,6 +117,7 @@ SHAPES: tuple[Shape, ...] = (
     consequences(
         "warnings being treated", r"cc1\w*: (?:all|some) warnings being treated as errors"
     ),
+    consequences("linker command failed", r"clang\S*: error: linker command failed"),
     consequences("terminated.", r"compilation terminated\."),
     consequences("*** [", r"[\w-]*make(?:\[\d+\])?: \*\*\* \["),
     consequences("not remade", r"[\w-]*make(?:\[\d+\])?: Target .* not remade"),

@@ -11,7 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from pyservice.analysis import compilers, go, gradle, javascript, jvm, python, rust, shell
+from pyservice.analysis import (
+    compilers,
+    docker,
+    go,
+    gradle,
+    javascript,
+    jvm,
+    php,
+    python,
+    ruby,
+    rust,
+    shell,
+    tools,
+    web,
+)
 from pyservice.analysis.commands import Segment, command_of, is_trace, segments
 from pyservice.analysis.shape import (
     MAX_BLOCK,
@@ -19,8 +33,8 @@ from pyservice.analysis.shape import (
     Finding,
     Rank,
     Shape,
+    bare,
     sentence,
-    without_timestamp,
 )
 from pyservice.analysis.shell import SIGNALS
 
@@ -34,9 +48,14 @@ SHAPES: tuple[Shape, ...] = (
     *jvm.SHAPES,
     *gradle.SHAPES,
     *javascript.SHAPES,
+    *docker.SHAPES,
+    *php.SHAPES,
+    *ruby.SHAPES,
+    *tools.SHAPES,
+    *web.SHAPES,
     *shell.SHAPES,
 )
-_COMMON = ("rror", "RROR", "FAIL", "ailed", "atal: ", "not ", "No s", "tion", "***", "panic")
+_COMMON = ("rror: ", "RROR", "FAIL", "ailed", "atal: ", "not ", "No s", "tion", "***", "panic")
 """Texts that many guards have: one search for each of these stands for many, and takes longest."""
 _BY_SEARCH: dict[str, list[Shape]] = {}
 for _shape in SHAPES:
@@ -104,7 +123,7 @@ def find_first_error(lines: Sequence[str]) -> FirstError | None:
     Returns:
         None: nothing in the log says why the step failed.
     """
-    log = [without_timestamp(line)[:MAX_LINE] for line in lines]
+    log = [bare(line)[:MAX_LINE] for line in lines]
     if not log:
         return None
     commands = segments(log)

@@ -20,6 +20,7 @@ TROUBLE: tuple[tuple[str, re.Pattern[str]], ...] = (
         "network",
         re.compile(
             r"(?i)could not resolve host|temporary failure in name resolution|no route to host"
+            r"|dial tcp: lookup .{1,300}: no such host"
             r"|name or service not known|network is unreachable|connection timed out"
             r"|UnknownHostException|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|TLS handshake timeout"
             r"|502 bad gateway|503 service (?:temporarily )?unavailable|504 gateway time-?out"

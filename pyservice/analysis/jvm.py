@@ -52,7 +52,7 @@ def _javac(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding:
 
 def _exception(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | None:
     """Read an exception with its stack trace: the last cause says most."""
-    last = _end_of_trace(lines, at)
+    last = end_of_trace(lines, at)
     if last is None:
         return None
     root = at
@@ -60,7 +60,7 @@ def _exception(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding |
         if lines[index].startswith("Caused by: "):
             root = index
     text = match["text"] if root == at else lines[root].removeprefix("Caused by: ")
-    place = _own_frame(lines[root : last + 1]) or _own_frame(lines[at : last + 1])
+    place = own_frame(lines[root : last + 1]) or own_frame(lines[at : last + 1])
     return Finding(
         first=at,
         last=last,
@@ -69,7 +69,7 @@ def _exception(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding |
     ).at(place)
 
 
-def _end_of_trace(lines: Sequence[str], at: int) -> int | None:
+def end_of_trace(lines: Sequence[str], at: int) -> int | None:
     """Return the last line of an exception's stack trace; None if it has none."""
     begins = next(
         (index for index, line in following(lines, at, 6) if _TRACE.match(line)),
@@ -83,7 +83,7 @@ def _end_of_trace(lines: Sequence[str], at: int) -> int | None:
     return last
 
 
-def _own_frame(lines: Sequence[str], owner: str = "") -> re.Match[str] | None:
+def own_frame(lines: Sequence[str], owner: str = "") -> re.Match[str] | None:
     """Return the first frame of the project's own classes, or of one class."""
     for line in lines:
         frame = _AT.match(line)
@@ -96,11 +96,11 @@ def _surefire(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | 
     """Read a failing test of Surefire, unless it is one that passed when it was run again."""
     if _is_flaky(lines, match["name"]):
         return None
-    last = _end_of_trace(lines, at)
+    last = end_of_trace(lines, at)
     if last is None or at + 1 >= len(lines):
         return Finding(first=at, last=at, line=at, text=f"{match['name']} failed")
     owner = match["name"].rpartition(".")[0]
-    place = _own_frame(lines[at : last + 1], owner) or _own_frame(lines[at : last + 1])
+    place = own_frame(lines[at : last + 1], owner) or own_frame(lines[at : last + 1])
     error = lines[at + 1].strip().removeprefix("org.opentest4j.")
     return Finding(
         first=at,

@@ -35,7 +35,9 @@ _OF_THE_SCRIPT = " for class: groovy.lang.Binding"
 _NOISE = ("[Pipeline] ", "Running on ")
 """Beginnings of lines in the whole log that Jenkins prints between the steps' own."""
 _QUOTES = str.maketrans("", "", "'\"\\")
-_TEST_TOOLS = frozenset({"ctest", "jest", "pytest", "unittest"})
+_TEST_TOOLS = frozenset(
+    {"ctest", "jest", "junit", "mocha", "phpunit", "pytest", "rspec", "unittest", "vitest"}
+)
 
 
 @dataclass(frozen=True)

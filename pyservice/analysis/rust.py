@@ -53,7 +53,10 @@ SHAPES: tuple[Shape, ...] = (
     consequences("custom build", r"error: failed to run custom build command"),
     consequences("process didn't", r"error: process didn't exit"),
     consequences("aborting due", r"error: aborting due to"),
-    shape("cargo", "error", r"(?P<text>error(?:\[E\d+\])?: .+)", _rust),
+    *(
+        shape("cargo", guard, r"(?P<text>error(?:\[E\d+\])?: .+)", _rust)
+        for guard in ("error: ", "error[E")
+    ),
     shape(
         "cargo",
         "' (",

@@ -12,6 +12,8 @@ MAX_MESSAGE = 400
 """Characters."""
 _TIMESTAMP = re.compile(r"^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] ?")
 """What the Timestamper plugin puts before a line."""
+_SHOWN_BY = re.compile(r"#\d+ \d+\.\d+ | {2,10}\[[a-z]{2,9}\] ")
+"""What BuildKit (`#8 1.99 `) and Ant (`    [javac] `) put before the lines of what they run."""
 
 
 class Rank(IntEnum):
@@ -135,6 +137,12 @@ def is_indented(line: str) -> bool:
 def without_timestamp(line: str) -> str:
     """Return a line of a log without the time that Jenkins' Timestamper plugin puts before it."""
     return _TIMESTAMP.sub("", line, count=1) if line.startswith("[20") else line
+
+
+def bare(line: str) -> str:
+    """Return a line of a log as the tool wrote it, without what others put before it."""
+    line = without_timestamp(line)
+    return _SHOWN_BY.sub("", line, count=1) if line[:1] in {"#", " "} else line
 
 
 def sentence(parts: Iterable[str]) -> str:

@@ -75,8 +75,12 @@ SHAPES: tuple[Shape, ...] = (
         )
         for words in _SHELL_WORDS
     ),
+    *(
+        shape("shell", words, rf"(?:/[\w/]*/)?(?:ba|da|a|k|z)?sh: (?P<text>[^\s\d].*{words}.*)")
+        for words in _SHELL_WORDS
+    ),
     shape("curl", "curl: (", r"curl: \(\d+\) (?P<text>.+)"),
-    shape("git", "fatal: ", r"(?:stderr: )?fatal: (?P<text>.+)"),
+    shape("git", "fatal: ", r"(?:stderr: )?fatal: (?P<text>(?!\[).+)"),
     shape("git", "CONFLICT (", r"CONFLICT \([^)]*\): (?P<text>.+)", _conflict),
     shape(
         "git",

@@ -1,9 +1,6 @@
 # Gradle, as Debian packages it (4.4.1); without it, the logs stay as they are.
 
-if ! command -v gradle > /dev/null; then
-  echo "gradle is not installed: apt-get install gradle"
-  return
-fi
+needs gradle || return
 
 # Runs Gradle as a build does that must not leave a daemon behind.
 gradle_options="--no-daemon --offline --console plain"

@@ -22,6 +22,10 @@ TIMEOUT = "org.jenkinsci.plugins.workflow.steps.TimeoutStepExecution$ExceededTim
         (step("sh") | {"type": "hudson.remoting.ChannelClosedException"}, "agent lost"),
         (step(log="main.c:2:1: error: 'x' undeclared"), ""),
         (step(log="connect ECONNREFUSED 127.0.0.1:5432"), ""),
+        (
+            step(log='Get "https://r.invalid/v2/": dial tcp: lookup r.invalid: no such host'),
+            "network",
+        ),
         (step(log="Error: toomanyrequests: Rate exceeded"), "registry limit"),
         (step(), ""),
         (None, ""),
