@@ -93,7 +93,7 @@ class Build(Part):
     """The author of the change request that is built."""
     upstream: Upstream | None = None
     upstream_culprits: Annotated[list[Person], Field(max_length=200)] = []
-    """The authors of the changes of the builds upstream."""
+    """The authors of the changes of all builds that led to this one."""
     history: History | None = None
     interruption: Interruption | None = None
     replayed_from: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)] | None = None

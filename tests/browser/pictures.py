@@ -47,6 +47,37 @@ PICTURES = {
 }
 
 
+class PartPicture(NamedTuple):
+    """A part of a recorded build's mail, on a desk."""
+
+    sample: str
+    selector: str
+    """What is in the picture: all that it selects, and what is between."""
+
+
+def section(heading: str) -> str:
+    """Return the selector of a mail's section, by a part of its heading."""
+    return f'td.section:has(> h2:has-text("{heading}"))'
+
+
+PARTS = {
+    "part-headline": PartPicture("12-python-traceback", "td.head"),
+    "part-why": PartPicture("2-compile-error", "p.why, p.command"),
+    "part-excerpt": PartPicture("2-compile-error", "td.log"),
+    "part-suspects": PartPicture("2-compile-error", "td.suspect"),
+    "part-tests": PartPicture("3-tests-fail", section("failing test")),
+    "part-buttons": PartPicture("2-compile-error", "td.section:has(td.button)"),
+    "part-reproduce": PartPicture("2-compile-error", section("To reproduce")),
+    "part-stages": PartPicture("16-matrix", section("Stages")),
+    "part-history": PartPicture("12-python-traceback", section("Last")),
+    "part-changes": PartPicture("6-failing-still-running", section("3 changes")),
+    "part-artifacts": PartPicture("3-tests-fail", section("artifact")),
+    "part-build": PartPicture("2-compile-error", 'td.section:has(> h2:text-is("Build"))'),
+    "part-fixed": PartPicture("4-fixed-by-a-change", "td.suspect"),
+    "part-footer": PartPicture("2-compile-error", "td.last"),
+}
+
+
 class PagePicture(NamedTuple):
     """A page of the service with a template of a team's own, on a screen."""
 
@@ -88,6 +119,7 @@ def main(folder: Path = FOLDER) -> None:
     """Write a PNG for each picture."""
     folder.mkdir(parents=True, exist_ok=True)
     write_mails(folder)
+    write_parts(folder)
     with TemporaryDirectory() as templates:
         write_pages(folder, Path(templates))
     with TemporaryDirectory() as state:
@@ -169,6 +201,26 @@ def write_mails(folder: Path) -> None:
             page.set_content(html)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             page.close()
+
+
+def write_parts(folder: Path) -> None:
+    """Write the pictures of parts of mails."""
+    renderer = Renderer()
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": DESK, "height": 200})
+        for name, picture in PARTS.items():
+            report = samples.load(picture.sample).model_copy(update={"mail": TO})
+            page.set_content(renderer.render(report).html)
+            boxes = [one.bounding_box() for one in page.locator(picture.selector).all()]
+            seen = [box for box in boxes if box]
+            left, top = (min(box[side] for box in seen) for side in ("x", "y"))
+            right = max(box["x"] + box["width"] for box in seen)
+            bottom = max(box["y"] + box["height"] for box in seen)
+            page.screenshot(
+                path=folder / f"{name}.png",
+                full_page=True,
+                clip={"x": left, "y": top, "width": right - left, "height": bottom - top},
+            )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import typer
 
+from pyservice import samples
 from pyservice.auth.permissions import Permissions
 from pyservice.auth.tokens import read
 from pyservice.cli import app
 from pyservice.config.settings import Settings
-from pyservice.mail.renderer import HTML_BUDGET
+from pyservice.mail.renderer import HTML_BUDGET, Renderer
 from pyservice.web.limits import HttpLimits
 from pyservice.web.pages import gallery
 from pyservice.web.routes import health, preview, reports
@@ -110,6 +111,7 @@ def test_every_log_event() -> None:
     subjects = set(re.findall(r"log\w*\.\w+\(\s*\"([a-z_]+)\.", source))
     others = (
         "architecture.md",
+        "from-email-ext.md",
         "style.md",
         "templates.md",
         "template-variables.md",
@@ -182,6 +184,28 @@ def test_every_make_target_is_there() -> None:
     for page in PAGES:
         for target in re.findall(r"(?:^|`)make ([\w-]+)", page.read_text(), re.M):
             assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_every_part_of_a_mail_has_its_picture() -> None:
+    """docs/report.md shows each picture of a part of a mail, and each of a mail."""
+    shown = re.findall(r"images/([\w-]+\.png)", (ROOT / "docs" / "report.md").read_text())
+    there = [file.name for file in (ROOT / "docs" / "images").glob("*.png")]
+    assert sorted(shown) == sorted(name for name in there if name.startswith(("mail-", "part-")))
+
+
+def test_what_stands_for_email_exts_tokens(tmp_path: Path) -> None:
+    """Templates can show each variable that docs/from-email-ext.md names for a token."""
+    rows = re.findall(r"^\| `\$\{.*", (ROOT / "docs" / "from-email-ext.md").read_text(), re.M)
+    shown = {name for row in rows for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", row)}
+    names = sorted(shown - {"data.x"})
+    assert {"build.result", "analysis.excerpt", "words.html"} <= set(names)
+    (tmp_path / "team").mkdir()
+    body = "".join(f"{{{{ {name} is defined }}}} " for name in names)
+    (tmp_path / "team" / "body.html").write_text(body)
+    report = samples.load("20-multibranch")
+    mail = report.mail.model_copy(update={"template": "team", "body": "text"})
+    made = Renderer(tmp_path).render(report.model_copy(update={"mail": mail}))
+    assert re.findall("True|False", made.html) == ["True"] * len(names)
 
 
 def test_settings_have_their_prefix_where_people_read_them() -> None:

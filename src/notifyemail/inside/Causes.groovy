@@ -86,11 +86,30 @@ final class Causes {
         return known?.email ? known : named
     }
 
-    /** Return the contract's `upstream_culprits`. */
+    /** Return the contract's `upstream_culprits`: the authors of the changes of all builds that led to this one. */
     @NonCPS
     List<Map> upstreamCulprits() {
-        Object run = upstreamCause()?.upstreamRun
-        return run == null ? [] : peopleOf(run.culprits)
+        Map<String, Map> authors = [:]
+        addAuthors(authors, OwnBuild.run().causes, 0)
+        return new ArrayList<Map>(authors.values())
+    }
+
+    @NonCPS
+    private void addAuthors(Map<String, Map> authors, List causes, int depth) {
+        for (cause in causes) {
+            if (cause instanceof Cause.UpstreamCause && depth < MAX_DEPTH) {
+                // Null: that build was deleted.
+                for (changeSet in cause.upstreamRun?.changeSets) {
+                    for (change in changeSet.items) {
+                        Map person = authors.size() < MAX_PEOPLE ? people.person(change.author) : null
+                        if (person) {
+                            authors.put(person.id, person)
+                        }
+                    }
+                }
+                addAuthors(authors, cause.upstreamCauses, depth + 1)
+            }
+        }
     }
 
     @NonCPS

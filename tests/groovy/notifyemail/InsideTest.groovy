@@ -325,10 +325,25 @@ class InsideTest extends PipelineTest {
     void 'who started the first of several builds is the requestor'() {
         Map report = reportOf('17-upstream-cause') { build ->
             build.people.causes[0].before = [new hudson.model.Cause.UserIdCause([user: 'ada', text: 'Started by user Ada'])]
-            build.people.causes[0].run = [culprits: [controller.build.user('cy')]]
         }
         assert report.build.requestor == [id: 'ada', name: 'ada', may_read: true]
-        assert report.build.upstream_culprits*.id == ['cy']
+    }
+
+    @Test
+    void 'the authors of the changes of all builds that led to this one are named, each once'() {
+        Map report = reportOf('17-upstream-cause') { build ->
+            Closure runOf = { String... ids ->
+                [changeSets: [[items: ids.collect { id -> [author: controller.build.user(id)] }], [items: []]],
+                 culprits: [controller.build.user('eve')]]
+            }
+            Map first = build.people.causes[0]
+            Map deleted = first + [run: null, before: []]
+            Map second = first + [run: runOf('cy', 'ada'), before: [new hudson.model.Cause.UpstreamCause(deleted)]]
+            first.putAll(run: runOf('bo', 'cy'), before: [new hudson.model.Cause.UpstreamCause(second)])
+        }
+        assert report.build.upstream_culprits*.id == ['bo', 'cy', 'ada']
+        assert report.build.upstream_culprits.every { person -> person.may_read }
+        assert !report.containsKey('missing')
     }
 
     @Test
