@@ -199,11 +199,26 @@ def test_few_changes_stand_beside_the_reason() -> None:
         assert "Half up" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("1-success", "Started by user anonymous"),
+        ("4-fixed-by-a-change", "after 20 s (2 builds) · fixed by a change: Fix rounding (ada)"),
+        ("7-downstream", "api: shop/deploy #4 failed · 1 change since #6: Deploy it (bo)"),
+        ("8-timeout", "Stopped in Test » integration » api"),
+    ],
+)
+def test_the_line_below_the_subject(name: str, text: str) -> None:
+    """An inbox shows why beside the subject, and the change if there is only one."""
+    html = BUILT_IN.render(samples.load(name)).html
+    assert re.findall(r'class="preheader"[^>]*>([^<]*)<', html) == [text]
+
+
 @pytest.mark.parametrize("text", ["Started by timer", "x" * 121, "Started by\nAda"])
 def test_the_cause_stands_once(text: str) -> None:
     """It stands in the head if it is short, else in a row of its own."""
     html = BUILT_IN.render(Report(build=build(causes=[Cause(type="x", text=text)]))).html
-    assert html.count(text.splitlines()[-1]) == 1
+    assert html.partition("</h1>")[2].count(text.splitlines()[-1]) == 1
     assert (">Cause</th>" in html) is (text != "Started by timer")
 
 
