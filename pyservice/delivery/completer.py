@@ -6,6 +6,9 @@ this controller and to jobs among which the build's is: else anybody could read 
 
 This is in threads of its own: neither acceptance nor sending, nor the mail of another report, waits
 for Jenkins. A report whose completion fails, or takes too long, is mailed as it was sent.
+
+When a group of reports is due for its digest, the first of them is completed, and then the others
+as far as the same time goes, by turns with what else waits here.
 """
 
 import threading
@@ -18,20 +21,22 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.auth.permissions import Permissions
 from pyservice.config.live import LiveSettings
-from pyservice.config.settings import Settings
-from pyservice.errors import ConfigurationError, LostLeaseError, RequestError, SetupError
+from pyservice.delivery.build_source import BuildSource, PermissionsOf, source_of
+from pyservice.errors import (
+    ConfigurationError,
+    LostLeaseError,
+    NotFoundError,
+    RequestError,
+    SetupError,
+)
 from pyservice.events import CompletionEnded, Events, ReportChanged, ReportEnded
 from pyservice.jenkins import build_data
-from pyservice.jenkins.build_page import page
 from pyservice.jenkins.build_reader import BuildReader, ReaderLimits, why
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.states import State
 from pyservice.policy.attachments import allowed_attachments
-from pyservice.policy.recipients import Recipients, resolve_recipients
-from pyservice.policy.sender import sender_now
 from pyservice.report.completion import BUILD, completed, without
 from pyservice.report.schema import Report
 from pyservice.report.secrets import SecretMasker
@@ -66,7 +71,7 @@ class Completer:
         live: LiveSettings,
         events: Events,
         *,
-        permissions_of: Callable[[str], Permissions | None],
+        permissions_of: PermissionsOf,
         masker: SecretMasker,
         ready: Callable[[QueuedReport], None],
         limits: CompleterLimits = CompleterLimits(),
@@ -118,13 +123,14 @@ class Completer:
     def take(self, entry: QueuedReport) -> bool:
         """Take a claimed report, to complete it; return whether it was taken.
 
-        It is not if it has a mail, is complete or waits for a digest, and if the service may not
-        read its build.
+        It is not if it has a mail, is complete or waits for a digest that nobody shares, and if the
+        service may not read its build.
         """
-        if entry.mail is not None or entry.digest_group is not None:
+        if entry.mail is not None:
             return False
-        source = self._source(entry.report, entry.owner, entry.id)
-        if source is None:
+        waits = entry.digest_group is not None
+        source = self._source(entry.report, entry.owner, "" if waits else entry.id)
+        if source is None or (waits and not self._outbox.groups.waiting_ids(entry)):
             return False
         with self._changed:
             is_full = len(self._waiting) >= self._limits.max_waiting
@@ -136,29 +142,8 @@ class Completer:
             self._changed.notify()
         return True
 
-    def _source(self, report: Report, owner: str, report_id: str = "") -> "_Source | None":
-        """Return where a report's build is read; None: it isn't.
-
-        Args:
-            report: the report.
-            owner: the name of its token.
-            report_id: its ID, to log why it isn't completed; empty: don't.
-        """
-        settings, build = self._live.settings, report.build
-        root = settings.jenkins_url
-        has_token = settings.jenkins_user and settings.jenkins_token_file
-        if report.complete or root is None or not has_token:
-            return None
-        permissions, url = self._permissions_of(owner), page(build, root)
-        if permissions is None or not permissions.is_bound_to(root, build.job):
-            reason = "its token is not bound to NOTIFY_EMAIL_JENKINS_URL and to jobs with this one"
-        elif url is None:
-            reason = "build.url is not that build's address below NOTIFY_EMAIL_JENKINS_URL"
-        else:
-            return _Source(url, settings, permissions)
-        if report_id:
-            _log.info("report.not_completed", id=report_id, job=build.job, reason=reason)
-        return None
+    def _source(self, report: Report, owner: str, report_id: str = "") -> BuildSource | None:
+        return source_of(report, owner, self._live, self._permissions_of, report_id)
 
     def _work(self) -> None:
         while True:
@@ -170,7 +155,7 @@ class Completer:
                 turn = self._waiting.popleft()
             entry = turn.entry
             try:
-                done = self._complete(turn)
+                done = self._complete(turn) if turn.others is None else self._complete_other(turn)
             except LostLeaseError:
                 _log.warning("report.lost_lease", id=entry.id)
                 done = None
@@ -178,12 +163,44 @@ class Completer:
                 _log.exception("report.completion_failed", id=entry.id)
                 report = without(entry.report, "the service failed")
                 done = replace(entry, report=report)
+            others = self._others(turn, done) if done is not None else ()
             with self._changed:
                 if self._is_stopped:  # `stop` gives it back
                     return
+                if done is not None and others:
+                    self._waiting.append(replace(turn, entry=done, others=others))
+                    self._changed.notify()
+                    continue
                 del self._taken[entry.id]
             if done is not None:
                 self._ready(done)
+
+    def _others(self, turn: "_Turn", first: QueuedReport) -> tuple[str, ...]:
+        """Return which reports of a completed one's digest are completed next, while it is time."""
+        is_late = time.monotonic() >= turn.deadline
+        if first.digest_group is None or is_late or not _is_read(first.report):
+            return ()
+        if turn.others is not None:
+            return turn.others[1:]
+        with suppress(SQLAlchemyError):  # the outbox logs it
+            return tuple(self._outbox.groups.waiting_ids(first))
+        return ()
+
+    def _complete_other(self, turn: "_Turn") -> QueuedReport:
+        """Complete one that waits for a digest with a completed report; return the latter."""
+        first, (report_id, *_) = turn.entry, turn.others or ("",)
+        try:
+            entry, _ = self._outbox.get(report_id, owner=first.owner)
+            source = self._source(entry.report, entry.owner)
+            if source is not None:
+                report = self._read(_Turn(entry, source, turn.deadline))
+                if _is_read(report):
+                    self._outbox.completions.store_waiting(entry, report, _note(report))
+        except (LostLeaseError, NotFoundError, SQLAlchemyError):
+            pass  # it doesn't wait any more, or the outbox logs why
+        except Exception:
+            _log.exception("report.completion_failed", id=report_id)
+        return first
 
     def _complete(self, turn: "_Turn") -> QueuedReport | None:
         """Read the build, and commit the completed report; return it, if it gets a mail now.
@@ -204,14 +221,15 @@ class Completer:
         """Commit the completed report with its recipients; return it, if it gets a mail now."""
         entry, completions = turn.entry, self._outbox.completions
         recipients, refusal = entry.recipients, ""
-        if report.mail.recipients:
+        # Reports share a digest since they have the same recipients, so these stay.
+        if report.mail.recipients and entry.digest_group is None:
             try:
                 recipients = turn.source.recipients(report)
                 refusal = recipients.nobody
             except RequestError as error:
                 refusal = error.detail
-        is_read = all(one.part != BUILD for one in report.missing)
-        if refusal and not is_read and time.time() - entry.created_at < self._limits.give_up_after:
+        is_new = time.time() - entry.created_at < self._limits.give_up_after
+        if refusal and not _is_read(report) and is_new:
             note = f"only Jenkins knows its recipients: {report.missing[-1].reason}"
             until = time.time() + self._limits.retry_after
             completions.postpone(entry, until, "" if entry.error == note else note)
@@ -222,10 +240,8 @@ class Completer:
             self._events.announce(ReportEnded(State.SKIPPED))
             self._events.announce(ReportChanged(entry.id, entry.owner, report.build.job))
             return None
-        parts = [f"without {one.part}: {one.reason}" for one in report.missing]
         remark = recipients.remark if recipients != entry.recipients else ""
-        note = "; ".join(["completed by Jenkins", *parts, *filter(None, [remark])])
-        return completions.store(entry, report, recipients, note)
+        return completions.store(entry, report, recipients, _note(report, remark))
 
     def _read(self, turn: "_Turn") -> Report:
         """Return the report with what Jenkins knows of its build."""
@@ -233,8 +249,12 @@ class Completer:
         log = _log.bind(id=turn.entry.id, job=report.build.job)
         try:
             reader = BuildReader(source.url, source.settings, self._limits.reader, turn.deadline)
-            wanted = report.mail
-            answers = reader.read(report.build.result, wanted.attach, attach_log=wanted.attach_log)
+            has_files = turn.entry.digest_group is None
+            answers = reader.read(
+                report.build.result,
+                report.mail.attach if has_files else (),
+                attach_log=has_files and report.mail.attach_log,
+            )
             known = build_data.report(answers)
         except (ConfigurationError, SetupError, ValueError) as error:
             self._events.announce(CompletionEnded("failed"))
@@ -249,33 +269,23 @@ class Completer:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Where a report's build is read, and who reads it."""
-
-    url: str
-    """The build's page."""
-    settings: Settings
-    """Those in force."""
-    permissions: Permissions
-    """Those of the report's owner."""
-
-    def recipients(self, report: Report) -> Recipients:
-        """Return who gets a completed report's mail.
-
-        Raises:
-            RequestError: a recipient isn't allowed.
-        """
-        domains = self.permissions.recipient_domains
-        recipients = resolve_recipients(report, self.settings, domains)
-        self.permissions.check(report, recipients, sender_now(report.mail, self.settings))
-        return recipients
-
-
-@dataclass(frozen=True)
 class _Turn:
     """A report that waits for its completion."""
 
     entry: QueuedReport
-    source: _Source
+    source: BuildSource
     deadline: float
     """On the monotonic clock."""
+    others: tuple[str, ...] | None = None
+    """It is completed, and these that wait for a digest with it come next; None: it isn't yet."""
+
+
+def _is_read(report: Report) -> bool:
+    """Return whether Jenkins showed the build of a completed report."""
+    return all(one.part != BUILD for one in report.missing)
+
+
+def _note(report: Report, remark: str = "") -> str:
+    """Return what the history says of a completed report."""
+    parts = [f"without {one.part}: {one.reason}" for one in report.missing]
+    return "; ".join(["completed by Jenkins", *parts, *filter(None, [remark])])

@@ -57,6 +57,27 @@ class Completions:
         self._change(entry, _values(completed), (State.RECEIVED, note), search_row(completed))
         return completed
 
+    def store_waiting(self, entry: QueuedReport, report: Report, note: str) -> None:
+        """Commit a completed report that goes on waiting for a digest.
+
+        Args:
+            entry: as it was read; no service has locked it.
+            report: the completed one.
+            note: for the history.
+
+        Raises:
+            LostLeaseError: it doesn't wait any more, or a service has locked it meanwhile.
+        """
+        completed = replace(entry, report=report)
+        waits = sa.and_(
+            reports.c.locked_by.is_(None),
+            reports.c.digest_group == entry.digest_group,
+            reports.c.digest_id.is_(None),
+            reports.c.next_attempt_at.is_not(None),
+        )
+        step = (State.RECEIVED, note)
+        self._change(entry, _values(completed), step, search_row(completed), waits)
+
     def refuse(self, entry: QueuedReport, report: Report, reason: str) -> QueuedReport:
         """Commit that a completed report gets no mail: its recipients are not allowed.
 
@@ -106,19 +127,18 @@ class Completions:
         values: dict[str, Any],
         step: tuple[str, str] | None,
         found_by: dict[str, str] | None = None,
+        may_change: sa.ColumnElement[bool] | None = None,
     ) -> None:
-        mine = sa.and_(
-            reports.c.id == entry.id,
-            reports.c.locked_by == self._holder,
-            reports.c.state == State.RECEIVED,
-        )
+        if may_change is None:
+            may_change = reports.c.locked_by == self._holder
+        row = sa.and_(reports.c.id == entry.id, reports.c.state == State.RECEIVED, may_change)
         if "report" in values:
             before = len(entry.report.model_dump_json().encode())
             added = len(values["report"].encode()) - before
             values = values | {"size_bytes": reports.c.size_bytes + added}
 
         def commit(write: sa.Connection) -> None:
-            if not write.execute(reports.update().where(mine).values(values)).rowcount:
+            if not write.execute(reports.update().where(row).values(values)).rowcount:
                 raise LostLeaseError
             if step:
                 add_history(write, entry.id, time.time(), step)

@@ -55,6 +55,17 @@ class DigestGroups:
             rows = read.execute(query)
             return [Member.from_report(row.id, Report.parse(row.report.encode())) for row in rows]
 
+    def waiting_ids(self, first: QueuedReport) -> list[str]:
+        """Return the IDs of the reports that wait together with a claimed one, the oldest first."""
+        query = (
+            sa.select(reports.c.id)
+            .where(*_waiting_with(first))
+            .order_by(reports.c.next_attempt_at, reports.c.id)
+            .limit(self._max_members - 1)
+        )
+        with self._database.read() as read:
+            return list(read.execute(query).scalars())
+
     def members(self, digest_id: str) -> list[Member]:
         """Return the builds that a digest shows, the oldest first.
 

@@ -56,6 +56,8 @@ class RecordedJenkins:
         """The end of a path at which a byte comes now and then."""
         self.hangs: str | None = None
         """The end of a path that is never answered."""
+        self.pause = 0.0
+        """Seconds that each answer takes."""
         self.closing = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -86,6 +88,7 @@ class RecordedJenkins:
         path = unquote(parts.path)
         self.requests.append(path)
         self.authorizations.add(asked.headers["Authorization"])
+        time.sleep(self.pause)
         if self.hangs and path.endswith(self.hangs):
             self.closing.wait(HANG)
             asked.close_connection = True

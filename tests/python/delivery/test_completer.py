@@ -530,3 +530,138 @@ def test_the_token_is_not_bound_any_more(
     assert file is not None
     assert "may not read the build" in status["error"]
     assert postfix.mails == []
+
+
+BUILDS = range(2, 7)
+"""Numbers of builds that are all like the recorded one."""
+
+
+def share_digests(sender: Sender, jenkins: RecordedJenkins) -> None:
+    """Let builds of the job be in one digest, but for the first, and let Jenkins know them."""
+    sender.settings = sender.settings.model_copy(
+        update={"rate_limits": ("job=1/hour",), "digest_after": 1}
+    )
+    recorded = jenkins.builds["/job/shop/job/checkout/2"]
+    jenkins.builds |= {f"/job/shop/job/checkout/{number}": recorded for number in BUILDS}
+
+
+def post_builds(client: TestClient, sender: Sender) -> list[Json]:
+    """Post all builds of a job, and return the answers to those that wait for a digest."""
+    url = f"{sender.url}/job/shop/job/checkout/"
+    bodies = [sender.body(number=number, url=f"{url}{number}/") for number in BUILDS]
+    return [sender.post(client, body) for body in bodies][1:]
+
+
+def of_digest(client: TestClient, waiting: list[Json]) -> list[Report]:
+    """Wait for the digest, and return its reports."""
+    sent(client, waiting[0])
+    for answer in waiting[1:]:
+        sent(client, answer, "digested")
+    return [stored(client, answer) for answer in waiting]
+
+
+def test_a_digest(sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn) -> None:
+    """All builds of a digest are completed before it is made, so that their lines say why."""
+    share_digests(sender, jenkins)
+    with serve(sender.settings) as client:
+        waiting = post_builds(client, sender)
+        reports = of_digest(client, waiting)
+        histories = [notes(client.get(answer["status_url"]).json()) for answer in waiting]
+    assert [report.complete for report in reports] == [True] * 4
+    assert all(report.error and report.error.stage == "Package" for report in reports)
+    assert all(history.count("completed by Jenkins") == 1 for history in histories)
+    _, digest = postfix.mails
+    assert digest.recipients == ["team@example.com"]
+    assert b"amount_cents" in digest.content
+    assert len(jenkins.requests) == 7 * len(BUILDS)
+
+
+def test_a_digest_that_jenkins_keeps_waiting(
+    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
+) -> None:
+    """A digest is made in time, also if Jenkins answers nothing: one build is tried, no more."""
+    share_digests(sender, jenkins)
+    jenkins.hangs = "/api/json"
+    with serve(sender.settings, IMPATIENT) as client:
+        reports = of_digest(client, post_builds(client, sender))
+    assert [report.complete for report in reports] == [True, False, False, False]
+    assert [one.reason for one in reports[0].missing] == ["Jenkins did not answer in time"]
+    assert len(postfix.mails) == 2
+    assert len(jenkins.requests) == 2
+
+
+def test_a_digest_whose_time_runs_out(
+    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
+) -> None:
+    """Builds that are not completed in time are in the digest as they were sent."""
+    share_digests(sender, jenkins)
+    jenkins.hangs = "/checkout/4/api/json"
+    with serve(sender.settings, IMPATIENT) as client:
+        reports = of_digest(client, post_builds(client, sender))
+    assert [report.complete for report in reports] == [True, False, False, False]
+    assert not any(report.missing for report in reports)
+    assert len(postfix.mails) == 2
+    assert "/job/shop/job/checkout/5/api/json" not in jenkins.requests
+
+
+def test_a_build_of_a_digest_that_jenkins_does_not_show(
+    sender: Sender, jenkins: RecordedJenkins
+) -> None:
+    """The others are completed."""
+    share_digests(sender, jenkins)
+    jenkins.answers["/checkout/4/api/json"] = (404, {}, b"no")
+    with serve(sender.settings) as client:
+        reports = of_digest(client, post_builds(client, sender))
+    assert [report.complete for report in reports] == [True, False, True, True]
+
+
+def test_others_do_not_wait_for_a_digest(
+    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
+) -> None:
+    """A mail of its own is completed between the builds of a digest, with a single thread, too."""
+    share_digests(sender, jenkins)
+    with serve(sender.settings, limits(threads=1)) as client:
+        waiting = post_builds(client, sender)
+        jenkins.pause = 0.1
+        wait_for(lambda: "/job/shop/job/checkout/3/api/json" in jenkins.requests)
+        own = sender.body("7-aborted-by-user")
+        sender.post(client, own)
+        of_digest(client, waiting)
+    page = own["build"]["url"].removeprefix(sender.url) + "api/json"
+    assert jenkins.requests.index(page) < jenkins.requests.index(
+        "/job/shop/job/checkout/6/api/json"
+    )
+
+
+def test_a_stop_within_a_digest(
+    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
+) -> None:
+    """A service that stops before the digest is made makes it after its next start."""
+    share_digests(sender, jenkins)
+    jenkins.hangs = "/checkout/4/api/json"
+    longer = ReaderLimits(time=HANG, timeouts=(HANG, HANG))
+    with serve(sender.settings, limits(time=HANG, reader=longer)) as client:
+        waiting = post_builds(client, sender)
+        wait_for(lambda: "/job/shop/job/checkout/4/api/json" in jenkins.requests)
+    jenkins.hangs = None
+    with serve(sender.settings) as client:
+        client.headers["authorization"] = f"Bearer {sender.token}"
+        reports = of_digest(client, waiting)
+    assert reports[0].complete
+    assert len(postfix.mails) == 2
+
+
+def test_one_that_nobody_shares_a_digest_with(
+    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
+) -> None:
+    """It gets a mail of its own, and is completed for that, with the recipients Jenkins names."""
+    share_digests(sender, jenkins)
+    allow(sender, "example.com")
+    with serve(sender.settings) as client:
+        sent(client, sender.post(client, for_developers(sender, to=["ada@example.com"])))
+        again = for_developers(sender, to=["ada@example.com"], subject="again")
+        answer = sender.post(client, again)
+        status = sent(client, answer)
+        assert stored(client, answer).complete
+    assert any(note.startswith("over ") for note in notes(status))
+    assert "cy@example.com" in postfix.mails[1].recipients

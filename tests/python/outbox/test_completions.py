@@ -11,7 +11,7 @@ from pyservice.errors import LostLeaseError
 from pyservice.outbox.database import Database
 from pyservice.outbox.tables import reports
 from pyservice.policy.recipients import Recipients
-from tests.builders.outbox import PEOPLE, REPORT, accept, opened, taken
+from tests.builders.outbox import PEOPLE, REPORT, accept, accept_in_group, opened, taken
 
 BARE = REPORT.model_copy(update={"stages": [], "tests": None, "log": []})
 WHOLE = samples.load("2-failure").model_copy(update={"complete": True})
@@ -87,3 +87,23 @@ def test_postponed(database_url: str) -> None:
         waiting, history = outbox.get(entry.id, owner="ci")
     assert (waiting.state, waiting.error) == ("received", "later")
     assert [event.note for event in history] == ["", "later"]
+
+
+def test_one_that_waits_for_a_digest(database_url: str) -> None:
+    """It is completed while no service has locked it, and goes on waiting."""
+    with opened(database_url, "one") as outbox:
+        accept_in_group(outbox, 1)
+        waiting = accept_in_group(outbox, 2)
+        first = taken(outbox)
+        ids = outbox.groups.waiting_ids(first)
+        assert [first.id, *ids] == [first.id, waiting.id]
+        outbox.completions.store_waiting(waiting, WHOLE, "completed by Jenkins")
+        stored, history = outbox.get(waiting.id, owner="ci")
+        assert (stored.report, stored.digest_group) == (WHOLE, "g")
+        assert stored.recipients == waiting.recipients
+        assert history[-1].note == "completed by Jenkins"
+        with pytest.raises(LostLeaseError):
+            outbox.completions.store_waiting(first, WHOLE, "it is locked")
+        outbox.groups.store_digest(first, b"mail", ids)
+        with pytest.raises(LostLeaseError):
+            outbox.completions.store_waiting(waiting, BARE, "it is in a digest")
