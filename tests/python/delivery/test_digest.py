@@ -3,8 +3,10 @@
 import email
 import email.policy
 import json
+import os
 import re
 import sqlite3
+import subprocess
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,7 +18,16 @@ from starlette.testclient import TestClient
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
-from tests.python.conftest import Caught, Json, PostfixStandIn, post, serve, settled, wait_for
+from tests.python.conftest import (
+    Caught,
+    Json,
+    PostfixStandIn,
+    listening,
+    post,
+    serve,
+    settled,
+    wait_for,
+)
 
 TESTS = Path(__file__).parents[2]
 
@@ -100,53 +111,67 @@ def ended(client: TestClient, answer: Json) -> Json:
     return status
 
 
-LOGS = [
-    re.sub(r"\b[\w.-]+\.invalid\b", "nexus.example.com", (TESTS / "logs" / name).read_text())
-    for name in (
-        "maven-unknown-host.log",
-        "gradle-unknown-host.log",
-        "npm-unknown-host.log",
-        "pip-unknown-host.log",
-        "shell-unknown-host.log",
-    )
-]
+LOGS = (
+    "maven-unknown-host",
+    "gradle-unknown-host",
+    "npm-unknown-host",
+    "pip-unknown-host",
+    "shell-unknown-host",
+)
 
 
-def declarative_build(number: int) -> Json:
-    """Return what the step sends of a Declarative build, here of one that misses a registry.
+def declarative_builds(address: str, folder: Path, count: int) -> list[Json]:
+    """Let the step report builds of as many jobs, and return its results.
 
-    The step made it of a recorded build; job, times, agent, commit and the step's log are others.
+    The library runs as on a controller, trusted: tests/groovy/harness/Storm.groovy.
     """
-    body: Json = json.loads((TESTS / "contract" / "inside-2-compile-error.json").read_text())
-    job, start = f"team/service-{number}", 1_795_950_000_000 + number * 61_001
-    log = LOGS[number % len(LOGS)].replace("/workspace/", f"/workspace/{job}@{number % 3}/")
-    step = {"id": str(number), "log": f"[2026-11-30T10:{number % 60:02}:07.123Z] + make\n{log}"}
-    body["build"] |= {"job": job, "number": number, "full_display_name": None}
-    body["build"] |= {"started_at": start, "url": f"https://ci.example.com/job/{job}/{number}/"}
-    body["changes"]["items"][0]["id"] = f"{number:040x}"
-    body["error"]["step"] |= step | {"agent": f"agent-{number % 7}", "command": f"make {number}"}
-    body["log"] = [f"Running on agent-{number % 7} in /home/jenkins/workspace/{job}", "fail"]
-    body["mail"] = {"to": ["team@example.com"]}
-    return body
+    files = []
+    for name in LOGS:
+        log = (TESTS / "logs" / f"{name}.log").read_text()
+        files.append(folder / f"{name}.log")
+        files[-1].write_text(re.sub(r"\b[\w.-]+\.invalid\b", "nexus.example.com", log))
+    root = TESTS.parent
+    libraries = (root / "target" / "test-classpath.txt").read_text().strip()
+    opened = ("java.lang", "java.util", "java.lang.reflect", "java.net")
+    done = subprocess.run(
+        [
+            "java",
+            *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in opened),
+            "-Dfile.encoding=UTF-8",
+            *("-cp", f"target/test-classes{os.pathsep}{libraries}"),
+            *("harness.Storm", address, str(count), *map(str, files)),
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results: list[Json] = json.loads(done.stdout.splitlines()[-1])
+    return results
 
 
-def test_a_registry_is_gone(settings: Settings, postfix: PostfixStandIn) -> None:
+@pytest.mark.jenkins
+def test_a_registry_is_gone(settings: Settings, postfix: PostfixStandIn, tmp_path: Path) -> None:
     """200 jobs of a team that fail since one registry is gone are few mails and one digest."""
     storm = settings.model_copy(update={"rate_limits": ("recipient=10/hour",), "digest_after": 900})
-    bodies = [declarative_build(number) for number in range(1, 201)]
-    with serve(storm) as client:
-        answers = [post(client, body).json() for body in bodies]
+    with listening(storm) as (host, port):
+        results = declarative_builds(f"http://{host}:{port}", tmp_path, 200)
+    assert {result["state"] for result in results} == {"received"}
+    assert len({result["id"] for result in results}) == 200
     file = storm.outbox_url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(file)) as database, database:
         [groups] = database.execute("SELECT count(DISTINCT digest_group) FROM reports").fetchall()
         database.execute("UPDATE reports SET next_attempt_at = 1 WHERE digest_group IS NOT NULL")
     with serve(storm) as client:
-        ends = [ended(client, answer) for answer in answers]
+        ends = [ended(client, {"status_url": f"/v1/reports/{one['id']}"}) for one in results]
     assert groups == (1,)
     assert len({end["digest"]["id"] for end in ends if end["digest"]}) == 1
     assert len(postfix.mails) == 10 + 1
     shown = Counter(link for mail in postfix.mails for link in links(mail))
-    assert shown == {body["build"]["url"]: 1 for body in bodies}
+    job = "https://ci.example.com/job/team/job/service-"
+    assert shown == {f"{job}{number}/{number}/": 1 for number in range(1, 201)}
 
 
 def test_the_status_names_the_digest(
