@@ -63,5 +63,5 @@ SHAPES: tuple[Shape, ...] = (
     shape("gradle", " FAILED", r"(?P<name>[^\s>]+ > [^>]+) FAILED$", _test),
     shape("gradle", "* What went wrong:", r"\* What went wrong:$", _not_vague),
     shape("gradle", "* What went wrong:", r"\* What went wrong:$", _went_wrong, Rank.CONSEQUENCE),
-    consequences("BUILD FAIL", r"(?:\[INFO\] )?BUILD FAIL"),
+    consequences("BUILD FAIL", r"(?:\[INFO\] )?BUILD FAIL(?!ED$)"),
 )

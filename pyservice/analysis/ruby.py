@@ -56,7 +56,10 @@ def _rspec(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | Non
     frames = next((index for index, line in following(lines, at) if _is_frame(line)), None)
     if frames is None:
         return None
-    body = [index for index in range(at + 1, frames) if lines[index].strip()]
+    begins = at + 1
+    while not match["source"].strip() and begins < frames and lines[begins].strip():
+        begins += 1  # a statement of several lines stands below
+    body = [index for index in range(begins, frames) if lines[index].strip()]
     if not body:
         return None
     line, text = body[0], lines[body[0]].strip()
@@ -103,7 +106,7 @@ SHAPES: tuple[Shape, ...] = (
         ": syntax error",
         r"(?P<file>[^\s:]+\.rb):(?P<line>\d+): (?P<text>syntax error.+)",
     ),
-    shape("rspec", "Failure/Error: ", r"\s*Failure/Error: ", _rspec),
+    shape("rspec", "Failure/Error:", r"\s*Failure/Error:(?P<source>.*)", _rspec),
     shape("rake", "rake aborted!", r"rake aborted!$", _rake),
     consequences("rake aborted!", r"rake aborted!$"),
 )

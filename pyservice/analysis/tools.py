@@ -20,19 +20,19 @@ from pyservice.analysis.shape import (
 )
 
 _ORIGIN = re.compile(r"Origin: (?P<file>/[^:]+):(?P<line>\d+):\d+$")
+_STDERR = re.compile(r'fatal: \[[^\]]+\]: FAILED! => .*"stderr": "(?P<text>[^"\\]+)')
+"""How Ansible shows what a command said."""
 _POINTS = re.compile(r"\s+\^ column \d+$")
 _ANT = re.compile(r"(?:(?P<file>/[^:]+|[A-Z]:[^:]+):(?P<line>\d+): )?(?P<text>\S.*)")
-_ANT_VAGUE = re.compile(
-    r"(?:Compile failed; see|Test \S+ failed|(?:exec|Java) returned: |Total time|"
-    r"The following error occurred)"
-)
+_ANT_VAGUE = re.compile(r"(?:Compile failed; see|Test \S+ failed|(?:exec|Java) returned: )")
 """What Ant says of a tool that said more by itself."""
 
 
 def _ansible(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | None:
     """Read why a task failed, and where it is; None if the play ignores it."""
-    origin = None
+    origin, stderr = None, None
     for _, line in following(lines, at):
+        stderr = stderr or _STDERR.match(line)
         if origin is None:
             origin = _ORIGIN.match(line)
         if line.startswith("...ignoring"):
@@ -42,7 +42,10 @@ def _ansible(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | N
     if origin is None:
         return None
     last = next((index for index, line in following(lines, at) if _POINTS.match(line)), at)
-    return replace(one_line(lines, at, match), last=last).at(origin)
+    found = one_line(lines, at, match)
+    if stderr and found.text.endswith("non-zero return code"):
+        found = replace(found, text=stderr["text"])
+    return replace(found, last=last).at(origin)
 
 
 def _ansible_host(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | None:
@@ -51,13 +54,18 @@ def _ansible_host(lines: Sequence[str], at: int, match: re.Match[str]) -> Findin
     return None if is_ignored else one_line(lines, at, match)
 
 
-def _ant(lines: Sequence[str], at: int, _: re.Match[str]) -> Finding | None:
+def _ant(lines: Sequence[str], at: int, match: re.Match[str]) -> Finding | None:
     """Read why Ant failed; None if it only says that a tool did."""
+    found = _ant_failed(lines, at, match)
+    return None if found is None or _ANT_VAGUE.match(found.text) else found
+
+
+def _ant_failed(lines: Sequence[str], at: int, _: re.Match[str]) -> Finding | None:
     why = _ANT.match(lines[at + 1]) if at + 1 < len(lines) else None
     while why and why["text"].startswith("The following error occurred") and at + 2 < len(lines):
         at += 1
         why = _ANT.match(lines[at + 1])
-    if why is None or _ANT_VAGUE.match(why["text"]):
+    if why is None or why["text"].startswith("Total time"):
         return None
     return Finding(first=at + 1, last=at + 1, line=at + 1, text=why["text"]).at(why)
 
@@ -105,6 +113,7 @@ SHAPES: tuple[Shape, ...] = (
         for word in ("FAILED", "UNREACHABLE")
     ),
     shape("ant", "BUILD FAILED", r"BUILD FAILED$", _ant),
+    shape("ant", "BUILD FAILED", r"BUILD FAILED$", _ant_failed, Rank.CONSEQUENCE),
     shape("junit", "Testcase: ", r"Testcase: (?P<name>[^\s(:]+)", _ant_test),
     *(
         shape(

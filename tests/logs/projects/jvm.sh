@@ -105,3 +105,13 @@ SH
 log ant-no-target <<'SH'
 ant bundle
 SH
+
+project ant-exec
+file build.xml <<'XML'
+<project default="prices">
+  <target name="prices"><exec executable="false" failonerror="true"/></target>
+</project>
+XML
+log ant-exec <<'SH'
+ant
+SH

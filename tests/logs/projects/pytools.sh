@@ -117,3 +117,14 @@ printf '[shop]\nweb-1.invalid\n' > inventory
 log ansible-unreachable <<'SH'
 ansible-playbook -i inventory deploy.yml
 SH
+
+project ansible-command
+file check.yml <<'YAML'
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.command: ls /nonexistent
+YAML
+log ansible-command <<'SH'
+ansible-playbook check.yml
+SH

@@ -74,3 +74,18 @@ SH
 log ruby-no-gem <<'SH'
 ruby -e "require 'shop_ledger'"
 SH
+
+project rspec
+file spec/cart_spec.rb <<'RUBY'
+RSpec.describe 'cart' do
+  it 'has tea' do
+    expect(%w[milk jam])
+      .to include('tea')
+  end
+
+  it('is empty') { expect { [].fetch(1) }.to raise_error(KeyError) }
+end
+RUBY
+log rspec-matcher <<'SH'
+rspec
+SH

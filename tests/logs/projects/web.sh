@@ -122,6 +122,15 @@ log vitest-no-module <<'SH'
 npx vitest run
 SH
 
+project web-vite-file
+ln -s ../web/node_modules node_modules
+file package.json <<<'{ "name": "shop", "version": "1.0.0", "type": "module" }'
+file index.html <<<'<script type="module" src="/src/main.js"></script>'
+file src/main.js <<<"import { total } from './cart.js';"
+log vite-no-file <<'SH'
+npx vite build
+SH
+
 project web-mocha
 ln -s ../web/node_modules node_modules
 cp ../web/package.json .
