@@ -150,7 +150,7 @@ def _destination(
         say("Mail goes", f"to {to}, through this node's Postfix at {relay.host}")
         yield relay.host, relay.port
         return
-    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port(0))
+    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port(0), ready_timeout=30)
     controller.start()
     try:
         say(

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
-
 from pyservice import samples
 from pyservice.config.settings import Settings
 from pyservice.delivery.retry import RetryPolicy
@@ -21,7 +19,7 @@ from tests.builders.limits import AMPLE
 from tests.builders.log_lines import CLIENT, LINE
 from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
-from tests.python.conftest import PostfixStandIn, wait_for
+from tests.python.conftest import PostfixStandIn, smtp_server, wait_for
 
 LIMITS = replace(
     AMPLE,
@@ -104,7 +102,7 @@ def _ask(url: str, headers: dict[str, str], body: bytes | None = None) -> dict[s
 def desk(folder: Path, **more: Any) -> Iterator[Desk]:
     """A service in a folder, with further settings."""
     postfix = PostfixStandIn(port=free_port())
-    controller = Controller(postfix, hostname="127.0.0.1", port=postfix.port)
+    controller = smtp_server(postfix)
     controller.start()
     log = folder / "mail.log"
     log.touch()

@@ -224,11 +224,16 @@ def jenkins(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedJenkins]:
     made.close()
 
 
+def smtp_server(stand_in: PostfixStandIn) -> Controller:
+    """The stand-in's server, in a thread of its own."""
+    return Controller(stand_in, hostname="127.0.0.1", port=stand_in.port, ready_timeout=PATIENCE)
+
+
 @pytest.fixture
 def postfix() -> Iterator[PostfixStandIn]:
     """A Postfix that takes every mail; tests change it."""
     stand_in = PostfixStandIn(port=free_port())
-    controller = Controller(stand_in, hostname="127.0.0.1", port=stand_in.port)
+    controller = smtp_server(stand_in)
     controller.start()
     yield stand_in
     controller.stop()
