@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
+from tests.builders.digests import LONG, end_wait
 from tests.python.conftest import (
     Caught,
     Json,
@@ -34,9 +35,9 @@ TESTS = Path(__file__).parents[2]
 
 @pytest.fixture
 def strict(settings: Settings, database_url: str) -> Settings:
-    """One mail of a job an hour, all others after 2 s."""
+    """One mail of a job an hour, all others when the test ends their wait."""
     return settings.model_copy(
-        update={"database_url": database_url, "rate_limits": ("job=1/hour",), "digest_after": 2}
+        update={"database_url": database_url, "rate_limits": ("job=1/hour",), "digest_after": LONG}
     )
 
 
@@ -51,8 +52,9 @@ def test_files_of_builds_that_wait(strict: Settings, postfix: PostfixStandIn, re
     """A build that waits for others keeps no files, and its mail names them."""
     files = [{"name": "a.bin", "content": "YWJj"}]
     with serve(strict) as client:
-        for number in (1, 2):
-            answer = post(client, build(report, number) | {"attachments": files}).json()
+        settled(client, post(client, build(report, 1) | {"attachments": files}).json())
+        answer = post(client, build(report, 2) | {"attachments": files}).json()
+        end_wait(client)
         settled(client, answer)
     first, second = (mail.content for mail in postfix.mails)
     assert b"YWJj" in first
@@ -89,12 +91,13 @@ def test_a_burst(strict: Settings, postfix: PostfixStandIn, report: Json) -> Non
         bodies = [build(report, number) for number in range(1, 201)]
         answers = [got.json() for got in callers.map(lambda body: post(client, body), bodies)]
         assert {answer["state"] for answer in answers} == {"received"}
+        end_wait(client)
         ends = [ended(client, answer) for answer in answers]
     digests = Counter(end["digest"]["id"] for end in ends if end["digest"])
     alone = [end for end in ends if not end["digest"]]
     over = [end for end in ends if any(e["note"].startswith("over ") for e in end["history"])]
     assert len(over) == 190
-    assert len(postfix.mails) == len(alone) + len(digests) < 20  # slow callers have more digests
+    assert len(postfix.mails) == len(alone) + len(digests) < 20
     shown = Counter(link for mail in postfix.mails for link in links(mail))
     assert shown == {one["build"]["url"]: 1 for one in bodies}
 
@@ -155,7 +158,9 @@ def declarative_builds(address: str, folder: Path, count: int) -> list[Json]:
 @pytest.mark.jenkins
 def test_a_registry_is_gone(settings: Settings, postfix: PostfixStandIn, tmp_path: Path) -> None:
     """200 jobs of a team that fail since one registry is gone are few mails and one digest."""
-    storm = settings.model_copy(update={"rate_limits": ("recipient=10/hour",), "digest_after": 900})
+    storm = settings.model_copy(
+        update={"rate_limits": ("recipient=10/hour",), "digest_after": LONG}
+    )
     with listening(storm) as (host, port):
         results = declarative_builds(f"http://{host}:{port}", tmp_path, 200)
     assert {result["state"] for result in results} == {"received"}
@@ -181,6 +186,7 @@ def test_the_status_names_the_digest(
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
         assert post(client, build(report, 3)).json()["id"] == answers[2]["id"]
+        end_wait(client)
         shown = [digest_of(client, answer) for answer in answers[1:]]
         assert len({one["id"] for one in shown}) == 1
         digest = settled(client, shown[0])
@@ -206,6 +212,7 @@ def test_teams_see_their_own(strict: Settings, postfix: PostfixStandIn, report: 
             post(client, build(report, n, to=f"{'ab'[n % 2]}@example.com")).json()
             for n in range(1, 8)
         ]
+        end_wait(client)
         for answer in answers[1:]:
             settled(client, digest_of(client, answer))
     for mail in postfix.mails:
@@ -220,6 +227,7 @@ def test_one_cause_in_many_jobs(strict: Settings, postfix: PostfixStandIn, repor
     strict = strict.model_copy(update={"rate_limits": ("all=1/day",)})
     with serve(strict) as client:
         answers = [post(client, build(report, 1, job=f"team/job-{n}")).json() for n in range(1, 7)]
+        end_wait(client)
         settled(client, digest_of(client, answers[-1]))
         wait_for(lambda: len(postfix.mails) == 2)
     digest = postfix.mails[-1].content
@@ -236,7 +244,9 @@ def test_a_fixed_build_is_not_in_the_digest(
     with serve(strict) as client:
         for number in (1, 2, 3):
             post(client, build(report, number))
-        status = settled(client, post(client, fixed).json())
+        answer = post(client, fixed).json()
+        end_wait(client)
+        status = settled(client, answer)
         wait_for(lambda: len(postfix.mails) == 3)
     assert status["digest"] is None
     assert any(b"Subject: Fixed" in mail.content for mail in postfix.mails)
@@ -249,6 +259,7 @@ def test_a_report_that_is_cancelled_while_it_waits(
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
         client.post(f"{answers[1]['status_url']}/cancel")
+        end_wait(client)
         settled(client, digest_of(client, answers[3]))
     assert sorted(len(links(mail)) for mail in postfix.mails) == [1, 2]
 
@@ -260,6 +271,7 @@ def test_a_digest_that_cannot_be_rendered(
     monkeypatch.setattr("pyservice.mail.renderer.DIGEST", "missing")
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
+        end_wait(client)
         for answer in answers:
             assert settled(client, answer)["digest"] is None
     assert len(postfix.mails) == 4
@@ -270,6 +282,7 @@ def test_a_stop_while_they_wait(strict: Settings, postfix: PostfixStandIn, repor
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]
     with serve(strict.model_copy(update={"rate_limits": ()})) as client:
+        end_wait(client)
         digest = settled(client, digest_of(client, answers[1]))
         assert digest_of(client, answers[3])["id"] == digest["id"]
 

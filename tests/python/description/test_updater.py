@@ -23,6 +23,7 @@ from structlog.testing import capture_logs
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
 from pyservice.web import app
+from tests.builders.digests import LONG, end_wait
 from tests.builders.limits import AMPLE
 from tests.builders.limits import QUICK as SOON
 from tests.builders.patience import HANG, PATIENCE
@@ -201,11 +202,12 @@ def test_off(settings: Settings, controller: StandIn, report: Json) -> None:
 
 def test_digested(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
     """The lines of builds that share a mail say so."""
-    with serve(wanted(awry.url, rate_limits="job=1/hour", digest_after=1), QUICK) as client:
+    with serve(wanted(awry.url, rate_limits="job=1/hour", digest_after=LONG), QUICK) as client:
         for number in (2, 3, 4):
             body = of(awry.url, report, number=number)
             body["build"]["url"] = body["build"]["url"].replace("/2/", f"/{number}/")
             post(client, body)
+        end_wait(client)
         wait_for(lambda: len(awry.written()) == 3)
     lines = sorted(text.removeprefix("kept\nMail by notify-email: ") for text in awry.written())
     assert lines == [

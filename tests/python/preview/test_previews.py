@@ -22,6 +22,7 @@ from pyservice.preview import parts
 from pyservice.preview.previews import Preview, Previews
 from pyservice.preview.threads import BoundedThreads
 from pyservice.samples import storms
+from tests.builders.digests import LONG, end_wait
 from tests.controller.recorded import RecordedJenkins
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled
 
@@ -125,12 +126,13 @@ def test_a_report_again_and_as_it_was_sent(
 
 def test_a_digest_again(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A report whose build is in a digest shows all builds of it, with today's template."""
-    update = {"rate_limits": ("job=1/hour",), "digest_after": 1}
+    update = {"rate_limits": ("job=1/hour",), "digest_after": LONG}
     with serve(settings.model_copy(update=update)) as client:
         answers = []
         for number in range(1, 4):
             changed = report["build"] | {"number": number}
             answers.append(post(client, report | {"build": changed}).json())
+        end_wait(client)
         settled(client, answers[1])
         settled(client, answers[2], state="digested")
         previews: Previews = client.app.state.service.previews  # type: ignore[attr-defined]

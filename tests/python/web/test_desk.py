@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.config.settings import Settings
+from tests.builders.digests import LONG, end_wait
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
 TEAM_A = Permissions(jobs=("team-a",))
@@ -251,12 +252,13 @@ def test_a_digest_and_its_builds_lead_to_each_other(
     settings: Settings, report: Json, postfix: PostfixStandIn
 ) -> None:
     """In both directions, and the page of the rates shows what waits, and what was sent."""
-    limited = settings.model_copy(update={"rate_limits": ("job=1/hour",), "digest_after": 1.0})
+    limited = settings.model_copy(update={"rate_limits": ("job=1/hour",), "digest_after": LONG})
     with serve(limited) as client:
         ids = [post(client, build(report, "shop", number=n)).json()["id"] for n in range(1, 4)]
         waiting = client.get("/outbox/rates").text
         assert "1 of 1" in waiting
         assert "used up" in waiting
+        end_wait(client)
         settled(client, {"status_url": f"/v1/reports/{ids[2]}"}, state="digested")
         digest = client.get(f"/outbox/{ids[1]}").text
         assert "Builds in this digest" in digest
@@ -269,7 +271,7 @@ def test_a_digest_is_for_who_may_see_all_of_its_builds(
     settings: Settings, keys: dict[str, str], report: Json, tmp_path: Path, postfix: PostfixStandIn
 ) -> None:
     """A bounded operator's page of a report says so in place of the mail, which no route gives."""
-    update = {"rate_limits": ("all=1/hour",), "digest_after": 1.0}
+    update = {"rate_limits": ("all=1/hour",), "digest_after": LONG}
     update |= {"tokens_file": tmp_path / "tokens.toml"}
     with serve(settings.model_copy(update=update)) as client:
         both = bearer(keys["both"])
@@ -277,6 +279,7 @@ def test_a_digest_is_for_who_may_see_all_of_its_builds(
         answers = [post(client, build(report, job), **both).json() for job in jobs]
         ids = [answer["id"] for answer in answers]
         client.headers.update(both)
+        end_wait(client)
         settled(client, {"status_url": f"/v1/reports/{ids[2]}"}, state="digested")
         mail = f"/v1/reports/{ids[1]}/preview?part=eml"
         assert SECRET.encode() in client.get(mail).content
@@ -300,7 +303,7 @@ def test_a_digest_is_for_who_may_see_all_of_its_builds(
 
 def test_a_group_that_waits_is_shown(settings: Settings, report: Json) -> None:
     """How many builds, since when, and when their digest goes out."""
-    limited = settings.model_copy(update={"rate_limits": ("all=1/hour",), "digest_after": 1000.0})
+    limited = settings.model_copy(update={"rate_limits": ("all=1/hour",), "digest_after": LONG})
     with serve(limited) as client:
         for number in range(1, 4):
             post(client, build(report, "shop", number=number))
@@ -379,7 +382,7 @@ def test_a_cancelled_digest_shows_no_other_builds(
 ) -> None:
     """An operator of one team who cancels it has the mail of that team's build alone."""
     postfix.rcpt["ada@example.com"] = "450 4.7.1 later"
-    limited = {"rate_limits": ("all=1/hour",), "digest_after": 1.0}
+    limited = {"rate_limits": ("all=1/hour",), "digest_after": LONG}
     update = limited | {"tokens_file": tmp_path / "tokens.toml"}
     with serve(settings.model_copy(update=update)) as client:
         ids = [
@@ -387,6 +390,7 @@ def test_a_cancelled_digest_shows_no_other_builds(
             for job in ("team-a/first", "team-a/shop", SECRET)
         ]
         client.headers.update(bearer(keys["root"]))
+        end_wait(client)
         settled(client, {"status_url": f"/v1/reports/{ids[2]}"}, state="digested")
         settled(client, {"status_url": f"/v1/reports/{ids[1]}"}, state="queued")
         client.headers.update(bearer(keys["operator"]))
