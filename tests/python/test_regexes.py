@@ -8,7 +8,6 @@ import importlib
 import itertools
 import pkgutil
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from pyservice.logs import mask
 from pyservice.postfix.log import Line
 from pyservice.report.schema import Build, Failure, Report
 from pyservice.report.secrets import SecretMasker
+from tests.builders.growth import cpu_seconds
 
 SMALL, LARGE = 400, 1600
 """Characters."""
@@ -84,12 +84,7 @@ def called(pattern: re.Pattern[str], method: str) -> Callable[[str], object]:
 
 def seconds(function: Callable[[str], object], text: str, times: int = 1) -> float:
     """The least time of this process that the call takes."""
-    measured = []
-    for _ in range(times):
-        began = time.process_time()
-        function(text)
-        measured.append(time.process_time() - began)
-    return min(measured)
+    return cpu_seconds(lambda: function(text), times)
 
 
 def growth(function: Callable[[str], object]) -> Iterator[tuple[str, float]]:

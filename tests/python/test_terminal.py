@@ -1,12 +1,11 @@
 """terminal.py: a text as a terminal shows it."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyservice.terminal import Colour, Span, plain, spans
+from tests.builders.growth import cpu_seconds, is_at_most
 
 
 @pytest.mark.parametrize(
@@ -101,15 +100,8 @@ def test_nothing_unprintable_is_left(text: str) -> None:
 def test_the_time_grows_with_the_text_only(unit: str) -> None:
     """Eight times the text takes about eight times as long, and not sixty-four times."""
 
-    def seconds(text: str) -> float:
-        times = []
-        for _ in range(3):
-            began = time.process_time()
-            plain(text)
-            times.append(time.process_time() - began)
-        return min(times)
-
-    assert seconds(unit * 16_000) < 24 * max(seconds(unit * 2000), 0.0005)
+    most = 24 * max(cpu_seconds(lambda: plain(unit * 2000)), 0.0005)
+    assert is_at_most(most, lambda: plain(unit * 16_000))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """schema.py: the contract's members, its limits and what a report's identity is."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from pyservice import samples
 from pyservice.errors import InvalidError, MalformedError, RequestError
 from pyservice.report.fields import MAX_DATA_DEPTH
 from pyservice.report.schema import SCHEMA, Mail, Report
+from tests.builders.growth import cpu_seconds, is_at_most
 from tests.python.conftest import Json
 
 MINIMAL: Json = {
@@ -185,17 +185,14 @@ def test_entries_are_left_out_one_by_one() -> None:
 def test_time_for_repair_is_linear(entries: list[Any]) -> None:
     """Four times as many unusable entries of a list of texts take some four times as long. They
     stand first: each that is taken out alone moves all that stand behind it."""
-    times = []
-    for count in (10_000, 40_000):
+
+    def body(count: int) -> bytes:
         log = sorted(entries * count, key=lambda entry: entry == entries[-1])
-        body = json.dumps({**MINIMAL, "log": log}).encode()
-        measured = []
-        for _ in range(3):
-            began = time.process_time()
-            Report.parse(body)
-            measured.append(time.process_time() - began)
-        times.append(min(measured))
-    assert times[1] < 8 * times[0]
+        return json.dumps({**MINIMAL, "log": log}).encode()
+
+    small, large = body(10_000), body(40_000)
+    most = 8 * cpu_seconds(lambda: Report.parse(small))
+    assert is_at_most(most, lambda: Report.parse(large))
 
 
 @pytest.mark.parametrize(
