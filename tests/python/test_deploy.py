@@ -20,7 +20,7 @@ import yaml
 from pyservice.cli import app
 from pyservice.config.settings import Settings
 from pyservice.config.sources import PREFIX
-from tests.builders.patience import TIMEOUT
+from tests.builders.patience import PATIENCE, TIMEOUT
 from tests.python.conftest import wait_for
 from tests.testbed import namespaces
 from tests.testbed.machine import FOLDER, Machine, run_throwaway
@@ -241,7 +241,16 @@ def reads_its_settings_on_reload(machine: Machine, token: str) -> None:
     before = main_pid(machine)
     machine.script("echo 'dry_run = true' >>/etc/notify-email.toml")
     machine.systemctl("reload", "notify-email")
-    curl = ("curl", "-s", "--noproxy", "*", "-m", "60", "-H", f"Authorization: Bearer {token}")
+    curl = (
+        "curl",
+        "-s",
+        "--noproxy",
+        "*",
+        "-m",
+        f"{PATIENCE:g}",
+        "-H",
+        f"Authorization: Bearer {token}",
+    )
     figure = 'notify_email_diverted{by="dry_run"} 1.0'
     wait_for(lambda: figure in machine.run(*curl, f"http://{BRIDGE}:8525/metrics").stdout)
     assert main_pid(machine) == before != "0"
@@ -298,7 +307,16 @@ def wait_until_ready(machine: Machine) -> None:
 def mailed(machine: Machine, token: str, *, expect: str = "202") -> dict[str, Any]:
     """Send a report as Jenkins does, and return its status once its mail is out."""
     body = (ROOT / "tests" / "contract" / "declarative-2-failure.json").read_text()
-    curl = ("curl", "-s", "--noproxy", "*", "-m", "60", "-H", f"Authorization: Bearer {token}")
+    curl = (
+        "curl",
+        "-s",
+        "--noproxy",
+        "*",
+        "-m",
+        f"{PATIENCE:g}",
+        "-H",
+        f"Authorization: Bearer {token}",
+    )
     url = f"http://{BRIDGE}:8525/v1/reports"
     kind = ("-H", "Content-Type: application/json", "-w", "\n%{http_code}")
     posted = machine.run(*curl, *kind, "-d", "@-", url, text=body).stdout
@@ -534,7 +552,8 @@ def test_the_firewall(tmp_path: Path) -> None:
                 (outsider, "203.0.113.1", False),
             ):
                 url = f"http://{address}:{port}/"
-                done = who.run("curl", "-s", "-m", "1", "-o", "/dev/null", url)
+                most = f"{PATIENCE:g}" if reaches else "1"
+                done = who.run("curl", "-s", "-m", most, "-o", "/dev/null", url)
                 assert (done.returncode == 0) is reaches, (who.name, url)
         assert node.run("nft", "delete", "table", "inet", "notify_email").returncode == 0
     finally:

@@ -18,7 +18,7 @@ _POST = (
     "import sys, urllib.request; "
     "opener = urllib.request.build_opener(urllib.request.ProxyHandler({})); "
     "request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read()); "
-    "sys.stdout.write(opener.open(request, timeout=20).read().decode())"
+    "sys.stdout.write(opener.open(request, timeout=90).read().decode())"
 )
 _GREETS = (
     "import socket, sys; "
@@ -65,7 +65,6 @@ class Jenkins:
                 "NOTIFY_EMAIL_JENKINS_USER": "admin",
                 "NOTIFY_EMAIL_JENKINS_TOKEN": TOKEN,
             },
-            timeout=60,
         )
         assert TOKEN not in done.stdout + done.stderr
         return done

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from pyservice.cli import app
 from pyservice.errors import SetupError
+from tests.builders.patience import PATIENCE
 from tests.testbed.machine import FOLDER
 from tests.testbed.machine import Machine as SystemdMachine
 from tests.testbed.namespaces import Completed, ip
@@ -301,7 +302,7 @@ def test_it_is_stopped_halfway(machine: Machine) -> None:
     process = machine.node.start(*command, log=log)
     until(lambda: "Checking" in log.read_text(), log.read_text)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(90) == 128 + signal.SIGTERM, log.read_text()
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM, log.read_text()
     assert "The old configuration is in place" in log.read_text()
     assert (machine.main.read_bytes(), machine.leftovers()) == (before, [])
 

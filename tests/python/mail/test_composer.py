@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,11 +44,16 @@ def composer() -> Iterator[Composer]:
 
 def processes() -> list[psutil.Process]:
     """The second processes that there are."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "pyservice.mail.composer" in child.cmdline()
-    ]
+
+    def is_second(child: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            return (
+                child.status() != psutil.STATUS_ZOMBIE
+                and "pyservice.mail.composer" in child.cmdline()
+            )
+        return False
+
+    return [child for child in psutil.Process().children() if is_second(child)]
 
 
 def crowd(composer: Composer) -> list[bytes]:

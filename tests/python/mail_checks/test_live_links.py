@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pyservice.mail_checks.catalogue import MAX_HTML
 from pyservice.mail_checks.finding import Finding
 from pyservice.mail_checks.live_links import Limits, check_live
 from tests.builders.mails import mail_of
+from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 
 ANSWERS = {
@@ -57,12 +59,15 @@ def server() -> Iterator[_Server]:
         thread.join()
 
 
+AMPLE = Limits(timeout=PATIENCE, total=PATIENCE)
+
+
 def root(server: _Server) -> str:
     """Return the address of what counts as Jenkins on the server."""
     return f"http://127.0.0.1:{server.server_port}/jenkins"
 
 
-def checked(server: _Server, *urls: str, limits: Limits = Limits()) -> list[Finding]:
+def checked(server: _Server, *urls: str, limits: Limits = AMPLE) -> list[Finding]:
     """Return the findings about a mail with these links."""
     links = "".join(f'<p><a href="{url}">page</a></p>' for url in urls)
     html = f"<!DOCTYPE html><html lang=en><body><h1>Failed</h1>{links}</body></html>"
@@ -118,7 +123,7 @@ def test_a_server_that_does_not_answer() -> None:
 def test_number_and_time_are_limited(server: _Server) -> None:
     """What is over a limit is not requested, and the note says so."""
     urls = [f"{root(server)}/{number}" for number in range(5)]
-    [note] = checked(server, *urls, limits=Limits(links=2))
+    [note] = checked(server, *urls, limits=replace(AMPLE, links=2))
     assert note.what == "2 of 5 links were requested; 3 are over the limits."
     [note] = checked(server, *urls, limits=Limits(total=-1))
     assert note.what == "0 of 5 links were requested; 5 are over the limits."

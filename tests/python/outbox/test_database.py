@@ -21,6 +21,7 @@ from pyservice.outbox.migrations import VERSIONS, configuration, downgrade, upgr
 from pyservice.outbox.search import Filter, find
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata, reports
 from tests.builders.outbox import accept, opened, other
+from tests.builders.patience import PATIENCE
 from tests.python.conftest import wait_for
 
 NEXT = "0006"
@@ -234,18 +235,18 @@ def while_the_disk_is_busy(database: Database, works: list[Callable[[], object]]
 
     def busy(_: sa.Connection) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     every: list[Callable[[], object]] = [partial(database.write, busy), *works]
     threads = [threading.Thread(target=work) for work in every]
     threads[0].start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     for thread in threads[1:]:
         thread.start()
     wait_for(lambda: database._writer._waiting.qsize() == len(works))
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 def test_a_guest(database_url: str) -> None:
