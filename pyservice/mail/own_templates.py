@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +18,7 @@ from pyservice.errors import RenderError, TemplateFault, os_reason
 from pyservice.mail import child
 from pyservice.mail.inline_images import with_images
 from pyservice.mail.rendering import BUILT_IN, DIGEST, SHIPPED, Body
+from pyservice.mail.template_files import TemplateState, template_state
 from pyservice.report.schema import Report
 
 PAUSE = 60.0
@@ -26,7 +26,6 @@ PAUSE = 60.0
 _PATIENCE = 60.0
 """Seconds for an answer of the process, which limits its own CPU time."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_Version = tuple[tuple[str, int], ...]
 
 
 class OwnTemplates:
@@ -45,8 +44,10 @@ class OwnTemplates:
         self._folder, self._timeout = folder, timeout
         self._process = process or _process
         self._turn = threading.Lock()
-        self._paused: dict[str, tuple[_Version, float, RenderError]] = {}
+        self._paused: dict[str, tuple[TemplateState, float, RenderError]] = {}
         """The templates that took too much: their files, until when, and what was wrong."""
+        self._read: tuple[TemplateState, dict[str, str]] = (), {}
+        """The state of all templates, and what is wrong with each that was read then."""
 
     def has(self, template: str) -> bool:
         """Return whether there is this template, or this part of the built-in ones.
@@ -66,28 +67,29 @@ class OwnTemplates:
             return []
         return [name for name in names if name != DIGEST and self.has(name)]
 
-    def version(self) -> object:
-        """Return what differs once a file in the folder, or in a folder below, has changed."""
-        if self._folder is None:
-            return None
-        files = []
-        for folder, _, names in os.walk(self._folder):
-            for name in names:
-                with suppress(OSError):
-                    state = (Path(folder) / name).stat()
-                    files.append((folder, name, state.st_mtime_ns, state.st_size))
-        return tuple(sorted(files))
+    def state(self) -> TemplateState:
+        """Return what differs once a template has changed."""
+        return template_state(self._folder)
 
     def faults(self) -> dict[str, str]:
-        """Return what is wrong with the templates that can't even be read."""
-        faults = {}
+        """Return what is wrong with the templates that can't even be read.
+
+        They are read once, until one changes. What takes too much may pass, and is tried again.
+        """
+        state = self.state()
+        if self._read[0] != state:
+            self._read = state, {}
+        read, faults = self._read[1], dict[str, str]()
         for name in {*self.names(), BUILT_IN, DIGEST}:
-            if self.has(name):
+            if name not in read and self.has(name):
                 try:
                     self._ask(name, None)
+                    read[name] = ""
                 except RenderError as error:
                     faults[name] = str(error)
-        return faults
+                    if name not in self._paused or self._paused[name][2] is not error:
+                        read[name] = str(error)
+        return faults | {name: fault for name, fault in read.items() if fault}
 
     def render(self, template: str, shown: Report | Digest) -> Body:
         """Render a report or a digest.
@@ -96,8 +98,8 @@ class OwnTemplates:
             RenderError: names the template, the line and what is wrong there.
         """
         with self._turn:  # who has waited for one that took too much does not try it again
-            version, until, error = self._paused.get(template, ((), 0.0, RenderError("")))
-            if time.monotonic() < until and version == self._version(template):
+            state, until, error = self._paused.get(template, ((), 0.0, RenderError("")))
+            if time.monotonic() < until and state == self._state_of(template):
                 raise error.with_traceback(None)
             body = Body(**self._ask(template, shown) | {"images": ()})
             if self._folder is None:
@@ -107,7 +109,7 @@ class OwnTemplates:
             return replace(body, html=html, images=images)
 
     def _ask(self, template: str, shown: Report | Digest | None) -> dict[str, Any]:
-        version = self._version(template)
+        state = self._state_of(template)
         try:
             answer = self._process.ask((self._folder, self._timeout, template, shown))
         except _ProcessLostError as lost:
@@ -118,18 +120,12 @@ class OwnTemplates:
             faults = tuple(TemplateFault(**fault) for fault in answer["faults"])
             error, is_too_much = RenderError(answer["error"], faults), answer["is_too_much"]
         if is_too_much:
-            self._paused[template] = version, time.monotonic() + PAUSE, error
+            self._paused[template] = state, time.monotonic() + PAUSE, error
         raise error
 
-    def _version(self, template: str) -> _Version:
+    def _state_of(self, template: str) -> TemplateState:
         """Return what differs once a file of the template has been changed."""
-        if self._folder is None:
-            return ()
-        try:
-            with os.scandir(self._folder / template) as entries:
-                return tuple(sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries))
-        except OSError:
-            return ()
+        return template_state(self._folder and self._folder / template)
 
 
 def is_name(template: str) -> bool:

@@ -57,9 +57,9 @@ class Renderer:
         """Return the names of the templates that a report can name, sorted."""
         return sorted({BUILT_IN, *(self._own.names() if self._own else ())})
 
-    def version(self) -> object:
+    def state(self) -> object:
         """Return what differs once a file of an administrator's templates has changed."""
-        return self._own.version() if self._own else None
+        return self._own.state() if self._own else None
 
     def faults(self) -> dict[str, str]:
         """Return what is wrong with the templates that can't be used, the digest's among them."""

@@ -1,14 +1,10 @@
 """Announces that an administrator's templates have changed, as soon as a file is saved.
 
-The kernel's notices only wake the watcher. What has changed is decided by comparing the files'
-states, so that an editor's temporary files count for nothing, and a folder that is replaced as a
-whole counts: by a rename, or by a symbolic link as Kubernetes does with a ConfigMap.
+The kernel's notices only wake the watcher; `template_files` decides whether something has changed.
 """
 
-import os
-import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +13,7 @@ from watchfiles import watch
 
 from pyservice.config.live import LiveSettings
 from pyservice.errors import os_reason
-
-_MAX_FILES = 10_000
-"""Of all templates: TEMPLATES_DIR may be `/` by mistake."""
-_MAX_DEPTH = 8
-"""Of folders: a symbolic link may lead back to a folder above it."""
-
-_State = dict[str, tuple[int, int, int]]
-"""For each file its inode, size in bytes and time of change in nanoseconds."""
+from pyservice.mail.template_files import template_folders, template_state
 
 _log = structlog.get_logger()
 
@@ -68,7 +57,7 @@ class TemplateWatcher:
 
     def start(self) -> None:
         """Begin; what changes from now on is announced."""
-        self._known = self._state()
+        self._known = template_state(self._live.settings.templates_dir)
         self._thread.start()
 
     def stop(self) -> None:
@@ -110,7 +99,7 @@ class TemplateWatcher:
                 return
 
     def _compare(self) -> None:
-        state = self._state()
+        state = template_state(self._live.settings.templates_dir)
         if state == self._known:
             return
         self._known = state
@@ -118,18 +107,6 @@ class TemplateWatcher:
             self._on_change()
         except Exception:
             _log.exception("templates.announcement_failed")
-
-    def _state(self) -> _State:
-        state: _State = {}
-        folder = self._live.settings.templates_dir
-        for path in _files(folder) if folder is not None else ():
-            try:
-                found = path.stat()
-            except OSError:
-                continue  # it is gone, or a link to nothing
-            if not stat.S_ISDIR(found.st_mode):  # a folder changes by an editor's files, too
-                state[str(path)] = found.st_ino, found.st_size, found.st_mtime_ns
-        return state
 
     def _folders(self) -> set[Path]:
         """Return what the kernel shall watch: the templates' folders, and the one around them.
@@ -140,7 +117,7 @@ class TemplateWatcher:
         folder = self._live.settings.templates_dir
         if folder is None:
             return set()
-        inside = {path.resolve() for path in _folders(folder)}
+        inside = {path.resolve() for path in template_folders(folder)}
         return {path for path in {folder.parent.resolve(), *inside} if path.is_dir()}
 
     def _report(self, reason: str) -> None:
@@ -151,32 +128,3 @@ class TemplateWatcher:
                 "templates.watch_failed",
                 reason=f"{reason}; changes of templates are noticed within {seconds:g} s",
             )
-
-
-def _folders(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Return a folder and those in it, through symbolic links."""
-    try:
-        entries = [entry for entry in os.scandir(folder) if entry.is_dir()]
-    except OSError:
-        return
-    yield folder
-    if depth < _MAX_DEPTH:
-        for entry in entries:
-            if not entry.name.startswith("."):
-                yield from _folders(Path(entry), depth + 1)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Return the files of all templates, without hidden ones and an editor's."""
-    count = 0
-    for each in _folders(folder):
-        try:
-            entries = sorted(each.iterdir())
-        except OSError:
-            continue
-        for path in entries:
-            if not path.name.startswith(".") and not path.name.endswith(("~", ".swp", ".tmp")):
-                yield path
-                count += 1
-                if count == _MAX_FILES:
-                    return

@@ -211,7 +211,7 @@ class Previews:
 
     def _make_sample(self, template: str, sample: str) -> Preview:
         """Return the mail of a sample, which is the same until templates or settings change."""
-        key = (self._renderer.version(), self._live.settings, template, sample)
+        key = (self._renderer.state(), self._live.settings, template, sample)
         with self._lock:
             if known := self._kept.get(key):
                 self._kept.move_to_end(key)

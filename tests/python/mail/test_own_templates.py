@@ -20,6 +20,7 @@ from pyservice.errors import RenderError
 from pyservice.mail import own_templates
 from pyservice.mail.composer import Composer
 from pyservice.mail.message import Addressing, compose
+from pyservice.mail.own_templates import TemplateProcess
 from pyservice.mail.renderer import DIGEST, Renderer
 from pyservice.policy.recipients import Recipients
 from pyservice.report.schema import Mail, Report
@@ -119,6 +120,37 @@ def test_broken_before_any_report(tmp_path: Path, source: str, reason: str) -> N
     assert faults.keys() == {"mine", DIGEST}
     assert reason in faults["mine"]
     assert reason in fault(renderer, "mine")
+
+
+def test_templates_are_read_once(tmp_path: Path) -> None:
+    """Until one changes: the list asks for what is wrong each time that somebody looks."""
+    asked: list[str] = []
+
+    class Counted(TemplateProcess):
+        """What it was asked to read."""
+
+        def ask(self, request: tuple[Any, ...]) -> dict[str, Any]:
+            asked.append(request[2])
+            return super().ask(request)
+
+    process = Counted()
+    shared = tmp_path / "shared"
+    write(tmp_path, "mine", "{% include 'shared/footer.html' %}")
+    write(tmp_path, "fine", "<p>{{ build.job }}")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-1"
+    elsewhere.mkdir()
+    write(elsewhere, "shared", "{% if %}", "footer.html")
+    shared.symlink_to(elsewhere / "shared")
+    renderer = Renderer(tmp_path, process=process)
+    assert renderer.faults().keys() == {"mine"}
+    assert sorted(asked) == ["fine", "mine"]
+    assert renderer.faults().keys() == {"mine"}
+    assert len(asked) == 2
+    write(elsewhere, "shared", "Bye", "footer.html")  # through a link, as in Kubernetes
+    assert renderer.faults() == {}
+    assert renderer.faults() == {}
+    assert len(asked) == 4
+    process.close()
 
 
 def test_a_template_that_is_gone(tmp_path: Path) -> None:
