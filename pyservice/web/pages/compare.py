@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from pyservice.mail.renderer import BUILT_IN
 from pyservice.preview.difference import Difference, compare
+from pyservice.preview.template_source import state_of
 from pyservice.web.dependencies import ServiceDep, Viewer
 from pyservice.web.pages.gallery import preview_path
-from pyservice.web.pages.page import page
+from pyservice.web.pages.page import fragment, page
 from pyservice.web.pages.studio import rendering, source_names
 from pyservice.web.pages.studio_view import Shown
 
@@ -46,25 +47,44 @@ async def get_comparison(
     right_source: Name,
     left_template: Name = BUILT_IN,
     right_template: Name = BUILT_IN,
+    part: str = "",
+    seen: str = "",
 ) -> Response:
-    """Return the page of two mails; each may be the one that was sent, `sent:ID`."""
+    """Return the page of two mails; each may be the one that was sent, `sent:ID`.
+
+    `part=compared` is what follows the templates, alone for htmx, unless the page has `seen` it.
+    """
     wanted = (("left", left_template, left_source), ("right", right_template, right_source))
+    version = ""
+    for _, template, _ in wanted:
+        service.previews.require(template)  # before its folder is read
+        # First the states: what is saved meanwhile must differ from them.
+        version += await rendering.run(state_of, service.settings.templates_dir, template)
+    is_update = part == "compared"
+    if is_update and version == seen:
+        return Response(status_code=204)
     previews = await asyncio.gather(
         *(service.previews.make(template, source, caller) for _, template, source in wanted)
     )
-    sides = [Side(*names, Shown(preview)) for names, preview in zip(wanted, previews, strict=True)]
-    sources = await run_in_threadpool(source_names, service, caller, right_template)
+    sides = [Side(*side, Shown(preview)) for side, preview in zip(wanted, previews, strict=True)]
+    names = await run_in_threadpool(source_names, service, caller, right_template)
 
     def answer() -> Response:
+        compared: dict[str, Any] = {
+            "sides": sides,
+            "differences": _differences(sides[0].shown, sides[1].shown),
+            "seen": version,
+        }
+        if is_update:
+            return fragment(request, "_compared.html", **compared)
         return page(
             request,
             "compare.html",
             title="Compare two mails",
-            sides=sides,
-            differences=_differences(sides[0].shown, sides[1].shown),
             templates=service.previews.templates(),
-            sources=sources,
+            sources=names,
             address=f"{request.url.path}?{request.url.query}",
+            **compared,
         )
 
     return await rendering.run(answer)

@@ -124,6 +124,29 @@ def test_a_comparison_names_what_is_not_there(author: TestClient) -> None:
     assert author.get("/compare").status_code == 422
 
 
+def test_an_open_comparison_gets_what_has_changed(author: TestClient, body: Path) -> None:
+    """The part that follows the templates, and nothing after a save that concerns neither."""
+    path = "/compare?left_template=build&left_source=2-failure&right_template=team"
+    path += "&right_source=2-failure"
+
+    def seen(text: str) -> str:
+        [version] = re.findall(r'name="seen" value="([0-9a-f]+)"', text)
+        return f"{path}&part=compared&seen={version}"
+
+    update = seen(author.get(path).text)
+    assert author.get(update).status_code == 204
+    other = body.parents[1] / "other" / "body.html"
+    other.parent.mkdir()
+    other.write_text("Elsewhere")
+    assert author.get(update).status_code == 204
+    body.write_text("<p>Tomorrow</p>")
+    changed = author.get(update).text
+    assert "Tomorrow" in changed
+    assert "<html" not in changed
+    assert "<form" not in changed
+    assert author.get(seen(changed)).status_code == 204
+
+
 def test_a_comparison_keeps_no_report_waiting(
     author: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
