@@ -18,6 +18,8 @@ MAX_SOURCE = 300
 """Characters of a line that a fault shows."""
 
 _NO_SUCH = re.compile(r"No (filter|test) named '([^']+)'|unknown (tag) '([^']+)'")
+_CLASS = re.compile(r"'(?:\w+\.)+(\w+ object)'")
+"""A class of Python with its modules, which say nothing to a template's author."""
 _TAGS = (
     *("for", "if", "elif", "else", "endfor", "endif", "set", "block", "endblock", "extends"),
     *("include", "import", "from", "macro", "endmacro", "call", "filter", "with", "raw"),
@@ -75,7 +77,7 @@ def explain(
         case OSError():
             reason = f"it can't be read: {os_reason(error)}"
         case _:
-            reason = str(error).rstrip(".")
+            reason = _CLASS.sub(r"'\1'", str(error)).rstrip(".")
     source = suggestion = ""
     if environment is not None:
         with suppress(Exception):  # a help, and no more

@@ -112,6 +112,9 @@ def test_a_job_runs_wild(operator: Looks, bad_day: Desk) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.get_by_text("used up")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1200, "height": 900})
     waiting = page.get_by_role("cell", name="wild/loop")
     expect(waiting.first).to_be_visible()
     page.get_by_role("link", name="wild/loop").first.focus()

@@ -32,6 +32,8 @@ NAVIGATION = (
     ("/docs", "API"),
 )
 """Address and name of each link at the top of a page."""
+_OF_PREVIEWS = ("/checks/", "/compare")
+"""Where the addresses of further pages about previews begin."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "frame-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -133,6 +135,8 @@ def _who(request: Request) -> tuple[str | None, str | None]:
 
 def _section(path: str) -> str:
     """Return the address of the link at the top of which `path` is a part; empty: of none."""
+    if path.startswith(_OF_PREVIEWS):
+        return "/preview"
     found = [at for at, _ in NAVIGATION if path == at or (at != "/" and path.startswith(f"{at}/"))]
     return max(found, key=len, default="")
 

@@ -54,6 +54,12 @@ def test_a_misspelt_name(tmp_path: Path, source: str, suggestion: str) -> None:
     assert str(fault).endswith(f"; is {suggestion!r} meant?" if suggestion else ".")
 
 
+def test_a_reason_has_no_module_of_python(tmp_path: Path) -> None:
+    """A template's author knows what a build is, and not where its class is."""
+    [fault] = faults(tmp_path, report(), body_html="{{ build.jobb }}")
+    assert fault.reason == "'Build object' has no attribute 'jobb'"
+
+
 @pytest.mark.parametrize("broken", ["{{ biuld }}", "{% if %}"])
 def test_a_fault_in_an_included_file(tmp_path: Path, broken: str) -> None:
     """It is that file's, with the line there."""

@@ -28,6 +28,7 @@ def test_a_good_mail_has_notes_only(client: TestClient) -> None:
     assert "<html" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert 'href="/preview/build/2-failure"' in page.text
+    assert '<a href="/preview" aria-current="page">' in page.text
     assert client.get("/checks/digest/one-job").status_code == 200
     assert client.get("/checks/build/none").status_code == 404
     assert client.get("/checks/none/2-failure").status_code == 404

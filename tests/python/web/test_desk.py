@@ -368,6 +368,7 @@ def test_a_link_of_a_build_log_shows_no_hidden_recipient(
         )
     ]
     assert "hidden recipients" in pages[0]
+    assert f'<a href="/login?next={address}">Log in</a> to see them' in pages[0]
     for text in ("boss", "late@", "no address", "unknown", "later"):
         assert [text in page for page in pages] == [False] * len(pages)
     assert "quiet@example.com" in pages[0]  # it is in the header, too
@@ -438,8 +439,8 @@ def test_a_rate_that_is_used_up_warns(settings: Settings, report: Json, tmp_path
                 # The optimum is below `low`, so what is above that is no good.
                 assert float(meter["optimum"]) < float(meter["low"])
                 assert (float(meter["value"]) > float(meter["low"])) == is_used_up
-            assert ("used up: further builds wait" in page) == is_used_up
-            assert ("used up: further reports are answered 429" in page) == is_used_up
+            assert ("Further builds wait for a digest." in page) == is_used_up
+            assert ("Further reports are answered 429." in page) == is_used_up
 
 
 def test_again_with_a_very_long_address_of_its_page(client: TestClient, report: Json) -> None:

@@ -117,7 +117,9 @@ def test_a_digest_has_no_report(author: TestClient) -> None:
 
 def test_a_comparison_names_what_is_not_there(author: TestClient) -> None:
     """Its address needs both sides, which exist."""
-    assert author.get(COMPARED + "2-failure").text.count("Both are equal.") == 3
+    compared = author.get(COMPARED + "2-failure").text
+    assert compared.count("Both are equal.") == 3
+    assert '<a href="/preview" aria-current="page">' in compared
     assert "only on the right" in author.get(COMPARED + "3-tests-fail").text
     for path in (COMPARED + "none", "/compare?left_source=none&right_source=2-failure"):
         assert author.get(path).status_code == 404
