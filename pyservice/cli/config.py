@@ -78,7 +78,7 @@ def _check(settings: Settings) -> None:
         ConfigurationError: the service would not start.
     """
     from pyservice.auth import tokens  # noqa: PLC0415
-    from pyservice.web.app import check_settings  # noqa: PLC0415
+    from pyservice.web.reloading import check_settings  # noqa: PLC0415
     from pyservice.web.tls import Certificate  # noqa: PLC0415
 
     listen_addresses(settings)

@@ -7,18 +7,17 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pyservice.cli import show
+from pyservice.cli.outbox_report import ID_LENGTH, print_report, summary_json, table_row
 from pyservice.cli.service import Config
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError, RequestError, SetupError, os_reason
 from pyservice.outbox.states import State
-from pyservice.policy.recipients import KINDS
 
 if TYPE_CHECKING:
     from pyservice.outbox.admin import OutboxAdmin
@@ -31,9 +30,6 @@ outbox_app = typer.Typer(
 
 CHANGED_BY = "`notify-email outbox`"
 """The author of a change, in the history of a report."""
-ID_LENGTH = 8
-"""Characters of an ID in a table."""
-
 _STATES = tuple(State)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
@@ -76,11 +72,11 @@ def list_(
         wanted = Filter(states=states, job=job or "", older_than=age)
         reports = admin.page(wanted, limit + 1)
     if as_json:
-        show.json([_as_json(report) for report in reports[:limit]])
+        show.json([summary_json(report) for report in reports[:limit]])
         return
     show.table(
         ("ID", "STATE", "BUILD", "ACCEPTED", "ATTEMPTS", "NEXT ATTEMPT", "ERROR"),
-        [_table_row(report) for report in reports[:limit]],
+        [table_row(report) for report in reports[:limit]],
     )
     if not reports:
         show.say("No such report." if state or job or older_than else "No report.")
@@ -119,7 +115,7 @@ def show_(
     elif as_json:
         show.json(report)
     else:
-        _print_report(report)
+        print_report(report)
 
 
 @outbox_app.command()
@@ -258,7 +254,7 @@ def _change_each(
             show.say(f"notify-email: {prefix}: {error.detail}")
             is_complete = False
         else:
-            changed.append(_as_json(report))
+            changed.append(summary_json(report))
             if result:
                 build = f"{report.job} #{report.number}"
                 show.line(f"{report.id[:ID_LENGTH]} {result}: {build}")
@@ -300,70 +296,3 @@ def _write(file: Path, lines: Iterable[bytes]) -> int:
         if part is not None:
             Path(part).unlink(missing_ok=True)
     return count
-
-
-def _as_json(report: "Summary") -> dict[str, Any]:
-    from pyservice.outbox.export import iso_time
-
-    return {
-        **vars(report),
-        "created_at": iso_time(report.created_at),
-        "next_attempt_at": iso_time(report.next_attempt_at),
-    }
-
-
-def _table_row(report: "Summary") -> tuple[str, ...]:
-    return (
-        report.id[:ID_LENGTH],
-        report.state,
-        f"{report.job} #{report.number}",
-        _local_time(report.created_at),
-        str(report.attempts),
-        "now" if report.is_locked else _local_time(report.next_attempt_at),
-        report.error or "",
-    )
-
-
-def _local_time(seconds: float | None) -> str:
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    build = report["report"]["build"]
-    recipients = report["recipients"]
-    boxes = [box["address"] for kind in KINDS for box in recipients[kind]]
-    left_out = [box["address"] for box in recipients.get("left_out", ())]
-    facts: dict[str, str | None] = {
-        "ID": report["id"],
-        "State": report["state"],
-        "Build": f"{build['job']} #{build['number']}, {build['result']}",
-        "Recipients": ", ".join(dict.fromkeys(boxes)),
-        "Left out": ", ".join(left_out) or None,
-        "Rerouted to": report["rerouted_to"],
-        "Pending": ", ".join(report["pending_recipients"]) or None,
-        "Accepted": f"{report['created_at']}, from token {report['owner']}",
-        "Ended": report["ended_at"],
-        "Attempts": str(report["attempts"]),
-        "Due": report["next_attempt_at"],
-        "Locked by": report["locked_by"],
-        "Message-ID": report["message_id"],
-        "Queue ID": report["queue_id"],
-        "Digest": report["digest_id"],
-        "Error": report["error"],
-    }
-    show.facts(facts)
-    show.entries("History", map(_history_line, report["history"]))
-    show.entries("Receipts", map(_receipt_line, report["receipts"]))
-    for said in report["dialogues"]:
-        lines = [f"{seconds:.3f} s {who or '-'}: {text}" for who, text, seconds in said["lines"]]
-        show.entries(f"Attempt {said['attempt']}", lines)
-
-
-def _history_line(event: dict[str, Any]) -> str:
-    return f"{event['at']} {event['state']} {event['note']}".rstrip()
-
-
-def _receipt_line(receipt: dict[str, Any]) -> str:
-    line = f"{receipt['at']} {receipt['state']} {receipt['recipient']}: {receipt['reply']}".rstrip()
-    after, before = receipt["next_attempt_after"], receipt["next_attempt_before"]
-    return f"{line}; next try between {after} and {before}" if after else line

@@ -94,7 +94,8 @@ def serve(*, config: Config = None, options: ServeOptions) -> None:
     from sqlalchemy import make_url
 
     from pyservice.web import server
-    from pyservice.web.app import create_app, reload
+    from pyservice.web.app import create_app
+    from pyservice.web.reloading import reload
 
     certificate = None
     if settings.tls_cert and settings.tls_key:

@@ -7,7 +7,7 @@ import pytest
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
-from pyservice.web.app import check_settings
+from pyservice.web.reloading import check_settings
 
 
 def test_defaults(tmp_path: Path) -> None:

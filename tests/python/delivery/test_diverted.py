@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
 from pyservice.delivery.retry import RetryPolicy
-from pyservice.web.app import reload
+from pyservice.web.reloading import reload
 from tests.builders.answers import scrape_when
 from tests.builders.command import run
 from tests.builders.limits import QUICK

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 
 from pyservice.config.settings import Settings
 from pyservice.errors import ConfigurationError
-from pyservice.web import app
+from pyservice.web.app import create_app
+from pyservice.web.reloading import reload
 from tests.builders.digests import LONG, end_wait
 from tests.builders.limits import AMPLE
 from tests.builders.limits import QUICK as SOON
@@ -371,7 +372,7 @@ def test_a_password_is_no_token(
     with pytest.raises(
         ConfigurationError, match=r"holds no token\. Write one into it, and nothing else"
     ):
-        app.create_app(wanted(controller.url, token=PASSWORD))
+        create_app(wanted(controller.url, token=PASSWORD))
     settings = wanted(controller.url)
     assert settings.jenkins_token_file
     with capture_logs() as logs, serve(settings, QUICK) as client:
@@ -401,15 +402,15 @@ def test_sighup(wanted: Callable[..., Settings], awry: Awry, report: Json) -> No
     """SIGHUP switches it on and off; a token that can't be read changes nothing."""
     on = wanted(awry.url)
     off = on.model_copy(update={"build_description": False})
-    running = app.create_app(off, QUICK)
+    running = create_app(off, QUICK)
     with TestClient(running, base_url="http://127.0.0.1:8525") as client:
         settled(client, post(client, of(awry.url, report, started_at=1)).json())
-        app.reload(running, lambda: on)
+        reload(running, lambda: on)
         settled(client, post(client, of(awry.url, report, started_at=2)).json())
         wait_for(lambda: len(awry.written()) == 1)
         lost = on.model_copy(update={"jenkins_token_file": Path("/nowhere/token")})
-        assert app.reload(running, lambda: lost).jenkins_token_file == on.jenkins_token_file
-        app.reload(running, lambda: off)
+        assert reload(running, lambda: lost).jenkins_token_file == on.jenkins_token_file
+        reload(running, lambda: off)
         settled(client, post(client, of(awry.url, report, started_at=3)).json())
         time.sleep(0.3)
     assert len(awry.written()) == 1

@@ -17,7 +17,7 @@ from pyservice import samples
 from pyservice.auth import tokens
 from pyservice.auth.permissions import Permissions
 from pyservice.config.settings import Settings
-from pyservice.web.app import ROUTERS
+from pyservice.web.api import ROUTERS
 from tests.python.conftest import Json, post, serve, wait_for
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]

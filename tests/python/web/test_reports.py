@@ -27,9 +27,9 @@ from pyservice.outbox.queue import Outbox
 from pyservice.policy import people
 from pyservice.report import secret_patterns
 from pyservice.report.schema import Report
-from pyservice.web import app
-from pyservice.web.app import reload
+from pyservice.web import background
 from pyservice.web.limits import HttpLimits
+from pyservice.web.reloading import reload
 from tests.builders.answers import problem
 from tests.builders.limits import AMPLE
 from tests.builders.patience import HANG
@@ -637,7 +637,7 @@ def test_patterns_that_cannot_be_loaded_early(
         return load()
 
     monkeypatch.setattr("pyservice.report.secrets.standard_patterns", fail_first)
-    monkeypatch.setattr(app, "LOAD_AFTER", 0.0)
+    monkeypatch.setattr(background, "LOAD_AFTER", 0.0)
     with serve(settings) as client:
         wait_for(lambda: bool(failures))
         assert post(client, report).status_code == 202
