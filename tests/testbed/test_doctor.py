@@ -421,7 +421,9 @@ def docker_proxy(testbed: Testbed) -> Iterator[str]:
     file = testbed.folder / "proxy.py"
     file.write_text(PROXY)
     started = f"exec -a docker-proxy {sys.executable} {file} -host-ip 198.51.100.11 -host-port 25"
-    process = testbed.node.start("bash", "-c", started, log=testbed.folder / "proxy.log")
+    # Python looks for its modules beside the name that it is started by.
+    home = {"PYTHONHOME": sys.base_prefix}
+    process = testbed.node.start("bash", "-c", started, log=testbed.folder / "proxy.log", env=home)
     until(lambda: "198.51.100.11:25" in testbed.node.run("ss", "-Hltn").stdout, "the proxy listens")
     testbed.outsider.route("198.51.100.11", via=gateway_of(testbed.outsider))
     try:

