@@ -210,9 +210,9 @@ class TransportsTest extends PipelineTest {
     @Test
     void 'after an answer that is too late the second request is accepted'() {
         everyTransport { example ->
-            service.answers = [FakeService.ACCEPTED + [delay: 3000], FakeService.ACCEPTED + [status: 200]]
-            Map answer = controller.run(example.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 1)')
-                .replace("'shell')", "'shell', timeout: 1)").replace("'httpRequest')", "'httpRequest', timeout: 1)"))
+            service.answers = [FakeService.ACCEPTED + [delay: 6000], FakeService.ACCEPTED + [status: 200]]
+            Map answer = controller.run(example.pipeline.replace('notifyEmail()', 'notifyEmail(timeout: 3)')
+                .replace("'shell')", "'shell', timeout: 3)").replace("'httpRequest')", "'httpRequest', timeout: 3)"))
             assert answer.state == 'received'
             assert answer.error == null
             assert controller.steps.mails == []
