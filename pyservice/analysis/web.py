@@ -20,7 +20,9 @@ from pyservice.analysis.shape import (
 
 _LINT = re.compile(r"\s+\d+:\d+\s+(?:error|warning)\s")
 _WARNED = re.compile(r"\[warn\] (?P<file>\S.*)")
-_WEBPACK_PLACE = re.compile(r"(?:\./)?(?P<file>[^\s:]*[./][^\s:]*)(?:[ :](?P<line>\d+):\d+.*)?$")
+_WEBPACK_PLACE = re.compile(
+    r"(?:\./)?(?P<file>(?=[^\s:]*[./])[^\s:]++)(?:[ :](?P<line>\d+):\d+.*)?$"
+)
 _PLUGIN = re.compile(r"(?:\[[\w:.@/-]+\]:? |\[plugin [^\]]+\] )*")
 _ROLLUP = re.compile(r"(?P<file>[^\s()]+) \((?P<line>\d+):\d+\): (?P<text>.+)")
 _IMPORTER = re.compile(r'.* from "(?P<file>[^"]+)"')
@@ -28,7 +30,7 @@ _VITEST_PLACE = re.compile(r" ❯ (?P<file>(?!.*node_modules)[^\s:]+):(?P<line>\
 _CODE = re.compile(r"\s+\d*\|")
 _MOCHA = re.compile(r"  \d+\) (?P<name>\S.*)")
 _MOCHA_PLACE = re.compile(
-    r"\s+at (?:.*\()?(?P<file>(?!node:|.*node_modules)[^\s():]+):(?P<line>\d+):\d+\)?$"
+    r"\s+at (?>.*\()?(?P<file>(?!node:|.*node_modules)[^\s():]+):(?P<line>\d+):\d+\)?$"
 )
 
 
@@ -144,7 +146,7 @@ SHAPES: tuple[Shape, ...] = (
     shape(
         "eslint",
         "  error  ",
-        r"\s+(?P<line>\d+):\d+\s+error\s\s+(?P<text>\S.*?)(?:\s\s+(?P<rule>[\w@/-]+))?$",
+        r"\s+(?P<line>\d+):\d+\s+error\s\s+(?P<text>\S.*?)(?:(?<=\S)\s\s+(?P<rule>[\w@/-]+))?$",
         _eslint,
     ),
     shape("eslint", "Oops! Something", r"Oops! Something went wrong! :\($", _eslint_failed),
