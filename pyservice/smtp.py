@@ -6,6 +6,7 @@ A mail that Postfix doesn't accept is no exception but a value, `Outcome`, which
 import re
 import smtplib
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -91,6 +92,8 @@ class Connection:
         self._smtp: smtplib.SMTP | None = None
         self._dialogue = Recorder()
         self._greeting = ""
+        self._used_at = 0.0
+        """When a mail was sent last, on the monotonic clock."""
         self._is_sending = False
         self._has_hung_up = False
 
@@ -104,6 +107,7 @@ class Connection:
         """
         self._dialogue.begin()
         outcome = self._send(sender, recipients, mail)
+        self._used_at = time.monotonic()
         return replace(outcome, dialogue=self._dialogue.lines)
 
     def _send(self, sender: str, recipients: tuple[str, ...], mail: bytes) -> Outcome:
@@ -156,6 +160,11 @@ class Connection:
         ):
             with suppress(OSError):
                 smtp.sock.shutdown(socket.SHUT_RDWR)
+
+    def close_idle(self, seconds: float) -> None:
+        """End the conversation if no mail was sent for so many seconds."""
+        if time.monotonic() - self._used_at >= seconds:
+            self.close()
 
     def close(self) -> None:
         """End the conversation, with QUIT if the server still listens."""

@@ -42,7 +42,8 @@ class DeliveryLimits:
     connections: int = 16
     """To Postfix, each in a thread. Postfix sees one client, and limits its connections."""
     idle: float = 5.0
-    """Seconds after which a connection without work is closed, and the outbox is read again."""
+    """Seconds for which a connection without work stays open, at least, and after which the outbox
+    is read again."""
     backlog: int = 64
     """Reports that are handed over in memory; more of them wait in the outbox."""
     grace: float = 5.0
@@ -185,7 +186,7 @@ class DeliveryWorker:
                 if report is not None:
                     self._deliver(report, connection)
                 elif not self._backlog.wait():
-                    connection.close()
+                    connection.close_idle(self._limits.idle)
             except SQLAlchemyError:
                 # The disk may be full, says the outbox. The report was given back: go on trying.
                 time.sleep(1)

@@ -176,6 +176,8 @@ class PostfixStandIn:
     data: list[str] = field(default_factory=list)
     data_hook: Callable[[SMTP], None] | None = None
     sessions: int = 0
+    ended: int = 0
+    """Conversations that the client has ended with QUIT."""
     port: int = 0
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
@@ -190,6 +192,13 @@ class PostfixStandIn:
         session.host_name = hostname
         self.sessions += 1
         return responses
+
+    async def handle_QUIT(  # noqa: N802
+        self, _server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        """Count the ends."""
+        self.ended += 1
+        return "221 2.0.0 Bye"
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: list[str]

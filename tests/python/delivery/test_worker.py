@@ -308,6 +308,30 @@ def test_a_machine_in_trouble(
     assert len(postfix.mails) == 1
 
 
+def test_an_open_connection_is_used_again(
+    settings: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """A connection stays open until it was idle for its time, though the outbox is read earlier."""
+    postfix.data = ["451 4.3.0 later", "451 4.3.0 later", "451 4.3.0 later"]
+    delivery = replace(QUICK.delivery, connections=1, idle=PATIENCE)
+    with serve(settings, replace(QUICK, delivery=delivery)) as client:
+        assert settled(client, post(client, report).json())["attempts"] == 4
+    assert postfix.sessions == 1
+
+
+def test_an_idle_connection_is_closed(
+    settings: Settings, postfix: PostfixStandIn, report: Json
+) -> None:
+    """It ends after its time without a mail, and the next mail opens another."""
+    delivery = replace(QUICK.delivery, connections=1, idle=0.1)
+    with serve(settings, replace(QUICK, delivery=delivery)) as client:
+        settled(client, post(client, report).json())
+        wait_for(lambda: postfix.ended == 1)
+        report["build"]["number"] += 1
+        settled(client, post(client, report).json())
+    assert postfix.sessions == 2
+
+
 def test_many_at_once(settings: Settings, postfix: PostfixStandIn, report: Json) -> None:
     """A hundred reports become a hundred mails, each sent once, over a few connections."""
     with serve(settings) as client:
