@@ -82,6 +82,15 @@ class Analysis:
         return bool(self.kind)
 
     @property
+    def are_changes_told(self) -> bool:
+        """Return whether suspects, `short_changes` or `fixed_by` already show all changes."""
+        if self.fixed_by:
+            return self.report.changes.total <= MAX_SHORT_CHANGES
+        if self.suspects:
+            return bool(self.short_changes) and len(self.suspects) == self.report.changes.total
+        return bool(self.short_changes and self.suspect_sentence)
+
+    @property
     def place_text(self) -> str:
         """Return the place as people read it: "Test » integration » api"."""
         return " » ".join(self.place)
