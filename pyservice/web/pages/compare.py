@@ -67,7 +67,9 @@ async def get_comparison(
         *(service.previews.make(template, source, caller) for _, template, source in wanted)
     )
     sides = [Side(*side, Shown(preview)) for side, preview in zip(wanted, previews, strict=True)]
-    names = await run_in_threadpool(source_names, service, caller, right_template)
+    names = (
+        [] if is_update else await run_in_threadpool(source_names, service, caller, right_template)
+    )
 
     def answer() -> Response:
         compared: dict[str, Any] = {
