@@ -7,8 +7,8 @@ this controller and to jobs among which the build's is: else anybody could read 
 This is in threads of its own: neither acceptance nor sending, nor the mail of another report, waits
 for Jenkins. A report whose completion fails, or takes too long, is mailed as it was sent.
 
-When a group of reports is due for its digest, the first of them is completed, and then the others
-as far as the same time goes, by turns with what else waits here.
+When a group of reports is due for its digest, the first of them is completed, and then the others,
+until the first one's time is over. They take turns with what else waits here.
 """
 
 import threading
@@ -155,7 +155,11 @@ class Completer:
                 turn = self._waiting.popleft()
             entry = turn.entry
             try:
-                done = self._complete(turn) if turn.others is None else self._complete_other(turn)
+                if turn.others is None:
+                    done = self._complete(turn)
+                else:
+                    self._complete_other(turn.others[0], entry, turn.deadline)
+                    done = entry
             except LostLeaseError:
                 _log.warning("report.lost_lease", id=entry.id)
                 done = None
@@ -176,7 +180,7 @@ class Completer:
                 self._ready(done)
 
     def _others(self, turn: "_Turn", first: QueuedReport) -> tuple[str, ...]:
-        """Return which reports of a completed one's digest are completed next, while it is time."""
+        """Return which reports of a completed one's digest come next; none if its time is over."""
         is_late = time.monotonic() >= turn.deadline
         if first.digest_group is None or is_late or not _is_read(first.report):
             return ()
@@ -186,21 +190,19 @@ class Completer:
             return tuple(self._outbox.groups.waiting_ids(first))
         return ()
 
-    def _complete_other(self, turn: "_Turn") -> QueuedReport:
-        """Complete one that waits for a digest with a completed report; return the latter."""
-        first, (report_id, *_) = turn.entry, turn.others or ("",)
+    def _complete_other(self, report_id: str, first: QueuedReport, deadline: float) -> None:
+        """Complete a report that waits for a digest together with a completed one, the first."""
         try:
             entry, _ = self._outbox.get(report_id, owner=first.owner)
             source = self._source(entry.report, entry.owner)
             if source is not None:
-                report = self._read(_Turn(entry, source, turn.deadline))
+                report = self._read(_Turn(entry, source, deadline))
                 if _is_read(report):
                     self._outbox.completions.store_waiting(entry, report, _note(report))
         except (LostLeaseError, NotFoundError, SQLAlchemyError):
             pass  # it doesn't wait any more, or the outbox logs why
         except Exception:
             _log.exception("report.completion_failed", id=report_id)
-        return first
 
     def _complete(self, turn: "_Turn") -> QueuedReport | None:
         """Read the build, and commit the completed report; return it, if it gets a mail now.
@@ -277,7 +279,7 @@ class _Turn:
     deadline: float
     """On the monotonic clock."""
     others: tuple[str, ...] | None = None
-    """It is completed, and these that wait for a digest with it come next; None: it isn't yet."""
+    """The IDs of those that wait for a digest with it and come next; None: it isn't completed."""
 
 
 def _is_read(report: Report) -> bool:
