@@ -1,4 +1,4 @@
-"""The files of templates, and by what is known that one of them has changed.
+"""The files of templates, and how to notice that one of them has changed.
 
 An editor's temporary files count for nothing. A folder that is replaced as a whole counts: by a
 rename, or by a symbolic link as Kubernetes does with a ConfigMap.
@@ -16,7 +16,7 @@ _MAX_DEPTH = 8
 TemplateState = tuple[tuple[str, int, int, int], ...]
 """For each file its path, inode, size in bytes and time of change in nanoseconds.
 
-That time, ctime, is also the one at which a file's permissions changed, and it became readable.
+It is the ctime, which also changes when a file becomes readable by its permissions.
 """
 
 

@@ -1,6 +1,6 @@
-"""What of a mail nobody sees who has only its link: the hidden recipients (Bcc).
+"""Hides a mail's hidden recipients (Bcc) from visitors who have only the mail's link.
 
-A build's log has the link, and more people may read that than the mail's header names.
+A build's log has the link, and more people may read that log than the mail's header names.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from pyservice.addresses import Mailbox
 from pyservice.outbox.models import Event, QueuedReport, Receipt
 
 HIDDEN_PEOPLE = "hidden recipients"
-"""Stands in place of their addresses."""
+"""What such a visitor sees in place of their addresses."""
 HIDDEN_TEXT = "This is about hidden recipients (Bcc): log in to see it."
-"""Stands in place of each text that names one."""
+"""What such a visitor sees in place of each text that names one."""
 
 
 def for_guest(

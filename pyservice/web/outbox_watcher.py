@@ -14,9 +14,9 @@ from pyservice.outbox.reading import OutboxReader
 from pyservice.web.live import Hub
 
 STEPS = 500
-"""Of the outbox's histories, the newest ones, that one look reads."""
+"""How many of the newest steps of all histories one look reads."""
 FRESH = 5.0
-"""Seconds for which a step is news to a page that was opened meanwhile."""
+"""Seconds: a step that is younger than this is announced to a page that has just been opened."""
 
 _log = structlog.get_logger()
 
