@@ -19,6 +19,7 @@ from pyservice.jenkins.build_reader import ReaderLimits
 from pyservice.report.schema import Report
 from pyservice.web.limits import Limits
 from tests.builders.answers import scrape
+from tests.builders.digests import LONG, end_wait
 from tests.builders.limits import AMPLE
 from tests.builders.patience import HANG, PATIENCE
 from tests.controller.recorded import RecordedJenkins
@@ -537,19 +538,21 @@ BUILDS = range(2, 7)
 
 
 def share_digests(sender: Sender, jenkins: RecordedJenkins) -> None:
-    """Let builds of the job be in one digest, but for the first, and let Jenkins know them."""
+    """Let builds of the job be in one digest, except the first, and let Jenkins know them."""
     sender.settings = sender.settings.model_copy(
-        update={"rate_limits": ("job=1/hour",), "digest_after": 1}
+        update={"rate_limits": ("job=1/hour",), "digest_after": LONG}
     )
     recorded = jenkins.builds["/job/shop/job/checkout/2"]
     jenkins.builds |= {f"/job/shop/job/checkout/{number}": recorded for number in BUILDS}
 
 
 def post_builds(client: TestClient, sender: Sender) -> list[Json]:
-    """Post all builds of a job, and return the answers to those that wait for a digest."""
+    """Post all builds of a job, and return the answers to those whose digest is due then."""
     url = f"{sender.url}/job/shop/job/checkout/"
     bodies = [sender.body(number=number, url=f"{url}{number}/") for number in BUILDS]
-    return [sender.post(client, body) for body in bodies][1:]
+    waiting = [sender.post(client, body) for body in bodies][1:]
+    end_wait(client)
+    return waiting
 
 
 def of_digest(client: TestClient, waiting: list[Json]) -> list[Report]:
@@ -643,6 +646,7 @@ def test_a_stop_within_a_digest(
     with serve(sender.settings, limits(time=HANG, reader=longer)) as client:
         waiting = post_builds(client, sender)
         wait_for(lambda: "/job/shop/job/checkout/4/api/json" in jenkins.requests)
+        wait_for(lambda: bool(postfix.mails))  # the first build's, which is in no digest
     jenkins.hangs = None
     with serve(sender.settings) as client:
         client.headers["authorization"] = f"Bearer {sender.token}"
@@ -661,6 +665,7 @@ def test_one_that_nobody_shares_a_digest_with(
         sent(client, sender.post(client, for_developers(sender, to=["ada@example.com"])))
         again = for_developers(sender, to=["ada@example.com"], subject="again")
         answer = sender.post(client, again)
+        end_wait(client)
         status = sent(client, answer)
         assert stored(client, answer).complete
     assert any(note.startswith("over ") for note in notes(status))
