@@ -44,27 +44,25 @@ class DigestGroups:
 
     def waiting_members(self, first: QueuedReport) -> list[Member]:
         """Return the builds that wait together with a claimed report, the oldest first."""
-        query = (
-            sa.select(reports.c.id, reports.c.report)
-            .where(*_waiting_with(first))
-            .order_by(reports.c.next_attempt_at, reports.c.id)
-            .limit(self._max_members - 1)
-            .execution_options(yield_per=20)  # each may have a megabyte
-        )
+        # Each may have a megabyte.
+        query = self._waiting(first, reports.c.report).execution_options(yield_per=20)
         with self._database.read() as read:
             rows = read.execute(query)
             return [Member.from_report(row.id, Report.parse(row.report.encode())) for row in rows]
 
     def waiting_ids(self, first: QueuedReport) -> list[str]:
         """Return the IDs of the reports that wait together with a claimed one, the oldest first."""
-        query = (
-            sa.select(reports.c.id)
+        with self._database.read() as read:
+            return list(read.execute(self._waiting(first)).scalars())
+
+    def _waiting(self, first: QueuedReport, *columns: sa.Column[Any]) -> sa.Select[Any]:
+        """Return the query for the IDs, and more columns, of what waits with a claimed report."""
+        return (
+            sa.select(reports.c.id, *columns)
             .where(*_waiting_with(first))
             .order_by(reports.c.next_attempt_at, reports.c.id)
             .limit(self._max_members - 1)
         )
-        with self._database.read() as read:
-            return list(read.execute(query).scalars())
 
     def members(self, digest_id: str) -> list[Member]:
         """Return the builds that a digest shows, the oldest first.
