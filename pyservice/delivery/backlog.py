@@ -91,7 +91,7 @@ class Backlog:
         """Wait for the next report, or until the outbox is to be read.
 
         Returns:
-            Whether there was one to work on before the time was over.
+            Whether the caller should look now; False: nothing came before the time was over.
         """
         with self._changed:
             seconds = self._next_read - time.monotonic()

@@ -236,21 +236,18 @@ def test_a_node_without_a_package_index(dist: Path, tmp_path: Path) -> None:
     assert re.search(r"^multi[-_]key[-_]dict ", done.stdout, re.M)
 
 
+def curl_with(token: str) -> tuple[str, ...]:
+    """The beginning of a command that sends a request to the service."""
+    header = f"Authorization: Bearer {token}"
+    return ("curl", "-s", "--noproxy", "*", "-m", f"{PATIENCE:g}", "-H", header)
+
+
 def reads_its_settings_on_reload(machine: Machine, token: str) -> None:
     """`systemctl reload` has the very process read its settings anew."""
     before = main_pid(machine)
     machine.script("echo 'dry_run = true' >>/etc/notify-email.toml")
     machine.systemctl("reload", "notify-email")
-    curl = (
-        "curl",
-        "-s",
-        "--noproxy",
-        "*",
-        "-m",
-        f"{PATIENCE:g}",
-        "-H",
-        f"Authorization: Bearer {token}",
-    )
+    curl = curl_with(token)
     figure = 'notify_email_diverted{by="dry_run"} 1.0'
     wait_for(lambda: figure in machine.run(*curl, f"http://{BRIDGE}:8525/metrics").stdout)
     assert main_pid(machine) == before != "0"
@@ -307,16 +304,7 @@ def wait_until_ready(machine: Machine) -> None:
 def mailed(machine: Machine, token: str, *, expect: str = "202") -> dict[str, Any]:
     """Send a report as Jenkins does, and return its status once its mail is out."""
     body = (ROOT / "tests" / "contract" / "declarative-2-failure.json").read_text()
-    curl = (
-        "curl",
-        "-s",
-        "--noproxy",
-        "*",
-        "-m",
-        f"{PATIENCE:g}",
-        "-H",
-        f"Authorization: Bearer {token}",
-    )
+    curl = curl_with(token)
     url = f"http://{BRIDGE}:8525/v1/reports"
     kind = ("-H", "Content-Type: application/json", "-w", "\n%{http_code}")
     posted = machine.run(*curl, *kind, "-d", "@-", url, text=body).stdout
