@@ -12,6 +12,7 @@ from pyservice.config.settings import Settings
 from pyservice.delivery.worker import DeliveryWorker
 from pyservice.description.updater import DescriptionUpdater
 from pyservice.events import Events
+from pyservice.logs import Throttle
 from pyservice.mail.renderer import Renderer
 from pyservice.mail.template_watcher import TemplateWatcher
 from pyservice.metrics import Metrics
@@ -113,6 +114,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         live=live,
         authenticator=authenticator,
         sessions=Sessions(authenticator, key),
+        wrong_tokens=Throttle(),
         report_links=ReportLinks(key),
         renderer=renderer,
         previews=previews,

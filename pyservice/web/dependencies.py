@@ -14,6 +14,7 @@ from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.delivery.worker import DeliveryWorker
 from pyservice.errors import RequestError
+from pyservice.logs import Throttle
 from pyservice.mail.renderer import Renderer
 from pyservice.metrics import Metrics
 from pyservice.outbox.admin import OutboxAdmin
@@ -42,6 +43,8 @@ class Service:
     live: LiveSettings
     authenticator: Authenticator
     sessions: Sessions
+    wrong_tokens: Throttle
+    """Of the log lines about them at the login."""
     report_links: ReportLinks
     renderer: Renderer
     previews: Previews

@@ -58,7 +58,8 @@ async def log_in(
     try:
         cookie = await run_in_threadpool(service.sessions.start, token.strip(), peer(request))
     except UnauthorizedError as error:
-        _log.warning("login.refused", address=peer(request))
+        if times := service.wrong_tokens.times():
+            _log.warning("login.refused", address=peer(request), times=times)
         return _page(request, at, error)
     response = RedirectResponse(at, 303)
     response.set_cookie(

@@ -212,7 +212,7 @@ def test_no_tokens_no_login(settings: Settings) -> None:
 
 
 def test_wrong_tokens(guarded: Settings, token: str) -> None:
-    """The form and the log say so; many of them keep nobody out who has the same address."""
+    """The form and the log say so; many fill no log, and keep nobody out."""
     with browser(guarded) as client:
         with capture_logs() as logs:
             for _ in range(30):
@@ -221,7 +221,9 @@ def test_wrong_tokens(guarded: Settings, token: str) -> None:
                 assert "doesn&#39;t know this token" in wrong.text
                 assert "set-cookie" not in wrong.headers
         refused = [entry for entry in logs if entry["event"] == "login.refused"]
-        assert [entry["address"] for entry in refused] == ["testclient"] * 30
+        assert 1 <= len(refused) < 10
+        assert refused[0]["address"] == "testclient"
+        assert refused[0]["times"] == 1
         assert "wrong" not in str(refused)
         assert log_in(client, token).status_code == 303
 
