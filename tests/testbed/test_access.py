@@ -132,7 +132,7 @@ import concurrent.futures, json, smtplib, sys
 def ask(question):
     port, clients, commands = question
     try:
-        smtp = smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE)
+        smtp = smtplib.SMTP("127.0.0.1", port, timeout=90)
     except smtplib.SMTPConnectError as error:
         return [error.smtp_code]
     codes = []
