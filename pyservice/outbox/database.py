@@ -174,18 +174,19 @@ class Database:
         """
         return self.submit(_each, work).result()
 
-    def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
+    def submit(self, work: Work[_I, _T], item: _I, *, stands_back: bool = False) -> Future[_T]:
         """Do some work soon, in one commit with all items that wait for the same work.
 
         Args:
             work: writes many items; it runs again if the commit with other work fails.
             item: what to write.
+            stands_back: whether it may wait for a few milliseconds, since no caller waits for it.
 
         Returns:
             A future of the item's result, once it is committed; or of its own error, or of a
             SQLAlchemyError if it is not committed.
         """
-        return self._writer.submit(work, item)
+        return self._writer.submit(work, item, stands_back=stands_back)
 
     def now(self) -> sa.ColumnElement[float]:
         """Return seconds since the epoch, by the clock that all services of the database share.

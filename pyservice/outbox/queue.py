@@ -227,7 +227,9 @@ class Outbox:
             "rerouted_to": reroute_to,
         }
         change = Change(entry, time.time(), values, tuple(history))
-        if not self._database.submit(self._batches.start_attempts, change).result():
+        if not self._database.submit(
+            self._batches.start_attempts, change, stands_back=True
+        ).result():
             raise LostLeaseError
 
     def add_note(self, entry: QueuedReport, note: str) -> None:
@@ -288,7 +290,9 @@ class Outbox:
         is_unconfirmed = unconfirmed or (entry.unconfirmed_attempts > 0 and state != State.ACCEPTED)
         steps = (*history, (state, note))
         change = Change(entry, now, values, steps, is_unconfirmed, dialogue)
-        return self._database.submit(self._batches.finish_attempts, change).result()
+        return self._database.submit(
+            self._batches.finish_attempts, change, stands_back=True
+        ).result()
 
     def _renew_leases(self) -> None:
         """Renew the leases, until `close`."""

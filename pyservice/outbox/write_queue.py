@@ -2,10 +2,12 @@
 
 A commit waits for the disk, and a statement costs more to prepare than to run. So one thread makes
 all writes: those that arrive during a commit are the next batch, and equal work of a batch is done
-in one call.
+in one call. Writes for which no caller waits stand back for a few milliseconds, and are committed
+with the next one for which somebody does.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -23,8 +25,8 @@ Work = Callable[[sa.Connection, Sequence[_I]], Sequence[_T | BaseException]]
 class _Write(Generic[_I, _T]):
     """An item that waits for its commit."""
 
-    def __init__(self, work: Work[_I, _T], item: _I) -> None:
-        self.work, self.item = work, item
+    def __init__(self, work: Work[_I, _T], item: _I, *, stands_back: bool) -> None:
+        self.work, self.item, self.stands_back = work, item, stands_back
         self.done: Future[_T] = Future()
 
 
@@ -38,7 +40,7 @@ class WriteQueue:
         *,
         keep: bool,
         max_batch: int = 64,
-        gather_time: float = 0.002,
+        gather_time: float = 0.005,
     ) -> None:
         """Connect to nothing yet.
 
@@ -47,8 +49,7 @@ class WriteQueue:
             on_failure: called with what failed a commit; each of its writes gets it, too.
             keep: use one connection for all writes, until an error.
             max_batch: writes that share one commit.
-            gather_time: seconds to wait for more writes if the last batch had several: fewer
-                commits cost less.
+            gather_time: seconds for which writes that stand back wait for others.
         """
         self._connect, self._on_failure, self._keep = connect, on_failure, keep
         self._max_batch, self._gather_time = max_batch, gather_time
@@ -56,11 +57,10 @@ class WriteQueue:
         self._waiting: SimpleQueue[_Write[Any, Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._closing = threading.Event()
 
-    def submit(self, work: Work[_I, _T], item: _I) -> Future[_T]:
+    def submit(self, work: Work[_I, _T], item: _I, *, stands_back: bool = False) -> Future[_T]:
         """Write an item soon; see `Database.submit`."""
-        write = _Write(work, item)
+        write = _Write(work, item, stands_back=stands_back)
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -73,23 +73,15 @@ class WriteQueue:
         with self._starting:
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._closing.set()
             self._waiting.put(None)
             thread.join()
 
     def _run(self) -> None:
         """Write batch after batch, until `close`."""
-        is_last = is_busy = False
+        is_last = False
         while not is_last:
-            batch = [self._waiting.get()]
-            if is_busy:
-                self._closing.wait(self._gather_time)
-            try:
-                while len(batch) < self._max_batch:
-                    batch.append(self._waiting.get_nowait())
-            except Empty:
-                pass
-            is_last, is_busy = None in batch, len(batch) > 1
+            batch = self._next_batch()
+            is_last = None in batch
             # A write whose caller has cancelled it in time is left out.
             wanted = [
                 write for write in batch if write and write.done.set_running_or_notify_cancel()
@@ -97,6 +89,23 @@ class WriteQueue:
             if wanted:
                 self._commit(wanted)
         self._disconnect()
+
+    def _next_batch(self) -> list[_Write[Any, Any] | None]:
+        """Wait for a write, and return it with those that share its commit; None: `close`."""
+        batch: list[_Write[Any, Any] | None] = []
+        seconds = None
+        while len(batch) < self._max_batch:
+            try:
+                write = self._waiting.get(timeout=seconds)
+            except Empty:
+                break
+            if not batch:
+                ends = time.monotonic() + self._gather_time
+            batch.append(write)
+            if write is None or not write.stands_back:
+                ends = 0.0  # somebody waits for it
+            seconds = max(ends - time.monotonic(), 0.0)
+        return batch
 
     def _commit(self, batch: Sequence[_Write[Any, Any]]) -> None:
         by_work: dict[Work[Any, Any], list[_Write[Any, Any]]] = {}

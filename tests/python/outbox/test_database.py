@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from pyservice.outbox.database import Database, Schema
 from pyservice.outbox.migrations import VERSIONS, configuration, downgrade, upgrade
 from pyservice.outbox.search import Filter, find
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata, reports
+from pyservice.outbox.write_queue import WriteQueue
 from tests.builders.outbox import accept, opened, other
-from tests.builders.patience import PATIENCE
+from tests.builders.patience import HANG, PATIENCE
 from tests.python.conftest import wait_for
 
 NEXT = "0006"
@@ -417,3 +418,32 @@ def test_while_another_process_has_locked_it(tmp_path: Path) -> None:
     other.close()
     database.check()
     database.close()
+
+
+def test_a_write_that_stands_back_is_committed_with_the_next_one() -> None:
+    """It waits for company, and no longer than it has to: one for which somebody waits ends it."""
+    commits: list[list[int]] = []
+
+    def note(_: sa.Connection, items: Sequence[int]) -> list[int]:
+        commits.append(list(items))
+        return list(items)
+
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    queue = WriteQueue(engine.connect, lambda _: None, keep=True, gather_time=HANG)
+    first = queue.submit(note, 1, stands_back=True)
+    second = queue.submit(note, 2, stands_back=True)
+    assert queue.submit(note, 3).result(PATIENCE) == 3
+    assert (first.result(0), second.result(0)) == (1, 2)
+    assert commits == [[1, 2, 3]]
+    last = queue.submit(note, 4, stands_back=True)
+    queue.close()
+    assert last.result(0) == 4
+
+
+def test_a_write_that_stands_back_does_not_wait_for_company_that_never_comes() -> None:
+    """It is committed alone after its time."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    queue = WriteQueue(engine.connect, lambda _: None, keep=True, gather_time=0.01)
+    done = queue.submit(lambda _, items: list(items), 1, stands_back=True)
+    assert done.result(PATIENCE) == 1
+    queue.close()

@@ -336,14 +336,14 @@ def dying(
     nothing: Future[None] = Future()
     nothing.set_result(None)
 
-    def counted(work: Any, item: Any) -> Future[Any]:
+    def counted(work: Any, item: Any, **options: bool) -> Future[Any]:
         nonlocal count
         if threading.current_thread() is not mine:  # it renews the leases
-            return submit(work, item) if count < last else nothing
+            return submit(work, item, **options) if count < last else nothing
         count += 1
         if count > last or (count == last and is_before):
             raise Death
-        done = submit(work, item)
+        done = submit(work, item, **options)
         if count == last:
             done.result()
             raise Death
