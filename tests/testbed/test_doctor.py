@@ -716,13 +716,14 @@ def test_a_jenkins_that_does_not_answer(jenkins: Jenkins) -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_script_that_finds_no_fault(testbed: Testbed, program: str) -> None:
     """In a bare container it finds the node, sends a mail with --send-to, and leaves nothing."""
-    code, output = script(testbed.container, program)
+    # Its clock, a `sleep`, ends with the time that it gives each step.
+    code, output = script(testbed.container, program, timeout=20)
     assert code == 0, output
     assert output.endswith(
         f"\nAll is well with Postfix at {BRIDGE}:25. The service was not checked: --service-url "
         "does. Nothing was sent: --send-to does.\n"
     )
-    code, output = script(testbed.container, program, send_to="ada@example.com")
+    code, output = script(testbed.container, program, send_to="ada@example.com", timeout=20)
     assert code == 0, output
     assert "> MAIL FROM:<jenkins@ci.example.com>\n< 250 2.1.0 Ok\n> RCPT TO:<ada@" in output
     [mail] = testbed.wait_for_mails(1)
