@@ -739,22 +739,48 @@ def is_connecting(machine: Namespace) -> bool:
     return bool(machine.run("ss", "-Htn", "state", "syn-sent").stdout)
 
 
-def test_a_script_that_is_ended(testbed: Testbed) -> None:
-    """It takes its pipes and its nc along, as when kubectl is interrupted."""
+@pytest.mark.parametrize("opens", ["its pipes", "a pipe that nobody writes to"])
+@pytest.mark.parametrize("shell", ["nc", "busybox"])
+def test_a_script_that_is_ended(testbed: Testbed, shell: str, opens: str) -> None:
+    """It takes its pipes, its nc and its clock along, as when kubectl is interrupted.
+
+    So it does where the signal ends its wait for nc to open the other end of a pipe, too.
+    """
     options = Options(sender="a@example.com", recipient="b@example.com", timeout=600)
-    file, place = testbed.folder / "ended.sh", testbed.folder / "ended"
-    file.write_text(pod_script.script(options, None, python=False))
+    place, commands = testbed.folder / "ended", testbed.folder / "commands"
     place.mkdir()
-    with a_firewall(testbed):
-        for signalled in (signal.SIGTERM, signal.SIGHUP):
-            process = testbed.container.start(
-                "sh", str(file), log=testbed.folder / "ended.log", env={"TMPDIR": str(place)}
-            )
-            until(lambda: any(place.glob("*/out")), "it has made its pipes")
-            process.send_signal(signalled)
-            assert process.wait(PATIENCE) == 1
-            assert list(place.iterdir()) == []
-            until(lambda: not is_connecting(testbed.container), "its nc has ended")
+    commands.mkdir()
+    file, silent = testbed.folder / "ended.sh", commands / "silent"
+    os.mkfifo(silent)
+    file.write_text(pod_script.script(options, None, python=False))
+    if opens != "its pipes":
+        # For the script this is its standard input, a pipe without a writer; for its nc it is not.
+        (commands / "mkfifo").write_text('#!/bin/sh\n/usr/bin/mkfifo "$1"\nln -s /dev/stdin "$2"\n')
+        (commands / "mkfifo").chmod(0o755)
+    environment = {"TMPDIR": str(place), "PATH": f"{commands}:{os.environ['PATH']}"}
+    try:
+        with a_firewall(testbed):
+            for signalled in (signal.SIGTERM, signal.SIGHUP):
+                process = testbed.container.start(
+                    *(
+                        "sh",
+                        "-c",
+                        ': >"$0" & exec "$@" <"$0"',
+                        str(silent),
+                        *PROGRAMS[shell],
+                        str(file),
+                    ),
+                    log=testbed.folder / "ended.log",
+                    env=environment,
+                )
+                until(lambda: is_connecting(testbed.container), "its nc has started")
+                process.send_signal(signalled)
+                assert process.wait(PATIENCE) == 1
+                assert list(place.iterdir()) == []
+                until(lambda: not is_connecting(testbed.container), "its nc has ended")
+    finally:
+        shutil.rmtree(place)
+        shutil.rmtree(commands)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

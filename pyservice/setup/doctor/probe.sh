@@ -11,7 +11,8 @@ main() {
   net='' folder='' connected='' spoke='' seen='' network='' seconds='' text='' command='' line='' iptables=iptables
   cr=$(printf '\r')
   trap clean_up EXIT
-  trap 'exit 1' HUP INT TERM
+  # dash runs this one in the midst of the other, if the signal ended an `exec` that waited.
+  trap 'clean_up; exit 1' HUP INT TERM
   find_address || finding no-address
   connect
   command='the greeting' && listen
@@ -57,7 +58,8 @@ main() {
 
 clean_up() {
   # Connected, bash's other half ends by itself once nobody writes to it any more.
-  [ -n "${BASH_VERSION:-}" ] && [ -n "$connected" ] || [ -z "$net" ] || kill "$net" 2>/dev/null
+  # $! is nc or its clock, even before the variable is set.
+  [ -n "${BASH_VERSION:-}" ] && [ -n "$connected" ] || kill -KILL $net "$!" 2>/dev/null
   [ -z "$folder" ] || rm -rf "$folder"
 }
 
