@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.background_threads import join_all
 from pyservice.config.live import LiveSettings
 from pyservice.delivery.build_source import BuildSource, PermissionsOf, source_of
 from pyservice.errors import (
@@ -110,9 +111,7 @@ class Completer:
             self._is_stopped = True
             self._waiting.clear()
             self._changed.notify_all()
-        ends = time.monotonic() + self._limits.grace
-        for thread in self._threads:
-            thread.join(max(0.0, ends - time.monotonic()))
+        join_all(self._threads, self._limits.grace)
         with suppress(SQLAlchemyError):  # they are free again when their lease has run out
             self._outbox.release(*self._taken.values())
 

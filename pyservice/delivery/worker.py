@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pyservice.auth.permissions import Permissions
+from pyservice.background_threads import join_all
 from pyservice.config.live import LiveSettings
 from pyservice.config.settings import Settings
 from pyservice.delivery.addressing import addressing_of
@@ -110,18 +111,13 @@ class DeliveryWorker:
         self._backlog.stop()
         for connection in self._connections:
             connection.hang_up(even_while_sending=False)
-        self._join(self._limits.grace)
+        join_all(self._threads, self._limits.grace)
         for connection in self._connections:
             connection.hang_up(even_while_sending=True)
-        self._join(1)
+        join_all(self._threads, 1)
         self._completer.stop()
         self._composer.close()
         self._backlog.release()
-
-    def _join(self, seconds: float) -> None:
-        ends = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, ends - time.monotonic()))
 
     def accept_and_send(
         self,

@@ -3,7 +3,6 @@
 The kernel's notices only wake the watcher; `template_files` decides whether something has changed.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import structlog
 from watchfiles import watch
 
+from pyservice.background_threads import BackgroundThread
 from pyservice.config.live import LiveSettings
 from pyservice.errors import os_reason
 from pyservice.mail.template_files import template_folders, template_state
@@ -50,8 +50,7 @@ class TemplateWatcher:
             limits: how long it waits.
         """
         self._live, self._on_change, self._limits = live, on_change, limits
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="template-watcher", daemon=True)
+        self._thread = BackgroundThread(self._work, "template-watcher")
         self._trouble = ""
         """Why there are no notices of the kernel."""
 
@@ -62,24 +61,22 @@ class TemplateWatcher:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop(seconds=None)
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
+        while not self._thread.stopping.is_set():
             folders = self._folders()
             try:
                 self._watch(folders)
             except (OSError, RuntimeError) as error:  # such as too many watches on this machine
                 self._report(os_reason(error) if isinstance(error, OSError) else str(error))
-                self._stopping.wait(self._limits.look / 1000)
+                self._thread.stopping.wait(self._limits.look / 1000)
                 self._compare()
 
     def _watch(self, folders: set[Path]) -> None:
         """Compare after each notice, until there are other folders to watch."""
         if not folders:
-            self._stopping.wait(self._limits.look / 1000)
+            self._thread.stopping.wait(self._limits.look / 1000)
             return
         notices = watch(
             *folders,
@@ -88,7 +85,7 @@ class TemplateWatcher:
             debounce=self._limits.burst,
             rust_timeout=self._limits.look,
             yield_on_timeout=True,
-            stop_event=self._stopping,
+            stop_event=self._thread.stopping,
             raise_interrupt=False,
             recursive=False,
             ignore_permission_denied=True,

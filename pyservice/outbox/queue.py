@@ -9,7 +9,6 @@ docs/glossary.md and states.py explain the states. Times are seconds since the e
 """
 
 import json
-import threading
 import time
 import uuid
 from concurrent.futures import Future
@@ -18,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pyservice.background_threads import BackgroundThread
 from pyservice.dialogue import DialogueLine
 from pyservice.errors import LostLeaseError, NotFoundError
 from pyservice.identity import message_id
@@ -84,8 +84,7 @@ class Outbox:
         self._batches = BatchWrites(database, self._holder, self._lease, capacity)
         self.groups = DigestGroups(database, self._holder)
         self.completions = Completions(database, self._holder)
-        self._closing = threading.Event()
-        self._renewer = threading.Thread(target=self._renew_leases, daemon=True)
+        self._renewer = BackgroundThread(self._renew_leases, "lease-renewer")
         if database.is_shared:
             self._renewer.start()
         else:
@@ -93,9 +92,7 @@ class Outbox:
 
     def close(self) -> None:
         """Stop renewing leases."""
-        self._closing.set()
-        if self._renewer.is_alive():
-            self._renewer.join()
+        self._renewer.stop(seconds=None)
 
     def accept(
         self,
@@ -301,7 +298,7 @@ class Outbox:
         def renew(write: sa.Connection) -> None:
             write.execute(reports.update().where(mine).values(self._lease))
 
-        while not self._closing.wait(self._limits.lease / 3):
+        while not self._renewer.stopping.wait(self._limits.lease / 3):
             try:
                 self._database.write(renew)
             except sa.exc.SQLAlchemyError as error:

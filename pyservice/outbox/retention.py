@@ -1,7 +1,6 @@
 """The outbox's maintenance: a check for damage at the start, and the removal of old reports."""
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.background_threads import BackgroundThread
 from pyservice.config.live import LiveSettings
 from pyservice.outbox.database import Database
 from pyservice.outbox.tables import PARTS, reports
@@ -42,8 +42,7 @@ class Retention:
             interval: seconds between two rounds of removal.
         """
         self._database, self._live, self._interval = database, live, interval
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread = BackgroundThread(self._work, "retention")
 
     def start(self) -> None:
         """Start the thread."""
@@ -51,24 +50,22 @@ class Retention:
 
     def stop(self) -> None:
         """Stop the thread, and wait for it for two seconds at most."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(2)
+        self._thread.stop()
 
     def _work(self) -> None:
         try:
             if damage := self._database.look_for_damage():
                 _log.error("outbox.damaged", reason=damage)
-            while not self._stopping.is_set():
+            while not self._thread.stopping.is_set():
                 self._remove_old()
-                self._stopping.wait(self._interval)
+                self._thread.stopping.wait(self._interval)
         except Exception:
             _log.exception("retention.error")
 
     def _remove_old(self) -> None:
         settings = self._live.settings
         days, max_bytes = settings.retention_days, int(settings.retention_bytes)
-        wait = self._stopping.wait
+        wait = self._thread.stopping.wait
         try:
             if days and (removed := sweep(self._database, time.time() - days * DAY, wait)):
                 _log.info("outbox.swept", removed=removed, days=days)

@@ -4,7 +4,6 @@ The log also settles unconfirmed attempts: a mail whose reply to the final dot w
 again if Postfix has it.
 """
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.background_threads import BackgroundThread
 from pyservice.config.live import LiveSettings
 from pyservice.errors import SetupError
 from pyservice.events import Events, ReceiptRecorded, ReportEnded
@@ -76,8 +76,7 @@ class LogWatcher:
         self._read_until = 0.0
         """All that was logged before this time is read; 0: this is unknown."""
         self._is_up_to_date = False
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread = BackgroundThread(self._work, "log-watcher")
         self._trouble = ""
         """Why the last read failed."""
 
@@ -92,9 +91,7 @@ class LogWatcher:
 
     def stop(self) -> None:
         """Stop soon; the next start goes on from there."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(2)
+        self._thread.stop()
 
     def step(self) -> bool:
         """Record what was logged since the last step; return whether there may be more already."""
@@ -169,7 +166,8 @@ class LogWatcher:
             self._events.announce(changed)
 
     def _work(self) -> None:
-        while not self._stopping.wait(self._limits.retry if self._trouble else self._limits.pause):
+        limits = self._limits
+        while not self._thread.stopping.wait(limits.retry if self._trouble else limits.pause):
             try:
                 self.step()
             except Exception as error:

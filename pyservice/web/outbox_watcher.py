@@ -4,12 +4,12 @@ This service's own changes are events. The database alone has those of the other
 while somebody watches, once for all pages.
 """
 
-import threading
 import time
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from pyservice.background_threads import BackgroundThread
 from pyservice.outbox.reading import OutboxReader
 from pyservice.web.live import Hub
 
@@ -35,8 +35,7 @@ class OutboxWatcher:
         self._reader, self._hub, self._interval = reader, hub, interval
         self._known: set[tuple[int, float]] | None = None
         """The steps of the last look, by number and time; None: nobody watched then."""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="outbox-watcher", daemon=True)
+        self._thread = BackgroundThread(self._work, "outbox-watcher")
 
     def start(self) -> None:
         """Start the thread."""
@@ -44,9 +43,7 @@ class OutboxWatcher:
 
     def stop(self) -> None:
         """End the thread, and wait for it for two seconds at most."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(2)
+        self._thread.stop()
 
     def look(self) -> None:
         """Tell the pages what has changed since the last look; if there are none, read nothing."""
@@ -66,7 +63,7 @@ class OutboxWatcher:
             self._hub.publish("outbox", owner, job)
 
     def _work(self) -> None:
-        while not self._stopping.wait(self._interval):
+        while not self._thread.stopping.wait(self._interval):
             try:
                 self.look()
             except SQLAlchemyError:
