@@ -23,6 +23,7 @@ _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
 _ENCODED_WORD = r"=\?[^\s?]{1,40}\?[bqBQ]\?[^\s?]{0,1000}\?="
 _ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?=[\s,;<@]|$)', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
@@ -186,20 +187,24 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yield what white space separates, and an empty text for a comma, semicolon or line break."""
-    word, is_quoted, is_escaped = "", False, False
-    for character in text:
-        if is_quoted or not (character.isspace() or character in ",;"):
+    """Yield what white space separates, and an empty text for a comma, semicolon or line break.
+
+    A quotation mark within a word, or one that is never closed, is a character as any other: it
+    must not hide the addresses behind it.
+    """
+    word, unquoted = "", 0
+    for place, character in enumerate(text):
+        if character == '"' and word[-1:] in {"", "<"} and place >= unquoted:
+            quoted = _QUOTED.match(text, place)
+            unquoted = quoted.end() if quoted else place
+        if place < unquoted or not (character.isspace() or character in ",;"):
             word += character
-        else:
-            if word:
-                yield word
-                word = ""
-            if character in ",;" or character in _LINE_BREAKS:
-                yield ""
-        if character == '"' and not is_escaped:
-            is_quoted = not is_quoted
-        is_escaped = character == "\\" and not is_escaped
+            continue
+        if word:
+            yield word
+            word = ""
+        if character in ",;" or character in _LINE_BREAKS:
+            yield ""
     if word:
         yield word
 

@@ -111,6 +111,9 @@ def test_what_is_no_address_is_left_out(text: str) -> None:
         "a@x.org Cy <cy[bot]@x.org> Bo <b@x.org>",
         "a@x.org\r\nBcc: b@x.org",
         "a@x.org\u2028X-Header: yes\x85b@x.org",
+        'cy"@x.org a@x.org, b@x.org',
+        'cy"@x.org a@x.org, "Bo" <b@x.org>',
+        'a@x.org; "cy, b@x.org',
     ],
 )
 def test_one_bad_address_among_good_ones(text: str) -> None:
@@ -122,6 +125,8 @@ def test_one_bad_address_among_good_ones(text: str) -> None:
         "cy",
         "cy[bot]@x.org",
         "Cy <cy[bot]@x.org>",
+        'cy"@x.org',
+        '"cy',
         "Bcc:",
         "X-Header: yes",
     }
