@@ -99,7 +99,7 @@ def _plain_line(line: str) -> str:
     for match in _SEQUENCE.finditer(line):
         column = _write(row, column, _printable(line[end : match.start()]), " ")
         end = match.end()
-        before, column = column, _obey(match, row, column)
+        before, column = column, _obey(match, row, column, " ")
         was_moved = was_moved or column < before
     _write(row, column, _printable(line[end:]), " ")
     shown = "".join(row)
@@ -135,7 +135,7 @@ def spans(line: str) -> tuple[Span, ...]:
         end = match.end()
         if match["final"] == "m":
             pen = _after(pen, match["parameters"])
-        before, column = column, _obey(match, row, column)
+        before, column = column, _obey(match, row, column, (" ", blank))
         was_moved = was_moved or column < before
     _write(row, column, [(one, pen) for one in _printable(line[end:])], (" ", blank))
     while was_moved and row and row[-1][0] == " ":
@@ -238,7 +238,7 @@ def _write(row: list[_Any], column: int, cells: Sequence[_Any], blank: _Any) -> 
     return column + len(cells)
 
 
-def _obey(match: re.Match[str], row: list[_Any], column: int) -> int:
+def _obey(match: re.Match[str], row: list[_Any], column: int, blank: _Any) -> int:
     """Do to a line what a sequence orders, and return the cursor's new column."""
     if match[0] == "\r":
         return 0
@@ -248,9 +248,11 @@ def _obey(match: re.Match[str], row: list[_Any], column: int) -> int:
     if order in {"K", "J"}:
         if parameters in {"", "0"}:
             del row[column:]
-        elif parameters == "2":
+        elif parameters == "2" or (parameters == "1" and column >= len(row)):
             row.clear()
             return 0  # and not where it was: who erases a line begins it anew
+        elif parameters == "1" and column < WIDTH:
+            row[: column + 1] = [blank] * (column + 1)
     elif order and order in "CDG" and (number := parameters[:4] or "1").isdecimal():
         steps = max(int(number), 1)
         target = {"C": column + steps, "D": column - steps, "G": steps - 1}[order]

@@ -55,6 +55,9 @@ def test_sequences_go(text: str, shown: str) -> None:
         ("Receiving: 99\r\x1b[Jdone", "done"),
         ("Receiving: 99\r\x1b[2Kdone", "done"),
         ("Receiving: 99\x1b[2K\x1b[1Gdone", "done"),
+        ("Receiving: 99\x1b[1K\rdone", "done"),
+        ("Receiving: 99\x1b[1J\rdone", "done"),
+        ("Receiving: 99\x1b[3D\x1b[1K\rdone", "done       99"),
         ("Receiving: 99\r             \rdone", "done"),
         ("Receiving\x1b[1000Ddone", "doneiving"),
         ("\x1b[1m1/2\x1b[0m\r\x1b[1m2/2\x1b[0m\nnext\x1b[K", "2/2\nnext"),
@@ -62,7 +65,7 @@ def test_sequences_go(text: str, shown: str) -> None:
         ("N\bNA\bAME", "NAME"),
         ("|\b/\b-\b\\\bdone", "done"),
         ("a\x1b[99999999999999999999Gb", "a" + " " * 199 + "b"),
-        ("a\x1b[?Gb\x1b[1;2Dc\x1b[1Kd", "abcd"),
+        ("a\x1b[?Gb\x1b[1;2Dc\x1b[3Kd", "abcd"),
     ],
 )
 def test_the_last_state_of_a_line_stays(text: str, shown: str) -> None:
