@@ -46,7 +46,7 @@ _SENTENCES = {
     "greater_than_equal": "it must be at least {ge}",
     "less_than": "it must be less than {lt}",
     "less_than_equal": "it must be at most {le}",
-    "string_pattern_mismatch": "it must match {pattern}",
+    "string_pattern_mismatch": "it must not be blank",  # the only pattern is one of `fields.Name`
     "string_too_long": "it must have at most {max_length} characters",
     "too_long": "it must have at most {max_length} items",
 }
