@@ -209,7 +209,8 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
             return self._forbidden(answer)
         if status == 404:
             return MissingPageError(
-                f"Jenkins at {self.url} has no page {path}, or {self._user} may not see it."
+                f"Jenkins at {self.url} has no page {path}, or {self._user or 'an anonymous user'} "
+                "may not see it."
             )
         if status == 503 and b"getting ready" in answer.content:
             return UnreachableError(f"Jenkins at {self.url} is getting ready to work.")

@@ -36,11 +36,13 @@ def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
 
 
-def client(port: int, timeouts: tuple[float, float] = (PATIENCE, PATIENCE)) -> JenkinsClient:
+def client(
+    port: int, timeouts: tuple[float, float] = (PATIENCE, PATIENCE), *, user: str | None = "ada"
+) -> JenkinsClient:
     """Return a client of a server on loopback."""
     url = f"http://127.0.0.1:{port}/ci"
     permissions = "Overall/Read"
-    return JenkinsClient(url, "ada", "s3cret", permissions=permissions, timeouts=timeouts)
+    return JenkinsClient(url, user, "s3cret", permissions=permissions, timeouts=timeouts)
 
 
 def test_an_answer_that_never_ends(scripted: Scripted) -> None:
@@ -65,6 +67,14 @@ def test_a_head_that_trickles(scripted: Scripted, part: bytes) -> None:
     with pytest.raises(UnreachableError, match=r"does not answer in time\."):
         client(port, (0.5, 0.5)).send("GET", "/api/json")
     assert time.monotonic() - began < PATIENCE
+
+
+@pytest.mark.parametrize(("user", "who"), [("ada", "ada"), (None, "an anonymous user")])
+def test_a_page_that_is_not_there(scripted: Scripted, user: str | None, who: str) -> None:
+    """The error names who may not see it, also without a user."""
+    port = scripted(answering("404 Not Found\r\nContent-Length: 0"))
+    with pytest.raises(SetupError, match=f"has no page /api/json, or {who} may not see it"):
+        client(port, user=user).send("GET", "/api/json")
 
 
 def test_a_redirect(scripted: Scripted) -> None:
