@@ -48,6 +48,17 @@ def test_the_first_page(looks: Looks, width: int, scheme: Literal["light", "dark
     expect(page.get_by_role("main")).to_be_focused()
 
 
+def test_a_phone_shows_all_ways_in_one_line(looks: Looks) -> None:
+    """Whichever page is the current one, and therefore bold."""
+    page = looks.at(375, 812).open("/", is_live=True)
+    for path in ("/", "/preview?q=none", "/outbox", "/doctor"):
+        page.goto(looks.base + path, wait_until="load")
+        links = page.get_by_role("navigation", name="Main").get_by_role("link").all()
+        tops = [link.evaluate("one => one.getBoundingClientRect().top") for link in links]
+        assert len(tops) == 5
+        assert len(set(tops)) == 1, path
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
 def test_login_by_keyboard(
     browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]

@@ -14,6 +14,12 @@ from tests.browser.conftest import Looks, service
 
 HEAD = '<!DOCTYPE html><html lang="en"><head><title>x</title><style>@media (prefers-color-scheme: '
 DARK = "dark) { body { background: #111; color: #eee } }</style></head><body>"
+LINES = """cells => [...new Set(cells.filter((cell) => cell.textContent).map((cell) => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return range.getClientRects().length;
+}))]"""
+"""In how many lines the texts of cells stand."""
 HOSTILE = (
     "<script>parent.evil = 1</script>",
     "<img src=x onerror='parent.evil = 1'>",
@@ -191,7 +197,10 @@ def test_an_author_compares_yesterdays_mail_with_todays_template(
 def test_the_studio_is_for_everybody(
     looks: Looks, templates: Path, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    """axe-core reports nothing, a phone shows the whole width; frames have their own scheme."""
+    """axe-core reports nothing, a phone shows the whole width, frames have their own scheme.
+
+    No number of a line is broken in two.
+    """
     save(templates / "team", "{{ nothing }}")
     compared = "left_template=build&left_source=2-failure&right_template=other"
     page = looks.at(width, 844, scheme, measured=True).open(
@@ -210,6 +219,9 @@ def test_the_studio_is_for_everybody(
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    numbers = page.get_by_label("Differences of the HTML").locator("td.number")
+    expect(numbers.get_by_text("10", exact=True).first).to_be_visible()
+    assert numbers.evaluate_all(LINES) == [1]
 
 
 def test_a_mail_can_do_nothing_on_the_page(browser: Browser, base: str, templates: Path) -> None:
