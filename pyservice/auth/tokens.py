@@ -23,6 +23,7 @@ from pyservice.auth.permissions import Permissions
 from pyservice.config.token_files import SERVICE_PREFIX
 from pyservice.config.toml import parse_toml
 from pyservice.errors import ConfigurationError, os_reason
+from pyservice.file_version import FileVersion, file_version
 from pyservice.validation import explain
 
 LOCAL = "local"
@@ -33,8 +34,6 @@ TRUSTED = "trusted"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADER = re.compile(r"\s*\[")
-_Version = tuple[int, int, int]
-"""A file's inode, time of change and size."""
 
 _log = structlog.get_logger()
 
@@ -97,7 +96,7 @@ class Tokens:
     def _refresh(self) -> None:
         """Read a changed file; if it can't be used, log that once and keep the tokens."""
         try:
-            if _version(self._file.stat()) != self._version:
+            if file_version(self._file.stat()) != self._version:
                 self._version, self._known = _read(self._file)
                 _log.info("tokens.loaded", tokens=len(self._known))
             self._complaint = ""
@@ -208,21 +207,16 @@ def _place(text: str, name: str) -> tuple[int, int]:
     return header.start(), end
 
 
-def _read(file: Path) -> tuple[_Version, dict[str, Token]]:
+def _read(file: Path) -> tuple[FileVersion, dict[str, Token]]:
     try:
         with file.open("rb") as opened:
             # Before reading it: a change in between is noticed the next time.
-            version = _version(os.fstat(opened.fileno()))
+            version = file_version(os.fstat(opened.fileno()))
             return version, _parse(file, opened.read())
     except OSError as error:
         raise ConfigurationError(
             f"The tokens file {file} can't be read: {os_reason(error)}."
         ) from None
-
-
-def _version(status: os.stat_result) -> _Version:
-    # The size, too: two writes may fall into one tick of the file system's clock.
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _parse(file: Path, content: bytes) -> dict[str, Token]:

@@ -8,16 +8,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyservice.file_version import FileVersion, file_version
+
 _MAX_FILES = 10_000
 """Of all templates: TEMPLATES_DIR may be `/` by mistake."""
 _MAX_DEPTH = 8
 """Of folders: a symbolic link may lead back to a folder above it."""
 
-TemplateState = tuple[tuple[str, int, int, int], ...]
-"""For each file its path, inode, size in bytes and time of change in nanoseconds.
-
-It is the ctime, which also changes when a file becomes readable by its permissions.
-"""
+TemplateState = tuple[tuple[str, FileVersion], ...]
+"""For each file its path and version."""
 
 
 def template_state(folder: Path | None) -> TemplateState:
@@ -33,7 +32,7 @@ def template_state(folder: Path | None) -> TemplateState:
         except OSError:
             continue  # it is gone, or a link to nothing
         if not stat.S_ISDIR(found.st_mode):  # a folder changes by an editor's files, too
-            state.append((str(path), found.st_ino, found.st_size, found.st_ctime_ns))
+            state.append((str(path), file_version(found)))
     return tuple(state)
 
 

@@ -10,6 +10,7 @@ from typing import Never
 import structlog
 
 from pyservice.errors import ConfigurationError, os_reason
+from pyservice.file_version import FileVersion, file_version
 
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}
@@ -58,20 +59,19 @@ class Certificate:
         self._versions, self.complaint = versions, ""
         _log.info("tls.loaded", certificate=str(self._files[0]), until=until)
 
-    def _file_versions(self) -> list[tuple[int, int, int]]:
-        """Return inode, time of change and size of each file."""
+    def _file_versions(self) -> list[FileVersion]:
+        """Return what differs once one of the files has changed."""
         versions = []
         for name, file in zip(
             ("NOTIFY_EMAIL_TLS_CERT", "NOTIFY_EMAIL_TLS_KEY"), self._files, strict=True
         ):
             try:
                 with file.open("rb") as opened:  # OpenSSL doesn't say which one it can't read
-                    status = os.fstat(opened.fileno())
+                    versions.append(file_version(os.fstat(opened.fileno())))
             except OSError as error:
                 raise ConfigurationError(
                     f"{name} {file} can't be read: {os_reason(error)}."
                 ) from None
-            versions.append((status.st_ino, status.st_mtime_ns, status.st_size))
         return versions
 
 
