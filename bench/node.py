@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.builders.owned import make_folder
 from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace
 from tests.testbed.postfix import Postfix
@@ -53,7 +54,7 @@ class BenchNode:
 def made() -> Iterator[BenchNode]:
     """Make a node; at the end, end all that runs there, and remove it."""
     namespaces.clear_leftovers()
-    folder = namespaces.make_folder()
+    folder = make_folder()
     namespace = Namespace("bench")
     try:
         postfix = Postfix(

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
+from tests.builders.owned import clear_left_folders
+
 gc.disable()  # until the tests are collected: nothing of them is garbage
 
 T = TypeVar("T")
@@ -78,6 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests' files in memory; fail before the first test if there was no Groovy test."""
     keep_files_in_memory()
+    clear_left_folders()
     folder = config.getoption("groovy_reports")
     if folder and not groovy_counts(folder)["tests"]:
         raise pytest.UsageError(f"{folder} has no report of a Groovy test: run `mvn test` before.")

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.request
@@ -30,6 +29,7 @@ from pyservice.web.app import create_app
 from pyservice.web.limits import Limits
 from pyservice.web.server import bind, server
 from tests.builders.limits import AMPLE
+from tests.builders.owned import make_folder
 from tests.builders.patience import PATIENCE
 from tests.builders.ports import free_port
 from tests.controller.recorded import RecordedJenkins
@@ -64,7 +64,7 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         [self._binaries] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-        self._folder = Path(tempfile.mkdtemp(prefix="notify-email-postgresql-"))
+        self._folder = make_folder()
         shutil.chown(self._folder, "postgres", "postgres")
         self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
         """The URL of its database."""
@@ -110,7 +110,10 @@ class PostgreSQL:
         shutil.rmtree(self._folder)
 
 
-_AS_POSTGRES = ("runuser", "-u", "postgres", "--")
+_AS_POSTGRES = (
+    *("setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"),
+    *("--pdeathsig", "INT", "--"),  # it ends with the tests, even if they are killed
+)
 
 
 @pytest.fixture(scope="session")

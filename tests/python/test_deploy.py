@@ -20,9 +20,9 @@ import yaml
 from pyservice.cli import app
 from pyservice.config.settings import Settings
 from pyservice.config.sources import PREFIX
+from tests.builders.owned import make_folder
 from tests.builders.patience import PATIENCE, TIMEOUT
 from tests.python.conftest import wait_for
-from tests.testbed import namespaces
 from tests.testbed.machine import FOLDER, Machine, run_throwaway
 from tests.testbed.namespaces import Namespace
 
@@ -84,7 +84,7 @@ def service_pod(manifest: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def dist() -> Iterator[Path]:
     """What `make dist` makes, in a folder that every user may enter."""
-    folder = namespaces.make_folder()
+    folder = make_folder()
     made = folder / "dist"
     done = run(BIN / "hatchling", "build", "-t", "wheel", "-d", made)
     assert done.returncode == 0, done.stderr

@@ -1,33 +1,28 @@
 """Network namespaces, and the processes in them.
 
-A name has its owner, `nemail-PID-STARTED-…`, so that the next run removes what a killed run left,
-and nothing that a living run uses. Links are made between two namespaces directly: the host's own
+A name has its owner (builders/owned.py), so that the next run removes what a killed run left. Links
+are made between two namespaces directly: the host's own
 namespace never has one.
 """
 
 import itertools
 import os
-import re
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_interface
 from pathlib import Path
 
+from tests.builders import owned
 from tests.builders.patience import TIMEOUT
 from tests.testbed.errors import TestbedError
 from tests.testbed.waiting import until
 
-PREFIX = "nemail"
 Completed = subprocess.CompletedProcess[str]
 
-_OWNED = re.compile(rf"{PREFIX}-(?P<pid>\d+)-(?P<started>\d+)-")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_STARTED = 22
-"""The field of /proc/PID/stat with a process' start time: the system reuses process IDs."""
 _numbers = itertools.count(1)
 
 
@@ -42,7 +37,7 @@ class Namespace:
         """
         if os.geteuid() != 0:
             raise TestbedError("The testbed makes network namespaces, so it needs root.")
-        self.name = f"{_owner()}-{next(_numbers)}-{role}"
+        self.name = f"{owned.owner()}-{next(_numbers)}-{role}"
         self._started: list[subprocess.Popen[bytes]] = []
         ip("netns", "add", self.name)
         ip("-n", self.name, "link", "set", "lo", "up")
@@ -151,27 +146,18 @@ def ip(*arguments: str) -> str:
     return done.stdout
 
 
-def make_folder() -> Path:
-    """Make a folder for this process' files, which users such as Postfix' can enter."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{_owner()}-"))
-    folder.chmod(0o755)
-    return folder
-
-
 def existing() -> list[str]:
     """Return the names of all testbeds' namespaces on this machine."""
     listed = [line.split()[0] for line in ip("netns", "list").splitlines() if line.strip()]
-    return [name for name in listed if _OWNED.match(name)]
+    return [name for name in listed if owned.is_owned(name)]
 
 
 def clear_leftovers() -> None:
     """Remove the namespaces, processes and folders whose owner is dead."""
     for name in existing():
-        if not _owner_lives(name):
+        if owned.is_left(name):
             _remove(name, [])
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
-        if _OWNED.match(left.name) and not _owner_lives(left.name):
-            shutil.rmtree(left, ignore_errors=True)
+    owned.clear_left_folders()
 
 
 def _hardware_address(network: str) -> str:
@@ -206,26 +192,6 @@ def _remove(name: str, started: list[subprocess.Popen[bytes]]) -> None:
 
 def _pids(name: str) -> list[int]:
     return [int(pid) for pid in ip("netns", "pids", name).split()]
-
-
-def _owner() -> str:
-    pid = os.getpid()
-    return f"{PREFIX}-{pid}-{_started(pid)}"
-
-
-def _owner_lives(name: str) -> bool:
-    owner = _OWNED.match(name)
-    return owner is not None and _started(int(owner["pid"])) == int(owner["started"])
-
-
-def _started(pid: int) -> int | None:
-    """Return a process' start in clock ticks since boot; None: there is none, or a zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    state, *fields = stat.rpartition(")")[2].split()  # the name before may hold anything
-    return None if state == "Z" else int(fields[_STARTED - 4])
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from tests.builders.owned import make_folder
 from tests.builders.patience import TIMEOUT
 from tests.testbed import namespaces
 from tests.testbed.namespaces import Namespace, ip
@@ -56,7 +57,7 @@ class Testbed:
         """Make the relay host with its sink, a node, a container on it, and an outsider."""
         self._made: list[Namespace] = []
         namespaces.clear_leftovers()
-        self.folder = namespaces.make_folder()
+        self.folder = make_folder()
         self._numbers = itertools.count(1)
         try:
             self._make_relay()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import owned
 from tests.testbed import namespaces
 from tests.testbed.deferred import MAIL, wait_until_deferred
 from tests.testbed.errors import TestbedError
@@ -127,7 +128,7 @@ def test_a_failure_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def own_resources() -> list[str]:
     """Return this process' namespaces and folders; those of another run may come and go."""
-    mine = f"{namespaces.PREFIX}-{os.getpid()}-"
+    mine = f"{owned.PREFIX}-{os.getpid()}-"
     folders = Path(tempfile.gettempdir()).glob(f"{mine}*")
     return sorted([*(n for n in namespaces.existing() if n.startswith(mine)), *map(str, folders)])
 
