@@ -11,7 +11,8 @@ from typing import Any
 
 from pyservice.errors import SetupError, os_reason
 from pyservice.identity import report_id_of
-from pyservice.postfix.log import Line, open_log
+from pyservice.postfix.log import open_log
+from pyservice.postfix.log_line import Line
 from pyservice.postfix.own_mails import Newest
 
 FILE = Path("/var/lib/notify-email-log/postfix.log")

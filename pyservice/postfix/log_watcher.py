@@ -21,7 +21,8 @@ from pyservice.outbox.receipts import NewReceipts, ReceiptStore
 from pyservice.outbox.states import State
 from pyservice.postfix import log_relay
 from pyservice.postfix.backoff import Backoff
-from pyservice.postfix.log import CHUNK, Delivery, FileLog, JournalLog, Line, Log
+from pyservice.postfix.log import CHUNK, FileLog, JournalLog, Log
+from pyservice.postfix.log_line import Delivery, Line
 from pyservice.postfix.own_mails import OwnMails
 
 JOURNAL = "journal"

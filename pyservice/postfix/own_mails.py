@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from pyservice.identity import report_id_of
-from pyservice.postfix.log import Line
+from pyservice.postfix.log_line import Line
 
 MAX_MAILS = 2000
 """Mails that are known at the same time: only until Postfix' reply is in the outbox."""

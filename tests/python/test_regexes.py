@@ -21,7 +21,7 @@ from pyservice.analysis.fingerprint import normalised
 from pyservice.analysis.first_error import SHAPES, find_first_error
 from pyservice.errors import RequestError
 from pyservice.logs import mask
-from pyservice.postfix.log import Line
+from pyservice.postfix.log_line import Line
 from pyservice.report.schema import Build, Failure, Report
 from pyservice.report.secrets import SecretMasker
 from tests.builders.growth import cpu_seconds
@@ -113,9 +113,10 @@ BUILD = Build(job="a", number=1, result="FAILURE", started_at=0)
 def test_there_are_many() -> None:
     """The patterns are found."""
     assert len(ALL) > 40
-    assert {"pyservice.postfix.log._DELIVERY", "pyservice.report.secret_patterns._VARIABLE"} <= {
-        name for name, _, _ in ALL
-    }
+    assert {
+        "pyservice.postfix.log_line._DELIVERY",
+        "pyservice.report.secret_patterns._VARIABLE",
+    } <= {name for name, _, _ in ALL}
 
 
 @pytest.mark.parametrize(("name", "pattern", "method"), ALL, ids=lambda value: str(value)[:60])

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pyservice.errors import SetupError
 from pyservice.postfix import commands, mynetworks
-from pyservice.postfix.log import Delivery, Log, wait_for
-from pyservice.postfix.log import Line as LogLine
+from pyservice.postfix.log import Log, wait_for
+from pyservice.postfix.log_line import Delivery
+from pyservice.postfix.log_line import Line as LogLine
 from pyservice.setup.doctor import evidence
 from pyservice.setup.doctor.finding import Finding
 from pyservice.setup.doctor.findings import KNOWN

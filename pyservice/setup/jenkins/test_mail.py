@@ -4,7 +4,8 @@ import re
 from html import unescape
 
 from pyservice.errors import SetupError
-from pyservice.postfix.log import Delivery, Line, Log, wait_for
+from pyservice.postfix.log import Log, wait_for
+from pyservice.postfix.log_line import Delivery, Line
 from pyservice.setup.jenkins.connection import Controller
 from pyservice.setup.jenkins.planner import JenkinsState
 

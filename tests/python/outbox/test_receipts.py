@@ -14,7 +14,7 @@ from pyservice.outbox.models import LogEvent, QueuedReport, Receipt
 from pyservice.outbox.queue import Outbox
 from pyservice.outbox.receipts import ReceiptStore
 from pyservice.outbox.tables import events, receipts_table, reports
-from pyservice.postfix.log import Line
+from pyservice.postfix.log_line import Line
 from pyservice.postfix.log_watcher import LogWatcher
 from pyservice.postfix.own_mails import MAX_MAILS, OwnMails
 from tests.builders.log_lines import CLIENT, LINE

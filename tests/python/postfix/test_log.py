@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pyservice.errors import SetupError
-from pyservice.postfix.log import FileLog, JournalLog, Line, open_log, wait_for
+from pyservice.postfix.log import FileLog, JournalLog, open_log, wait_for
+from pyservice.postfix.log_line import Line
 from pyservice.postfix.log_relay import LogRelay
 
 SENT = (
