@@ -319,14 +319,7 @@ def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:
 
 
 def _merged(outcome: Outcome, deferred: dict[str, str], refused: dict[str, str]) -> Outcome:
-    return Outcome(
-        accepted=outcome.accepted,
-        deferred=deferred | outcome.deferred,
-        refused=refused | outcome.refused,
-        queue_id=outcome.queue_id,
-        reply=outcome.reply,
-        is_unconfirmed=outcome.is_unconfirmed,
-    )
+    return replace(outcome, deferred=deferred | outcome.deferred, refused=refused | outcome.refused)
 
 
 def _hostname() -> str:
