@@ -100,12 +100,6 @@ class Node(Namespace):
         """Return whether the service's process is there."""
         return self._service is not None and self._service.poll() is None
 
-    @property
-    def service_pid(self) -> int:
-        """The process ID of the service that was started."""
-        assert self._service is not None
-        return self._service.pid  # `ip netns exec` replaces itself by the command
-
     def stop_service(self, *, kill: bool = False) -> int | None:
         """End the service, with `kill` by SIGKILL; the outbox stays.
 

@@ -56,8 +56,6 @@ class Attempt:
     is_reply_lost: bool
     """The connection breaks after the final dot."""
     queue_id: str
-    is_told: bool = False
-    """By the log."""
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -447,7 +445,6 @@ class Machine(RuleBasedStateMachine):
     def log_of_queue(self) -> None:
         """A mail is in the queue: it settles what was in doubt, if it is for everybody."""
         node, attempt = self.lines.pop(0)
-        attempt.is_told = True
         trace = LogEvent(attempt.entry.id, attempt.queue_id, recipients=len(attempt.copies))
         node.receipts.record([trace], {})
         one = self.known.get(attempt.entry.id)

@@ -9,7 +9,6 @@ from tests.builders.relay import IN_SYNC, SMTP, planned, state
 
 DOCKER = Bridge("docker0", "172.22.91.1", "172.22.91.0/24", is_up=True)
 COMPOSE = Bridge("br-1a2b3c", "172.18.0.1", "172.18.0.0/16", is_up=True)
-PODMAN = Bridge("podman1", "10.89.0.1", "10.89.0.0/24", is_up=True)
 CNI = Bridge("cni0", "10.88.0.1", "10.88.0.0/16", is_up=True)
 
 

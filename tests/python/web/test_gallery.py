@@ -23,8 +23,6 @@ from tests.builders.mails import ADDRESSING
 from tests.controller.recorded import RecordedJenkins
 from tests.python.conftest import Json, PostfixStandIn, post, serve, settled, wait_for
 
-HTML = {"accept": "text/html"}
-
 
 @pytest.fixture
 def known(settings: Settings, jenkins: RecordedJenkins) -> Settings:
