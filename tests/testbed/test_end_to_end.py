@@ -268,7 +268,7 @@ def test_the_service_is_away(testbed: Testbed) -> None:
 def test_the_demo_sends_through_the_nodes_postfix(testbed: Testbed) -> None:
     """On a node it names docker0's address, and a mail to a recipient comes out at the relay."""
     command = (str(BIN / "notify-email"), "demo", "--once", "--to", "me@my.example.com")
-    done = testbed.node.run(*command)
+    done = testbed.node.run(*command, env={"TMPDIR": str(testbed.folder)})
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"found on this node at docker0, {BRIDGE}:25: 220 " in done.stdout
     assert f"to me@my.example.com, through this node's Postfix at {BRIDGE}" in done.stdout

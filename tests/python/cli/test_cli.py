@@ -302,9 +302,9 @@ def test_a_slow_or_broken_caller_hurts_nobody(tmp_path: Path, postfix: PostfixSt
             wait_for(lambda: is_up(f"http://127.0.0.1:{port}"))
 
 
-def test_demo_once() -> None:
+def test_demo_once(tmp_path: Path) -> None:
     """It says where the mail goes and why, the queue ID, where the mail lies, and ends with 0."""
-    ended = run("demo", "--once")
+    ended = run("demo", "--once", TMPDIR=str(tmp_path))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for wanted in (
         "Postfix",
@@ -329,6 +329,7 @@ def test_the_demo_and_the_machines_settings(tmp_path: Path) -> None:
     ended = run(
         "demo",
         "--once",
+        TMPDIR=str(tmp_path),
         NOTIFY_EMAIL_SENDER="CI <ci@ci.example.com>",
         NOTIFY_EMAIL_TEMPLATES_DIR=str(tmp_path),
         NOTIFY_EMAIL_PUBLIC_URL="https://mail.example.com",
@@ -350,9 +351,10 @@ def test_the_demo_without_its_extra() -> None:
     assert re.fullmatch(r"notify-email: .*pip install aiosmtpd\n", ended.stderr)
 
 
-def test_demo_stays_until_interrupted() -> None:
+def test_demo_stays_until_interrupted(tmp_path: Path) -> None:
     """Its links work in the meantime."""
-    process = subprocess.Popen(command("demo"), stdout=subprocess.PIPE, text=True)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command("demo"), stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
