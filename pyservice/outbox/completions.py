@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pyservice.errors import LostLeaseError
 from pyservice.outbox.database import Database
+from pyservice.outbox.groups import IS_WAITING
 from pyservice.outbox.history import add_history
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.search import search_row
@@ -72,8 +73,7 @@ class Completions:
         waits = sa.and_(
             reports.c.locked_by.is_(None),
             reports.c.digest_group == entry.digest_group,
-            reports.c.digest_id.is_(None),
-            reports.c.next_attempt_at.is_not(None),
+            IS_WAITING,
         )
         step = (State.RECEIVED, note)
         self._change(entry, _values(completed), step, search_row(completed), waits)

@@ -27,6 +27,8 @@ from pyservice.report.schema import Report
 
 NO_GROUP: dict[str, Any] = {"digest_group": None}
 """The columns of a row that is in no digest group."""
+IS_WAITING = sa.and_(reports.c.digest_id.is_(None), reports.c.next_attempt_at.is_not(None))
+"""The condition that a row of a digest group waits for its digest."""
 
 
 class DigestGroups:
@@ -180,8 +182,7 @@ def _waiting_with(first: QueuedReport) -> tuple[sa.ColumnElement[bool], ...]:
     """Return the conditions of the others of a group that no service has locked."""
     return (
         reports.c.digest_group == first.digest_group,
-        reports.c.digest_id.is_(None),
-        reports.c.next_attempt_at.is_not(None),
+        IS_WAITING,
         reports.c.locked_by.is_(None),
         reports.c.id != first.id,
     )

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pyservice.outbox.database import Database
 from pyservice.outbox.dialogues import Dialogue, read_dialogues
 from pyservice.outbox.export import ExportedReport, export_report
+from pyservice.outbox.groups import IS_WAITING
 from pyservice.outbox.models import QueuedReport
 from pyservice.outbox.search import SUMMARY, Filter, Summary, conditions, find
 from pyservice.outbox.tables import events, reports
@@ -104,11 +105,6 @@ class OutboxReader:
 
     def waiting_groups(self, bounds: Filter) -> list[WaitingGroup]:
         """Return what waits for a digest, the next one first."""
-        waits = (
-            reports.c.digest_group.is_not(None),
-            reports.c.digest_id.is_(None),
-            reports.c.next_attempt_at.is_not(None),
-        )
         job, due = reports.c.job, sa.func.min(reports.c.next_attempt_at)
         query = (
             sa.select(
@@ -116,7 +112,7 @@ class OutboxReader:
                 *(sa.func.min(reports.c.id).label("id"), sa.func.count().label("builds")),
                 *(sa.func.min(reports.c.created_at).label("since"), due.label("due")),
             )
-            .where(*waits, *conditions(bounds))
+            .where(reports.c.digest_group.is_not(None), IS_WAITING, *conditions(bounds))
             .group_by(reports.c.digest_group, reports.c.owner)
             .order_by(due)
         )
