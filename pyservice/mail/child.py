@@ -1,5 +1,6 @@
 """Starts processes of ours that answer the first one, and that can be killed at any time."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -7,10 +8,14 @@ import sys
 from multiprocessing.connection import Connection
 
 
-def start(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
+def start(module: str, *, niceness: int = 0) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start a module in a process, and return that and the connection to it.
 
     The process gets the connection's descriptor as its only argument.
+
+    Args:
+        module: the module's full name.
+        niceness: how far the process stands back behind this one, from 0 to 19.
 
     Raises:
         OSError: the system refused to start it.
@@ -23,6 +28,9 @@ def start(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
         except OSError:
             ours.close()
             raise
+    if niceness:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, own + niceness))
     return process, Connection(ours.detach())
 
 

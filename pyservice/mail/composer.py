@@ -7,7 +7,6 @@ while. If it fails, the mail is made in this process: no delivery depends on it.
 CPU than this process, whose callers wait for their answers.
 """
 
-import os
 import subprocess
 import threading
 import time
@@ -129,7 +128,7 @@ class _Process:
     def start(cls, timeout: float) -> "_Process | None":
         """Start a process, which is ready some time later; None: the system refused to start it."""
         try:
-            process, connection = child.start(__name__)
+            process, connection = child.start(__name__, niceness=NICENESS)
         except OSError as error:
             _log.warning("composer.start_failed", reason=str(error))
             return None
@@ -169,7 +168,6 @@ class _Process:
 
 def _serve(connection: Connection) -> None:
     """Make mails in the second process, until the first one ends."""
-    os.nice(NICENESS)
     renderer = Renderer()
     connection.send(True)
     while True:

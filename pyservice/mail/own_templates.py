@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import os
 import re
 import signal
 import subprocess
@@ -178,10 +177,9 @@ class TemplateProcess:
                 self._end()  # it was killed while it had nothing to do
             try:
                 if self._running is None:
-                    self._running = child.start("pyservice.mail.template_process")
-                    if self._niceness:
-                        nice = min(19, os.getpriority(os.PRIO_PROCESS, 0) + self._niceness)
-                        os.setpriority(os.PRIO_PROCESS, self._running[0].pid, nice)
+                    self._running = child.start(
+                        "pyservice.mail.template_process", niceness=self._niceness
+                    )
             except OSError as error:
                 reason = f"no process could be started for it: {os_reason(error)}"
                 raise _ProcessLostError(reason) from error
