@@ -19,9 +19,10 @@ def node(
 ) -> None:
     """Show what this machine or container is, and which address reaches the node's Postfix.
 
-    On a node it is the address of the container bridge: docker0, cni0, cbr0, podman0 or nerdctl0,
-    those that are up first, else that of a Compose network (br-…). In a container it is the
-    variable NODE_IP, host.docker.internal or the default gateway. Exit code 1: there is none.
+    On a node it is the address of the container bridge: docker0, docker_gwbridge, cni0, cbr0,
+    podman0 or nerdctl0, those that are up first, else that of a Compose network (br-…). In a
+    container it is the variable NODE_IP, host.docker.internal or the default gateway. Exit code 1:
+    there is none.
 
     \b
     Examples:

@@ -17,8 +17,8 @@ HOST_NAMES = ("host.docker.internal", "host.containers.internal")
 """The names by which Docker and Podman enter the node in a container's /etc/hosts."""
 FLANNEL_FILE = Path("/run/flannel/subnet.env")
 
-BRIDGES = ("docker0", "cni0", "cbr0", "podman0", "cni-podman0", "nerdctl0")
-"""The engines' own bridges, the likeliest first."""
+BRIDGES = ("docker0", "docker_gwbridge", "cni0", "cbr0", "podman0", "cni-podman0", "nerdctl0")
+"""The engines' own bridges, the likeliest first; the second one is Docker Swarm's."""
 _NETWORK_BRIDGE = re.compile(r"br-.+|(cni-)?podman\d+")
 """The bridges of Compose's and other networks that people make: they come and go."""
 _MARKER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))

@@ -62,6 +62,7 @@ def test_docker0_comes_first() -> None:
         ("docker0", "cni0", "cni0"),
         ("docker0", "cni-podman0", "cni-podman0"),
         ("cni0", "podman0", "podman0"),
+        ("docker0", "docker_gwbridge", "docker_gwbridge"),
         ("br-1a2b3c", "br-4d5e6f", "br-4d5e6f"),
         ("docker0", "br-1a2b3c", "docker0"),
         ("docker0", "podman1", "docker0"),

@@ -18,6 +18,10 @@ CNI = Bridge("cni0", "10.88.0.1", "10.88.0.0/16", is_up=True)
         (COMPOSE, "notify-email relay apply --bridge br-1a2b3c --boot-safe"),
         (CNI, "notify-email relay apply --bridge cni0"),
         (
+            replace(CNI, interface="docker_gwbridge"),
+            "notify-email relay apply --bridge docker_gwbridge",
+        ),
+        (
             replace(COMPOSE, interface="podman1"),
             "notify-email relay apply --bridge podman1 --boot-safe",
         ),
