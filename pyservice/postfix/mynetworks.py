@@ -38,7 +38,6 @@ _INTERNAL = tuple(
 """Networks that the Internet does not route (RFC 1918, 6598, 3927, 4193). `is_private` would also
 count the networks for documentation."""
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("::ffff:127.0.0.0/104"))
-_TOKEN = re.compile(r"(?:[^\s,{}]|\{(?:[^{}]|\{[^{}]*\})*\})+")
 _NUMBERS = re.compile(r"[0-9A-Fa-f.:/\[\]]+")
 
 
@@ -70,7 +69,23 @@ def parse_entries(value: str) -> tuple[NetworkEntry, ...]:
 
 def split_list(value: str) -> list[str]:
     """Split one of Postfix' lists at commas and blanks, except within braces."""
-    return _TOKEN.findall(value)
+    return split_words(value, " \t\r\n,")
+
+
+def split_words(text: str, separators: str) -> list[str]:
+    """Split a text as Postfix does (mystrtok.c): braces hold together what is within them."""
+    words, word, depth = list[str](), "", 0
+    for character in text:
+        if character in separators and not depth:
+            words += [word] if word else []
+            word = ""
+            continue
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth = max(depth - 1, 0)
+        word += character
+    return [*words, word] if word else words
 
 
 def append_to_list(value: str, more: Iterable[str]) -> str:

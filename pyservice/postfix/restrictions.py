@@ -5,11 +5,12 @@ not log in, and writes to recipients elsewhere.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
-from pyservice.postfix.mynetworks import split_list
+from pyservice.postfix.mynetworks import split_list, split_words
 
 LISTS = tuple(
     f"smtpd_{stage}_restrictions"
@@ -45,10 +46,12 @@ _BY_CLIENT = {
     "check_client_mx_access",
     "check_client_ns_access",
     "check_policy_service",
+    "reject_unknown_client",
+    "reject_unknown_client_hostname",
+    "reject_unknown_reverse_client_hostname",
 }
+"""What may decide about one client otherwise than about its neighbours."""
 _PARAMETER = re.compile(r"\$(?:(\w+)|[{(](\w+)[)}])")
-_MASTER_WORD = re.compile(r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|\S+")
-"""A word of master.cf, which may be in braces."""
 _DEEPEST = 10
 """How many restriction classes may lead from one to the next."""
 
@@ -117,7 +120,7 @@ def in_service(parameters: Mapping[str, str], service: str) -> dict[str, str]:
 
 def overrides(service: str) -> dict[str, str]:
     """Return the settings that a service's line in master.cf has of its own (`-o name=value`)."""
-    words = iter(_MASTER_WORD.findall(service))
+    words = iter(split_words(service, " \t\r\n"))
     settings = {}
     for word in words:
         if word == "-o":
@@ -128,9 +131,44 @@ def overrides(service: str) -> dict[str, str]:
 
 
 def tables(parameters: Mapping[str, str]) -> list[str]:
-    """Return the restrictions by which a table or a program decides about a client."""
-    found = (word for name in LISTS for word in _restrictions(name, parameters))
-    return [word for word in dict.fromkeys(found) if word in _BY_CLIENT or ":" in word]
+    """Return the restrictions that may decide about a single client, such as a table's."""
+    return _by_client(word for name in LISTS for word in _restrictions(name, parameters))
+
+
+def container_tables(parameters: Mapping[str, str]) -> list[str]:
+    """Return those of `tables` that a client of mynetworks comes to."""
+    return _by_client(
+        word
+        for name in LISTS
+        for word in takewhile(
+            lambda word: word not in _PERMITS | _REFUSES, _restrictions(name, parameters)
+        )
+    )
+
+
+def exceptions(parameters: Mapping[str, str]) -> list[str]:
+    """Return the restrictions by which a table or a program may let some strangers in.
+
+    They come before the refusal in each list that has one. With a list that refuses strangers
+    before it comes to any, there are none.
+    """
+    found: dict[str, None] = {}
+    for name in LISTS:
+        before: list[str] = []
+        for word in _restrictions(name, parameters):
+            if word in _REFUSES:
+                if not before:
+                    return []
+                found |= dict.fromkeys(before)
+            if word in _REFUSES or word == "permit":
+                break
+            if word not in _PASSES | _PERMITS and not word.startswith(("reject_", "defer_")):
+                before.append(word)
+    return list(found)
+
+
+def _by_client(words: Iterable[str]) -> list[str]:
+    return [word for word in dict.fromkeys(words) if word in _BY_CLIENT or ":" in word]
 
 
 def _restrictions(name: str, parameters: Mapping[str, str]) -> Iterator[str]:
@@ -151,9 +189,10 @@ def _expand(
         restriction = word.lower()
         if restriction == "warn_if_reject":
             restriction = next(rest, "").lower()
-            if _WITH_ARGUMENT.fullmatch(restriction):
-                next(rest, None)
-            continue  # it refuses nobody
+            if restriction.startswith(("reject", "defer")):  # it refuses nobody
+                if _WITH_ARGUMENT.fullmatch(restriction):
+                    next(rest, None)
+                continue
         if _WITH_ARGUMENT.fullmatch(restriction):
             next(rest, None)
         yield restriction

@@ -67,6 +67,10 @@ class AccessRules:
     mynetworks: tuple[NetworkEntry, ...]
     tables: tuple[str, ...] = ()
     """The restrictions that may decide about one client alone: `check_client_access`."""
+    container_tables: tuple[str, ...] = ()
+    """Those of them that a container's mail comes to."""
+    exceptions: tuple[str, ...] = ()
+    """The restrictions that may let some strangers in."""
     refusals: tuple[str, ...] = ()
     """Sentences about the restriction lists that refuse all containers, after RCPT, too."""
     domains: frozenset[str] = frozenset()
@@ -87,6 +91,8 @@ class AccessRules:
         return cls(
             tuple(entry for entry in configuration.mynetworks if entry.network not in allowed),
             tuple(restrictions.tables(settings)),
+            tuple(restrictions.container_tables(settings)),
+            tuple(restrictions.exceptions(settings)),
             tuple(
                 fault.sentence
                 for fault in access.find_faults(configuration, str(address))
@@ -186,13 +192,12 @@ def try_containers(
     source = address if address in sources else sources[0]
     code, reply = _try_recipient(address, source, _NOBODY)
     sentence = f"{source}, in mynetworks, gets {reply!r}"
-    if code == 250:
-        return SendingResult("proved", f"{sentence}.")
-    if not any(words in reply for words in _REFUSALS):
+    if code != 250 and not any(words in reply for words in _REFUSALS):
         return SendingResult("not proved", f"{sentence}.")
-    if rules.tables:
-        return SendingResult("not proved", f"{sentence}; {_tables(rules)} may say so to it alone.")
-    return SendingResult("refused", f"{sentence}.")
+    if rules.container_tables:
+        named = " and ".join(rules.container_tables)
+        return SendingResult("not proved", f"{sentence}; {named} may say so to it alone.")
+    return SendingResult("proved" if code == 250 else "refused", f"{sentence}.")
 
 
 def _try_stranger(address: Address, source: Address, rules: AccessRules) -> OpenRelayResult:
@@ -210,16 +215,14 @@ def _try_stranger(address: Address, source: Address, rules: AccessRules) -> Open
         first = first or reply
     sentence = f"{source}, outside of mynetworks, gets {first!r}"
     if rules.tables and "Relay access denied" not in first:
-        return OpenRelayResult(
-            "not proved", f"{sentence}; {_tables(rules)} may say so to it alone."
-        )
+        named = " and ".join(rules.tables)
+        return OpenRelayResult("not proved", f"{sentence}; {named} may say so to it alone.")
+    if rules.exceptions:
+        named = " and ".join(rules.exceptions)
+        return OpenRelayResult("not proved", f"{sentence}; {named} may let others in.")
     if any(entry.is_opaque and entry.is_excluded for entry in rules.mynetworks):
         return OpenRelayResult("not proved", f"{sentence}; a table may exclude it alone.")
     return OpenRelayResult("proved", f"{sentence}.")
-
-
-def _tables(rules: AccessRules) -> str:
-    return " and ".join(rules.tables)
 
 
 def _read_greeting(address: Address) -> str:

@@ -10,7 +10,7 @@ import pytest
 from pyservice.postfix import access, restrictions
 from pyservice.postfix.access import AccessFault
 from pyservice.postfix.instance import Configuration
-from pyservice.postfix.mynetworks import parse_entries
+from pyservice.postfix.mynetworks import parse_entries, split_list
 from pyservice.postfix.network_tables import read_contents
 from pyservice.postfix.open_networks import find_open_entries
 
@@ -216,3 +216,80 @@ def test_the_service_that_listens(services: dict[str, str], expected: str | None
     """A listener of the address comes before one of all addresses; behind postscreen is smtpd."""
     configuration = Configuration(Path(), "3.7.11", True, {}, USUAL, services)
     assert configuration.smtpd_at(ADDRESS) == expected
+
+
+RELAY = "permit_mynetworks permit_sasl_authenticated defer_unauth_destination"
+
+
+@pytest.mark.parametrize(
+    ("settings", "by_client", "on_containers_way", "exceptions"),
+    [
+        ({}, [], [], []),
+        (
+            {"smtpd_client_restrictions": "check_client_access cidr:/x, reject"},
+            *(["check_client_access"], ["check_client_access"], []),
+        ),
+        (
+            {"smtpd_client_restrictions": "reject_unknown_client_hostname, permit_mynetworks"},
+            *(["reject_unknown_client_hostname"], ["reject_unknown_client_hostname"], []),
+        ),
+        (
+            {"smtpd_client_restrictions": "permit_mynetworks, cidr:/x, reject"},
+            *(["cidr:/x"], [], []),
+        ),
+        (
+            {"smtpd_relay_restrictions": "check_sender_access hash:/x, reject_unauth_destination"},
+            *([], [], ["check_sender_access"]),
+        ),
+        (
+            {
+                "smtpd_relay_restrictions": "",
+                "smtpd_recipient_restrictions": (
+                    "permit_mynetworks, check_policy_service unix:x, reject_unauth_destination"
+                ),
+            },
+            *(["check_policy_service"], [], ["check_policy_service"]),
+        ),
+        (
+            {
+                "smtpd_relay_restrictions": "check_client_access hash:/x, reject",
+                "smtpd_data_restrictions": "permit_mynetworks, reject_unauth_pipelining, reject",
+            },
+            *(["check_client_access"], ["check_client_access"], []),
+        ),
+        (
+            {
+                "smtpd_relay_restrictions": "check_client_access hash:/x, reject",
+                "smtpd_recipient_restrictions": "permit, reject",
+            },
+            *(["check_client_access"], ["check_client_access"], ["check_client_access"]),
+        ),
+    ],
+)
+def test_what_decides_about_a_single_client(
+    settings: dict[str, str],
+    by_client: list[str],
+    on_containers_way: list[str],
+    exceptions: list[str],
+) -> None:
+    """Only what comes before the decision counts: for containers in each list, for strangers in
+    every list that refuses them."""
+    parameters = {"smtpd_relay_restrictions": RELAY} | settings
+    assert restrictions.tables(parameters) == by_client
+    assert restrictions.container_tables(parameters) == on_containers_way
+    assert restrictions.exceptions(parameters) == exceptions
+
+
+def test_braces_within_braces() -> None:
+    """They hold a word together, however deep they are."""
+    regex = "check_client_access pcre:{{/^a{3}$/ OK}}"
+    assert split_list(f"{regex}, reject") == [
+        "check_client_access",
+        regex.split(" ", 1)[1],
+        "reject",
+    ]
+    line = f"smtp inet n - y - - smtpd -o {{ smtpd_client_restrictions = {regex}, reject }} -o a=b"
+    assert restrictions.overrides(line) == {
+        "smtpd_client_restrictions": f"{regex}, reject",
+        "a": "b",
+    }

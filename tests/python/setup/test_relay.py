@@ -337,6 +337,7 @@ REJECTED = "554 5.7.1 <unknown[203.0.113.7]>: Client host rejected: Access denie
             "not proved",
         ),
         ({}, AccessRules((), tables=("check_client_access",)), "proved"),
+        ({}, AccessRules((), exceptions=("check_sender_access",)), "not proved"),
     ],
 )
 def test_what_a_stranger_is_answered(
@@ -359,7 +360,9 @@ def test_what_a_stranger_is_answered(
         ("172.22.0.0/16", DENIED, {}, "refused"),
         ("172.22.0.0/16", REJECTED, {}, "refused"),
         ("172.22.0.0/16", "451 4.3.0 <a>: Temporary lookup failure", {}, "refused"),
-        ("172.22.0.0/16", REJECTED, {"tables": ("check_client_access",)}, "not proved"),
+        ("172.22.0.0/16", REJECTED, {"tables": ("check_client_access",)}, "refused"),
+        ("172.22.0.0/16", REJECTED, {"container_tables": ("check_client_access",)}, "not proved"),
+        ("172.22.0.0/16", "250 Ok", {"container_tables": ("check_client_access",)}, "not proved"),
         ("172.22.0.0/16", "450 4.1.2 <a>: Domain not found", {}, "not proved"),
         ("172.22.0.0/16", "0 no reply", {}, "not proved"),
         ("!172.22.91.1, 172.22.0.0/16", "250 2.1.5 Ok", {}, "not proved"),
@@ -374,7 +377,8 @@ def test_containers(
     more: dict[str, Any],
     expected: str,
 ) -> None:
-    """An address in their network and in mynetworks shows whether they may send."""
+    """An address in their network and in mynetworks shows whether they may send, unless a table
+    on their way may have decided about it alone."""
     code = int(reply.partition(" ")[0])
     monkeypatch.setattr(open_relay_test, "_try_recipient", lambda *_: (code, reply))
     rules = replace(AccessRules(parse_entries(listed)), **more)
