@@ -1,12 +1,15 @@
 """What Jenkins' REST answers about a build, and how to read what may have any form."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from pyservice.jenkins.build_files import BuildFiles
 from pyservice.report.facts import Missing
 
 Json = dict[str, Any]
+_Model = TypeVar("_Model", bound=BaseModel)
 
 MAX_SHORT = 1024
 """Characters of a name, and of each text that a report has as a `ShortText`."""
@@ -48,3 +51,17 @@ def text(value: object, most: int = MAX_SHORT) -> str:
 def actions(build: Json) -> list[Json]:
     """Return a build's actions, by the answer of `api/json`; many of them are empty."""
     return [action for action in build["actions"] if action]
+
+
+def made(model: type[_Model], **members: Any) -> _Model:
+    """Return a part of a report without those members of an answer that can't be used.
+
+    Raises:
+        ValueError: the part can't be without one of them.
+    """
+    try:
+        return model(**members)
+    except ValidationError as error:
+        unusable = {each["loc"][0] for each in error.errors()}
+        usable = {name: value for name, value in members.items() if name not in unusable}
+        return model(**usable)

@@ -5,10 +5,11 @@ answer may have any form: what has another form than Jenkins' is missing in the 
 """
 
 from collections.abc import Callable
-from typing import TypeVar, get_args
+from functools import partial
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pyservice.jenkins.answers import ODD, WRONG, Answers, Json, actions, text
+from pyservice.jenkins.answers import ODD, WRONG, Answers, Json, actions, made, text
 from pyservice.jenkins.build_tests import tests_of
 from pyservice.jenkins.pipeline import Pipeline
 from pyservice.report.facts import (
@@ -24,7 +25,6 @@ from pyservice.report.facts import (
     Person,
     Upstream,
 )
-from pyservice.report.fields import Result
 from pyservice.report.schema import (
     Build,
     Cause,
@@ -46,7 +46,6 @@ MAX_HISTORY = 30
 """Builds before this one."""
 MAX_TEXT = 4096
 
-_RESULTS = get_args(Result)
 _ORIGIN = "refs/remotes/origin/"
 
 
@@ -62,8 +61,12 @@ def report(answers: Answers) -> Report:
         try:
             return make()
         except WRONG:
-            missing.append(Missing(part=name, reason=ODD))
+            odd = Missing(part=name, reason=ODD)
+            missing.extend(() if odd in missing else (odd,))
             return None
+
+    def each(name: str, make: Callable[[Json], _T], items: list[Json]) -> list[_T]:
+        return [one for item in items if (one := part(name, partial(make, item))) is not None]
 
     raw = answers.build
     try:
@@ -73,9 +76,10 @@ def report(answers: Answers) -> Report:
     pipeline = Pipeline(answers.stages, answers.console, build.result)
     failure = part("error", lambda: pipeline.failure(answers.steps, answers.log))
     details = {
+        "causes": part("causes", lambda: each("causes", _cause, _causes(raw))) or [],
         "checkouts": part("checkouts", lambda: _checkouts(raw)) or [],
         "requestor": part("requestor", lambda: _requestor(raw)),
-        "culprits": part("culprits", lambda: _culprits(raw)) or [],
+        "culprits": part("culprits", lambda: each("culprits", _culprit, _culprits(raw))) or [],
         "upstream": part("upstream", lambda: _upstream(raw)),
         "parameters": part("parameters", lambda: _parameters(raw)) or [],
         "history": part("history", lambda: _history(raw, answers.job)),
@@ -84,7 +88,8 @@ def report(answers: Answers) -> Report:
     }
     return Report(
         build=build.model_copy(update=details),
-        changes=part("changes", lambda: _changes(raw)) or Changes(total=0),
+        changes=part("changes", lambda: _changes(raw, partial(each, "changes", _change)))
+        or Changes(total=0),
         error=failure,
         tests=part("tests", lambda: tests_of(raw, answers.tests)),
         stages=part("stages", pipeline.stages) or [],
@@ -97,22 +102,24 @@ def report(answers: Answers) -> Report:
 
 
 def _build(build: Json) -> Build:
-    return Build(
+    before = build.get("previousBuild")
+    return made(
+        Build,
         job=_job(build["url"]),
         number=build["number"],
         result=build["result"] or "SUCCESS",  # null: still running, and nothing failed so far
         started_at=build["timestamp"],
-        duration_ms=build["duration"],
-        display_name=build["displayName"],
-        full_display_name=build["fullDisplayName"],
+        duration_ms=build.get("duration"),
+        display_name=build.get("displayName"),
+        full_display_name=build.get("fullDisplayName"),
         url=build["url"],
-        previous_result=(build.get("previousBuild") or {}).get("result"),
-        description=build["description"],
-        causes=[
-            Cause(type=cause["_class"], text=text(cause["shortDescription"], MAX_TEXT))
-            for cause in _causes(build)
-        ],
+        previous_result=before.get("result") if isinstance(before, dict) else None,
+        description=build.get("description"),
     )
+
+
+def _cause(cause: Json) -> Cause:
+    return made(Cause, type=cause.get("_class"), text=text(cause["shortDescription"], MAX_TEXT))
 
 
 def _job(url: str) -> str:
@@ -130,14 +137,14 @@ def _causes(build: Json) -> list[Json]:
 
 def _requestor(build: Json) -> Person | None:
     for cause in _causes(build):
-        if cause["_class"] == "hudson.model.Cause$UserIdCause" and cause["userId"]:
-            return Person(id=text(cause["userId"]), name=text(cause["userName"]))
+        if cause.get("_class") == "hudson.model.Cause$UserIdCause" and cause.get("userId"):
+            return Person(id=text(cause["userId"]), name=text(cause.get("userName")))
     return None
 
 
 def _upstream(build: Json) -> Upstream | None:
     for cause in _causes(build):
-        if cause["_class"].endswith("UpstreamCause"):
+        if text(cause.get("_class")).endswith("UpstreamCause"):
             return Upstream(job=cause["upstreamProject"], number=cause["upstreamBuild"])
     return None
 
@@ -155,11 +162,12 @@ def _checkouts(build: Json) -> list[Checkout]:
     """
     checkouts, all_actions = [], actions(build)
     has_libraries = any(action.get("libraries") for action in all_actions)
-    changes = {item["commitId"] for one in build.get("changeSets", []) for item in one["items"]}
+    changes = [item for one in build.get("changeSets", []) for item in one["items"]]
+    revisions = {item.get("commitId") for item in changes if isinstance(item, dict)}
     for action in all_actions:
         if action.get("_class") == "hudson.plugins.git.util.BuildData":
             revision = action["lastBuiltRevision"] or {}
-            if has_libraries and revision.get("SHA1") not in changes:
+            if has_libraries and revision.get("SHA1") not in revisions:
                 continue
             branches = [branch["name"] for branch in revision.get("branch", []) if branch]
             checkouts.append(
@@ -172,40 +180,43 @@ def _checkouts(build: Json) -> list[Checkout]:
     return checkouts[:20]
 
 
-def _culprits(build: Json) -> list[Person]:
-    return [
-        Person(
-            id=text(one.get("id")),
-            name=text(one["fullName"]),
-            email=next(
-                (text(entry["address"]) for entry in one.get("property", []) if "address" in entry),
-                "",
-            ),
-        )
-        for one in build.get("culprits", [])[:MAX_PEOPLE]
-    ]
+def _culprits(build: Json) -> list[Json]:
+    culprits: list[Json] = build.get("culprits", [])[:MAX_PEOPLE]
+    return culprits
 
 
-def _changes(build: Json) -> Changes:
+def _culprit(culprit: Json) -> Person:
+    properties = culprit.get("property") or []
+    addresses = (text(entry["address"]) for entry in properties if entry and "address" in entry)
+    return Person(
+        id=text(culprit.get("id")),
+        name=text(culprit.get("fullName")),
+        email=next(addresses, ""),
+    )
+
+
+def _changes(build: Json, each: Callable[[list[Json]], list[Change]]) -> Changes:
     items = [item for changes in build.get("changeSets", []) for item in changes["items"]]
-    return Changes(total=len(items), items=[_change(item) for item in items[:MAX_CHANGES]])
+    return Changes(total=len(items), items=each(items[:MAX_CHANGES]))
 
 
 def _change(item: Json) -> Change:
+    """Return a change. Not every kind of repository has an ID, a time or paths."""
     files = [
-        ChangedFile(path=text(one["file"]), edit=one["editType"])
-        for one in item.get("paths", [])[:MAX_FILES]
+        made(ChangedFile, path=text(one["file"]), edit=one.get("editType"))
+        for one in (item.get("paths") or [])[:MAX_FILES]
     ]
-    author = item["author"]
-    _, is_user, user = (author.get("absoluteUrl") or "").rpartition("/user/")
-    return Change(
-        id=text(item["commitId"]),
-        message=text(item["msg"], MAX_TEXT),
-        author=text(author["fullName"]),
+    author = item.get("author") or {}
+    _, is_user, user = text(author.get("absoluteUrl")).rpartition("/user/")
+    return made(
+        Change,
+        id=text(item.get("commitId")),
+        message=text(item.get("msg"), MAX_TEXT),
+        author=text(author.get("fullName")),
         author_id=text(author.get("id") or (is_user and unquote(user))) or None,
-        at=item["timestamp"],
+        at=item.get("timestamp"),
         author_email=text(item.get("authorEmail")),
-        paths=[text(path) for path in item["affectedPaths"][:MAX_FILES]],
+        paths=[text(path) for path in (item.get("affectedPaths") or [])[:MAX_FILES]],
         files=files,
     )
 
@@ -238,11 +249,12 @@ def _history(build: Json, job: Json | None) -> History | None:
 
 
 def _past(build: Json) -> PastBuild:
-    return PastBuild(
+    return made(
+        PastBuild,
         number=build["number"],
-        result=build["result"] if build["result"] in _RESULTS else None,
+        result=build["result"],
         started_at=build["timestamp"],
-        duration_ms=build["duration"],
+        duration_ms=build.get("duration"),
     )
 
 

@@ -1,6 +1,8 @@
 """A build's tests, by Jenkins' REST answers: pure functions."""
 
-from pyservice.jenkins.answers import Json, actions, text
+import math
+
+from pyservice.jenkins.answers import Json, actions, made, text
 from pyservice.report.schema import FailedTest, Tests
 
 MAX_TESTS = 200
@@ -31,7 +33,10 @@ def tests_of(build: Json, tests: Json | None) -> Tests | None:
         return None
     suites = tests["suites"]
     failing = [
-        (suite, case) for suite in suites for case in suite["cases"] if case["status"] in _FAILED
+        (suite, case)
+        for suite in suites
+        for case in suite["cases"]
+        if case.get("status") in _FAILED
     ]
     return Tests(
         total=tests["passCount"] + tests["failCount"] + tests["skipCount"],
@@ -43,14 +48,17 @@ def tests_of(build: Json, tests: Json | None) -> Tests | None:
 
 def _failed_test(suite: Json, case: Json) -> FailedTest:
     blocks = suite.get("enclosingBlockNames") or [""]
-    return FailedTest(
-        name=text(case["name"]) or "?",
-        class_name=text(case["className"]),
-        message=text(case["errorDetails"], MAX_TEXT) or None,
-        stack_trace=text(case["errorStackTrace"], MAX_TEXT) or None,
-        age=case["age"],
+    seconds = case.get("duration")
+    lasted = seconds if isinstance(seconds, int | float) and math.isfinite(seconds) else None
+    return made(
+        FailedTest,
+        name=text(case.get("name")) or "?",
+        class_name=text(case.get("className")),
+        message=text(case.get("errorDetails"), MAX_TEXT) or None,
+        stack_trace=text(case.get("errorStackTrace"), MAX_TEXT) or None,
+        age=case.get("age"),
         failed_since=case.get("failedSince") or None,
-        duration_ms=round(case.get("duration", 0) * 1000),
+        duration_ms=None if lasted is None else round(lasted * 1000),
         suite=text(suite.get("name")),
         stage=text(blocks[0]),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyservice.analysis.shape import without_timestamp
-from pyservice.jenkins.answers import MAX_SHORT, Json
+from pyservice.jenkins.answers import MAX_SHORT, Json, made, text
 from pyservice.report.breakage import ENDED_BADLY
 from pyservice.report.facts import Step
 from pyservice.report.schema import Failure, Stage
@@ -72,11 +72,12 @@ class Pipeline:
     def stages(self) -> list[Stage]:
         """Return the stages; wfapi calls one that was skipped after a failure FAILED."""
         return [
-            Stage(
+            made(
+                Stage,
                 name=raw["name"][:MAX_SHORT],
                 status=self._status(raw),
-                duration_ms=raw["durationMillis"],
-                started_at=raw["startTimeMillis"],
+                duration_ms=raw.get("durationMillis"),
+                started_at=raw.get("startTimeMillis"),
                 id=raw["id"],
             )
             for raw in self._raw
@@ -203,18 +204,19 @@ def _end(raw: Json) -> int:
 def _step(step: Json, stage: Json, log: Json | None) -> Step:
     name = step["name"][:MAX_SHORT]
     function = _FUNCTIONS.get(name, "")
-    command = step.get("parameterDescription") or ""
-    return Step(
+    command = step.get("parameterDescription")
+    return made(
+        Step,
         id=step["id"],
         function=function,
         name=name,
         place=[stage["name"][:MAX_SHORT]],
-        command=command[:MAX_MESSAGE] if function else "",
-        log=_plain(log.get("text") or "") if log else "",
+        command=text(command, MAX_MESSAGE) if function else "",
+        log=_plain(log["text"]) if log and isinstance(log.get("text"), str) else "",
         log_is_cut=bool(log and log.get("hasMore")),
-        agent=(step.get("execNode") or "")[:MAX_SHORT],
-        started_at=step["startTimeMillis"],
-        duration_ms=step["durationMillis"],
+        agent=text(step.get("execNode")),
+        started_at=step.get("startTimeMillis"),
+        duration_ms=step.get("durationMillis"),
     )
 
 
