@@ -51,6 +51,10 @@ def test_a_new_template_is_complete_and_clean(team: Path, tmp_path: Path) -> Non
     text = run("template", "render", str(team), "--part", "text").stdout
     assert "Team Example is on duty." in text
     assert "Environment: staging" in text
+    duty, thanks = "Team Example is on duty.", "Thank you for a green build."
+    for sample, words in (("3-unstable", [duty]), ("5-aborted", []), ("1-success", [thanks])):
+        text = run("template", "render", str(team), sample, "--part", "text").stdout
+        assert [each for each in (duty, thanks) if each in text] == words, sample
 
 
 def test_new_overwrites_nothing(team: Path, tmp_path: Path) -> None:
