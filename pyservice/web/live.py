@@ -141,7 +141,7 @@ class Hub:
         pages = Counter(one.caller.name for one in self._subscriptions)
         [(name, most)] = pages.most_common(1) or [("", 0)]
         if most <= pages[caller.name] + 1:  # else two callers would take turns
-            raise BusyError("The service tells too many pages of changes. Close some of them.")
+            raise BusyError("Too many open pages hear of changes. Close some of them.")
         oldest = next(one for one in self._subscriptions if one.caller.name == name)
         oldest.close()
         self._leave(oldest)

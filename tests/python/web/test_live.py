@@ -260,7 +260,7 @@ def test_too_many_pages(settings: Settings) -> None:
     """The service has connections left for reports: a further page is answered 503."""
     limits = replace(AMPLE, http=replace(AMPLE.http, max_streams=0))
     with serve(settings, limits) as client:
-        assert "too many pages" in problem(client.get("/live?topic=outbox"), 503)["detail"]
+        assert "Too many open pages" in problem(client.get("/live?topic=outbox"), 503)["detail"]
 
 
 def test_one_caller_does_not_take_all(settings: Settings, tmp_path: Path) -> None:
