@@ -124,7 +124,7 @@ def run(to: str | None, *, config: Path | None, once: bool, say: Say) -> bool:
             say("Previews", f"{base}/preview")
             say("API", f"{base}/docs")
             if once:
-                say("Ended", "the links work while the demo runs: leave ONCE=1 out")
+                say("Ended", "the links work while the demo runs: leave --once (or ONCE=1) out")
             else:
                 say("Stop", "Ctrl-C")
                 _wait_for_interrupt()
@@ -145,7 +145,7 @@ def _destination(
         if relay is None:
             raise ConfigurationError(
                 "No Postfix answers on this node, so nothing can be sent to "
-                f"{to}. Install one (apt-get install postfix), or leave TO out."
+                f"{to}. Install one (apt-get install postfix), or leave --to (or TO) out."
             )
         say("Mail goes", f"to {to}, through this node's Postfix at {relay.host}")
         yield relay.host, relay.port

@@ -214,8 +214,13 @@ def _read(file: Path) -> tuple[FileVersion, dict[str, Token]]:
             version = file_version(os.fstat(opened.fileno()))
             return version, _parse(file, opened.read())
     except OSError as error:
+        cure = ""
+        if isinstance(error, FileNotFoundError):
+            cure = f" Make it: notify-email token new NAME --file {file}"
+        if isinstance(error, PermissionError):
+            cure = " Let the service's user read it."
         raise ConfigurationError(
-            f"The tokens file {file} can't be read: {os_reason(error)}."
+            f"The tokens file {file} can't be read: {os_reason(error)}.{cure}"
         ) from None
 
 

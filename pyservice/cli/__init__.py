@@ -53,7 +53,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except typer.BadParameter as error:
             if isinstance(error.__cause__, ValidationError):
-                error.message = f"{explain(error.__cause__.errors()[0])}."
+                error.message = f"{explain(error.__cause__.errors()[0]).rstrip('.')}."
             raise
 
 
@@ -85,6 +85,7 @@ app.add_typer(jenkins_app, name="jenkins")
 
 def main() -> None:
     """Run the command."""
+    _open_streams()
     try:
         try:
             app()
@@ -99,6 +100,22 @@ def main() -> None:
             where = error.filename or "the output"
             show.say(f"notify-email: {where}: {os_reason(error)}")
         sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed, and let no locale refuse a character.
+
+    Else the first file that is opened would be the standard output, and a job's name could not be
+    printed where the locale is Latin-1.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            stream = open(number, mode, encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, stream)
+        if mode == "w":
+            stream.reconfigure(errors="replace")
 
 
 def _version(wanted: bool) -> None:

@@ -69,7 +69,10 @@ def doctor(
     ] = False,
     workload: Annotated[
         typer.FileText | None,
-        typer.Option(help="What `kubectl get statefulset NAME -o json` prints; - for stdin."),
+        typer.Option(
+            metavar="<path>",
+            help="What `kubectl get statefulset NAME -o json` prints; - for stdin.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     fix: Annotated[

@@ -18,7 +18,8 @@ def share_log(
     log: Annotated[
         Path | None,
         typer.Option(
-            help="Postfix' log.  [default: /var/log/mail.log or maillog, else the journal]"
+            dir_okay=False,
+            help="Postfix' log.  [default: /var/log/mail.log or maillog, else the journal]",
         ),
     ] = None,
     to: Annotated[Path, typer.Option(help="The file that the service reads.")] = FILE,

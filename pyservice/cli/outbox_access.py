@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from pyservice.config.sources import PREFIX
 from pyservice.errors import SetupError
 from pyservice.outbox.admin import OutboxAdmin
 from pyservice.outbox.database import Database
-from pyservice.outbox.engines import cause
+from pyservice.outbox.engines import AS_THE_SERVICE, unusable
 
 
 @contextmanager
@@ -22,16 +21,11 @@ def open_outbox(url: str) -> Iterator[Database]:
     """
     database = Database.guest(url)
     if database is None:
-        raise SetupError(
-            f"There is no outbox {printable_url(url)} yet. Run this as the service's user and "
-            f"with its settings: {PREFIX}DATABASE_URL, or --config."
-        )
+        raise SetupError(f"There is no outbox {printable_url(url)} yet. {AS_THE_SERVICE}")
     try:
         yield database
     except SQLAlchemyError as error:
-        raise SetupError(
-            f"The outbox {printable_url(url)} can't be used: {cause(error)}."
-        ) from None
+        raise unusable(printable_url(url), error) from None
     finally:
         database.close()
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pyservice.cli.node import missing_address
-from pyservice.errors import ConfigurationError, SetupError
+from pyservice.errors import ConfigurationError, SetupError, os_reason
 from pyservice.postfix import mynetworks
 from pyservice.postfix.instance import Postfix
 from pyservice.setup.node import detect
@@ -156,8 +156,11 @@ def _existing_file(file: Path) -> Path:
 def _read_password(file: Path) -> str:
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeError) as error:
-        raise SetupError(f"--sasl-password-file {file} can't be read: {error}.") from None
+    except OSError as error:
+        reason = os_reason(error)
+        raise SetupError(f"--sasl-password-file {file} can't be read: {reason}.") from None
+    except UnicodeError:
+        raise SetupError(f"--sasl-password-file {file} is not in UTF-8.") from None
     password = lines[0].strip()
     if not all(password.partition(":")) or any(line.strip() for line in lines[1:]):
         raise SetupError(f"--sasl-password-file {file}: write one line, user:password.")

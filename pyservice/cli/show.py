@@ -60,8 +60,8 @@ def json(value: Any) -> None:
 
 
 def document(text: str) -> None:
-    """Print a file that another program reads, as it is."""
-    print(text, end="", flush=True)
+    """Print a file that another program reads, as it is and in UTF-8."""
+    raw([text.encode()])
 
 
 def raw(chunks: Iterable[bytes]) -> None:

@@ -184,7 +184,7 @@ class JenkinsClient(jenkins.Jenkins):  # type: ignore[misc] # it has no types
 
     def _silence(self, error: requests.RequestException) -> str:
         if "refused" in str(error):
-            return f"Nothing listens at {self.url}."
+            return f"Nothing listens at {self.url}: is Jenkins running, and is the URL right?"
         if isinstance(error, requests.Timeout) or "timed out" in str(error):
             return f"Jenkins at {self.url} does not answer in time."
         return f"Jenkins at {self.url} can't be reached, or broke the connection off."

@@ -27,6 +27,7 @@ from pyservice.outbox.engines import (
     cause,
     connect,
     own,
+    unusable,
 )
 from pyservice.outbox.tables import SCHEMA_VERSION, metadata
 from pyservice.outbox.trouble import Trouble
@@ -99,7 +100,7 @@ class Database:
             SetupError: it can't be used, or its tables are another version's.
         """
         guest = cls.__new__(cls)
-        guest._begin(url, schema)
+        guest._begin(url, schema, is_guest=True)
         try:
             if not guest.is_shared and not guest._file.exists():
                 return None
@@ -108,7 +109,7 @@ class Database:
                 version = guest._version(read)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             guest.close()
-            raise SetupError(f"The outbox {guest.name} can't be used: {cause(error)}.") from None
+            raise unusable(guest.name, error) from None
         if version == schema.version:
             return guest
         guest.close()
@@ -120,7 +121,7 @@ class Database:
             "service first."
         )
 
-    def _begin(self, url: str, schema: Schema) -> None:
+    def _begin(self, url: str, schema: Schema, *, is_guest: bool = False) -> None:
         self._schema = schema
         self._url = sa.make_url(url)
         self.name = self._url.render_as_string(hide_password=True)
@@ -129,7 +130,8 @@ class Database:
         """Whether several services may use it."""
         self._file = Path(self._url.database or "")
         self._callers = BoundedSemaphore(CALLERS)
-        self.trouble = Trouble(self.name if self.is_shared else str(self._file))
+        named = self.name if self.is_shared else str(self._file)
+        self.trouble = Trouble(named, is_logged=not is_guest)
         self._damage = ""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pyservice.errors import ConfigurationError, os_reason
+from pyservice.errors import ConfigurationError, SetupError, os_reason
 
 WRITING = {"is_write": True}
 """The option of connections that write."""
@@ -19,6 +19,16 @@ GUEST_LOCK_TIMEOUT = 30.0
 """Seconds that a command waits for it."""
 CALLERS = 4
 """How many of the 15 connections of SQLAlchemy's pool read what callers request."""
+AS_THE_SERVICE = (
+    "Run this as the service's user and with its settings: NOTIFY_EMAIL_DATABASE_URL, or --config."
+)
+"""What to do where a command doesn't find the service's outbox, or may not use it."""
+_CURES = {
+    "locked": "Try again: another program is writing to it.",
+    "full": "Make room on its disk, then try again.",
+    "connection": "Does PostgreSQL run there, and may this user log in?",
+}
+"""What to do about other reasons, by a word of theirs."""
 
 
 def connect(
@@ -56,6 +66,18 @@ def cause(error: BaseException) -> str:
         return os_reason(error)
     words = " ".join(str(getattr(error, "orig", None) or error).split())
     return re.sub(r"\[Errno -?\d+\] ", "", words).rstrip(".?")
+
+
+def unusable(outbox: str, error: BaseException) -> SetupError:
+    """Return why a command can't use an outbox, with what to do.
+
+    Args:
+        outbox: its URL without the password.
+        error: the driver's, or the system's.
+    """
+    reason = cause(error)
+    cure = next((cure for sign, cure in _CURES.items() if sign in reason), AS_THE_SERVICE)
+    return SetupError(f"The outbox {outbox} can't be used: {reason}. {cure}")
 
 
 def own(file: Path) -> int:

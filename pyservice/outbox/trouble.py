@@ -17,14 +17,15 @@ _log = structlog.get_logger()
 class Trouble:
     """Logs the failures of one database. Thread-safe."""
 
-    def __init__(self, outbox: str, *, pause: float = 60.0) -> None:
+    def __init__(self, outbox: str, *, pause: float = 60.0, is_logged: bool = True) -> None:
         """Log nothing yet.
 
         Args:
             outbox: the path of its file, or its URL without the password.
             pause: seconds until the same reason is logged again.
+            is_logged: False for a command, which prints its error and has no log.
         """
-        self._outbox, self._pause = outbox, pause
+        self._outbox, self._pause, self._is_logged = outbox, pause, is_logged
         self._lock = threading.Lock()
         self._logged: dict[str, float] = {}
         """When each reason was logged, on the monotonic clock."""
@@ -32,6 +33,8 @@ class Trouble:
 
     def report(self, error: SQLAlchemyError) -> None:
         """Log a failure, unless its reason was logged a moment ago."""
+        if not self._is_logged:
+            return
         reason, now = cause(error), time.monotonic()
         with self._lock:
             if now - self._logged.get(reason, -self._pause) < self._pause:

@@ -38,6 +38,10 @@ class LogRelay:
         """
         self._max_bytes = max_bytes
         self._out, self._state_file = out, out.with_name(f"{out.name}.state")
+        if not out.parent.is_dir():
+            raise SetupError(
+                f"There is no folder {out.parent}. Make it, or give another file: --to."
+            )
         try:
             out.touch(mode=0o640)
             state = self._read_state()

@@ -44,7 +44,7 @@ def bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
             for opened in (*sockets, listener):
                 opened.close()
             raise ConfigurationError(
-                f"Can't listen on {address} port {port}: {error.strerror}. "
+                f"Can't listen on {address} port {port}: {os_reason(error)}. "
                 "Choose another with --port or --listen."
             ) from None
         sockets.append(listener)

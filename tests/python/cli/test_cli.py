@@ -23,6 +23,7 @@ from pyservice.cli import app
 from pyservice.cli.service import listen_addresses
 from pyservice.config.settings import Settings
 from pyservice.demo import SAMPLE
+from pyservice.outbox.database import Database
 from pyservice.setup.node.detect import Bridge
 from tests.builders.command import COMMAND, command, http, is_up, run, serving
 from tests.builders.patience import PATIENCE, TIMEOUT
@@ -111,6 +112,52 @@ def test_an_output_that_cannot_be_written() -> None:
         assert "Exception ignored" not in done.stderr
 
 
+def test_streams_that_are_closed(tmp_path: Path) -> None:
+    """A command works without them, and no file of its own takes the place of the output."""
+    outbox = f"sqlite:///{tmp_path}/outbox.db"
+    Database(outbox).close()
+    for words, closed, code in (
+        ("node --address 192.0.2.1", ">&-", 0),
+        ("node --address 192.0.2.1", "<&- >&- 2>&-", 0),
+        ("nonsense", "2>&-", 2),
+        ("outbox list", ">&-", 0),
+    ):
+        done = subprocess.run(
+            ["bash", "-c", f"{COMMAND} {words} {closed}"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+            env=os.environ | {"NOTIFY_EMAIL_DATABASE_URL": outbox},
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, words
+
+
+def test_a_locale_without_our_characters(tmp_path: Path) -> None:
+    """Text for a person has `?` in their place; a document for a program is UTF-8 all the same."""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    settings = tmp_path / "settings.toml"
+    settings.write_text('sender = "Zoë <zoe@example.com>"', encoding="utf-8")
+    shown = typed("config", "show", "--config", str(settings), **ascii_only)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Zo? <zoe@example.com>" in shown.stdout
+    script = ("jenkins", "emit", "init-groovy", "--address", "192.0.2.1")
+    assert not typed(*script).stdout.isascii()
+    assert typed(*script, **ascii_only).stdout == typed(*script).stdout
+
+
+def test_files_that_share_log_cannot_use(tmp_path: Path) -> None:
+    """It names the file or the folder, and the option for another one."""
+    out = str(tmp_path / "none" / "ours.log")
+    folder = typed("share-log", "--once", "--log", "/proc", "--to", out)
+    assert (folder.returncode, folder.stdout) == (2, "")
+    assert "'--log': file '/proc' is a directory." in folder.stderr
+    missing = typed("share-log", "--once", "--to", out)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert f"There is no folder {tmp_path}/none. Make it" in missing.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -136,7 +183,8 @@ def test_an_output_that_cannot_be_written() -> None:
         (["token", "new", "a", "--jobs", ",", "--file", "TOKENS"], "--jobs: an empty list"),
         (["token", "remove", "a", "--file", "TOKENS"], "no token named 'a'. It has: none"),
         (["token", "list"], "There is no tokens file"),
-        (["token", "list", "--file", "/nowhere"], "/nowhere can't be read"),
+        (["token", "list", "--file", "/nowhere"], "token new NAME --file /nowhere"),
+        (["template", "render", "build", "--part", "x"], "'source', 'eml'.\n"),
         (["serve", "--tls-cert", "/nowhere"], "only one of NOTIFY_EMAIL_TLS_CERT and"),
         (["serve", "--tls-cert", "/nowhere", "--tls-key", "/x"], "TLS_CERT /nowhere can't be read"),
         (["serve", "--trusted-networks", "0.0.0.0/0"], "lets nearly everybody send"),

@@ -305,14 +305,27 @@ def test_drain_without_an_outbox(tmp_path: Path, place: str) -> None:
 
 
 def test_what_goes_wrong_in_the_database(url: str) -> None:
-    """The error has the database's words, on one line, without a password."""
+    """The error has the database's words, on one line, without a password, and what to do."""
     Database(url).close()
     locked = OperationalError("update", {}, Exception("database is\nlocked"))
-    with pytest.raises(SetupError, match="can't be used: database is locked"), open_outbox(url):
+    sentence = r"can't be used: database is locked\. Try again: another program"
+    with pytest.raises(SetupError, match=sentence), open_outbox(url):
         raise locked
     assert (
         printable_url("postgresql+psycopg://me:secret@db/x") == "postgresql+psycopg://me:***@db/x"
     )
+
+
+def test_what_is_no_outbox(tmp_path: Path) -> None:
+    """A command that can't use the file says so in one line, and what to do."""
+    (tmp_path / "text.db").write_text("no database" * 100)
+    for name, reason in (("text.db", "file is not a database"), (".", "unable to open")):
+        url = f"sqlite:///{tmp_path}/{name}"
+        ended = run("outbox", "list", NOTIFY_EMAIL_DATABASE_URL=url)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        [line] = ended.stderr.splitlines()
+        assert line.startswith(f"notify-email: The outbox {url} can't be used: {reason}")
+        assert "Run this as the service's user" in line
 
 
 @pytest.mark.usefixtures("url")

@@ -318,7 +318,7 @@ def test_a_controller_that_is_not_there(wanted: Callable[..., Settings], report:
     with capture_logs() as logs, serve(wanted(url), QUICK) as client:
         settled(client, post(client, of(url, report)).json())
         wait_for(lambda: len(reasons(logs)) == 1)
-    assert reasons(logs) == [f"Nothing listens at {url}."]
+    assert reasons(logs) == [f"Nothing listens at {url}: is Jenkins running, and is the URL right?"]
 
 
 def test_certificate(
