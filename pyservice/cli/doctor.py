@@ -39,7 +39,7 @@ def doctor(
     address: Annotated[
         str | None, typer.Option(help="The node's Postfix.  [default: as `node` finds it]")
     ] = None,
-    port: Annotated[int, typer.Option(help="Its port.", min=1, max=65535)] = 25,
+    port: Annotated[int, typer.Option(metavar="<port>", help="Its port.", min=1, max=65535)] = 25,
     sender: Annotated[
         str | None, typer.Option("--from", help="The sender.  [default: NOTIFY_EMAIL_SENDER]")
     ] = None,
@@ -55,7 +55,9 @@ def doctor(
     config_dir: Annotated[
         Path | None, typer.Option(help="Postfix' configuration, for another instance.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for each answer.", min=0.1)] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="<seconds>", help="Seconds for each answer.", min=0.1)
+    ] = 10.0,
     service_url: Annotated[
         str | None,
         typer.Option(help="The service.  [default: on a node, where its settings let it listen]"),

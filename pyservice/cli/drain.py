@@ -20,7 +20,9 @@ def drain(
         Path | None,
         typer.Option(help="Postfix' configuration directory.  [default: the main instance's]"),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for both.", min=0)] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="<seconds>", help="Seconds to wait for both.", min=0)
+    ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what is left as JSON.")] = False,
 ) -> None:
     """Wait until this node has no mail left: first the outbox, then Postfix' queue.

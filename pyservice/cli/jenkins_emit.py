@@ -15,7 +15,13 @@ emit_app = typer.Typer(
 )
 
 Watch = Annotated[
-    int, typer.Option(min=0, max=86400, help="Seconds between two checks; 0: only at the start.")
+    int,
+    typer.Option(
+        metavar="<seconds>",
+        min=0,
+        max=86400,
+        help="Seconds between two checks; 0: only at the start.",
+    ),
 ]
 
 

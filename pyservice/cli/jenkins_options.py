@@ -45,7 +45,9 @@ class ConnectionOptions:
     wait: Annotated[
         float | None,
         typer.Option(
-            min=0, help=f"Seconds until Jenkins is to be up.  [default: {WAIT:g}, doctor: 10]"
+            metavar="<seconds>",
+            min=0,
+            help=f"Seconds until Jenkins is to be up.  [default: {WAIT:g}, doctor: 10]",
         ),
     ] = None
 

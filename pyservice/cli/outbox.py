@@ -49,7 +49,7 @@ def list_(
     older_than: Annotated[
         str | None, typer.Option(help="Accepted at least so long ago: 90s, 15m, 2h, 7d.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many, at most.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(metavar="<number>", help="How many, at most.", min=1)] = 50,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
@@ -121,7 +121,7 @@ def show_(
 @outbox_app.command()
 def retry(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID…", help="The IDs, or their beginnings.")
+        list[str] | None, typer.Argument(metavar="ID", help="The IDs, or their beginnings.")
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All mails that have failed.")] = False,
     as_json: AsJson = False,
@@ -151,7 +151,7 @@ def retry(
 
 @outbox_app.command()
 def cancel(
-    ids: Annotated[list[str], typer.Argument(metavar="ID…", help="The IDs, or their beginnings.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The IDs, or their beginnings.")],
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
@@ -170,7 +170,7 @@ def cancel(
 @outbox_app.command()
 def purge(
     ended_before: Annotated[
-        float, typer.Option(metavar="DAYS", help="Days since the reports ended, at least.", min=0)
+        float, typer.Option(metavar="<days>", help="Days since the reports ended, at least.", min=0)
     ],
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove them; without it say how many.")

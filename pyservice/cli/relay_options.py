@@ -44,7 +44,8 @@ class RelayOptions:
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="Whose mail Postfix relays; repeatable.  [default: flannel's or the bridge's]"
+            metavar="<network>",
+            help="Whose mail Postfix relays; repeatable.  [default: flannel's or the bridge's]",
         ),
     ] = None
     relayhost: Annotated[str | None, typer.Option(help="The host that it sends through.")] = None
@@ -67,13 +68,17 @@ class RelayOptions:
     ] = False
     allow_sender: Annotated[
         list[str] | None,
-        typer.Option(help="An address or a domain; others are refused to containers; repeatable."),
+        typer.Option(
+            metavar="<sender>",
+            help="An address or a domain; others are refused to containers; repeatable.",
+        ),
     ] = None
     boot_safe: Annotated[
         bool, typer.Option("--boot-safe", help="Start even while the bridge has no address.")
     ] = False
     allow_broad: Annotated[
-        list[str] | None, typer.Option(help="A --network that is public or too broad.")
+        list[str] | None,
+        typer.Option(metavar="<network>", help="A --network that is public or too broad."),
     ] = None
     no_restart: NoRestart = False
 

@@ -27,7 +27,9 @@ def send(
     ],
     to: Annotated[
         list[str] | None,
-        typer.Option(help="A recipient, in place of the report's; can be repeated."),
+        typer.Option(
+            metavar="<address>", help="A recipient, in place of the report's; can be repeated."
+        ),
     ] = None,
     template: Annotated[
         str | None, typer.Option(help="The template.  [default: the report's, or build]")
@@ -43,7 +45,8 @@ def send(
         Path | None, typer.Option(help="A file with the service's token.")
     ] = None,
     wait: Annotated[
-        float, typer.Option(help="Follow the mail for up to so many seconds.", min=0)
+        float,
+        typer.Option(metavar="<seconds>", help="Follow the mail for up to so many seconds.", min=0),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the service's answer.")] = False,
     config: Config = None,

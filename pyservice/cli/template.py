@@ -94,7 +94,7 @@ def check(
     templates: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[DIR|NAME]...",
+            metavar="DIR|NAME",
             help="A folder of templates, one template's folder, or names.  "
             "[default: all of NOTIFY_EMAIL_TEMPLATES_DIR]",
         ),
@@ -169,7 +169,8 @@ def render(
         Path | None, typer.Option(help="Write a picture to this file; needs a Chromium.")
     ] = None,
     width: Annotated[
-        int, typer.Option(help="Of the picture: 390 is a phone.", min=200, max=2000)
+        int,
+        typer.Option(metavar="<pixels>", help="Of the picture: 390 is a phone.", min=200, max=2000),
     ] = 720,
     dark: Annotated[bool, typer.Option("--dark", help="The picture in dark mode.")] = False,
     config: Config = None,

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trustme
 import typer
+from typer.testing import CliRunner
 
 from pyservice import samples
 from pyservice.analysis.analysis import analyse
@@ -90,6 +91,13 @@ def commands(command: Any, *words: str) -> Iterator[tuple[str, str]]:
         return
     for word, below in command.commands.items():
         yield from commands(below, *words, word)
+
+
+def test_options_have_no_types_of_python() -> None:
+    """The help says what an option's value is in an administrator's words: `<seconds>`."""
+    for words, _ in commands(typer.main.get_command(app)):
+        shown = CliRunner().invoke(app, [*words.split(), "--help"]).output
+        assert not re.search(r"  --.*<(list\[|\w+ range>|FileText>)", shown), shown
 
 
 def test_every_command_has_an_example() -> None:
