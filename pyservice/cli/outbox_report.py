@@ -1,6 +1,6 @@
 """Reports of the outbox as a person reads them in a terminal, and as JSON."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyservice.cli import show
@@ -37,8 +37,12 @@ def table_row(report: "Summary") -> tuple[str, ...]:
     )
 
 
-def _local_time(seconds: float | None) -> str:
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+def _local_time(at: float | str | None) -> str:
+    """Return a time, in seconds since the epoch or in ISO 8601, by this machine's clock."""
+    if at is None:
+        return ""
+    time = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at, UTC)
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -55,10 +59,10 @@ def print_report(report: dict[str, Any]) -> None:
         "Left out": ", ".join(left_out) or None,
         "Rerouted to": report["rerouted_to"],
         "Pending": ", ".join(report["pending_recipients"]) or None,
-        "Accepted": f"{report['created_at']}, from token {report['owner']}",
-        "Ended": report["ended_at"],
+        "Accepted": f"{_local_time(report['created_at'])}, from token {report['owner']}",
+        "Ended": _local_time(report["ended_at"]) or None,
         "Attempts": str(report["attempts"]),
-        "Due": report["next_attempt_at"],
+        "Due": _local_time(report["next_attempt_at"]) or None,
         "Locked by": report["locked_by"],
         "Message-ID": report["message_id"],
         "Queue ID": report["queue_id"],
@@ -69,15 +73,20 @@ def print_report(report: dict[str, Any]) -> None:
     show.entries("History", map(_history_line, report["history"]))
     show.entries("Receipts", map(_receipt_line, report["receipts"]))
     for said in report["dialogues"]:
-        lines = [f"{seconds:.3f} s {who or '-'}: {text}" for who, text, seconds in said["lines"]]
+        lines = [
+            f"{seconds:.3f} s {who}{': ' if who else ''}{text}"
+            for who, text, seconds in said["lines"]
+        ]
         show.entries(f"Attempt {said['attempt']}", lines)
 
 
 def _history_line(event: dict[str, Any]) -> str:
-    return f"{event['at']} {event['state']} {event['note']}".rstrip()
+    return f"{_local_time(event['at'])} {event['state']} {event['note']}".rstrip()
 
 
 def _receipt_line(receipt: dict[str, Any]) -> str:
-    line = f"{receipt['at']} {receipt['state']} {receipt['recipient']}: {receipt['reply']}".rstrip()
-    after, before = receipt["next_attempt_after"], receipt["next_attempt_before"]
+    at, after, before = map(
+        _local_time, (receipt["at"], receipt["next_attempt_after"], receipt["next_attempt_before"])
+    )
+    line = f"{at} {receipt['state']} {receipt['recipient']}: {receipt['reply']}".rstrip()
     return f"{line}; next try between {after} and {before}" if after else line

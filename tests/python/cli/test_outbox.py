@@ -97,6 +97,9 @@ def test_show(service: TestClient, postfix: PostfixStandIn, report: Json) -> Non
     assert re.search(r"^Left out +noreply@example\.com$", shown.stdout, re.M)
     assert re.search(r"^Attempt 1 +\d+\.\d{3} s Postfix: 220 ", shown.stdout, re.M)
     assert "\u202e" not in shown.stdout
+    accepted = run("outbox", "list").stdout.splitlines()[1].partition("#2")[2].split()[:2]
+    assert re.search(rf"^Accepted +{' '.join(accepted)}, from", shown.stdout, re.M)
+    assert re.search(rf"^History +{' '.join(accepted)} received", shown.stdout, re.M)
     as_json = json.loads(run("outbox", "show", answer["id"], "--json").stdout)
     mail = run("outbox", "show", answer["id"], "--mail").stdout
     assert base64.b64decode(as_json["mail"]).decode().replace("\r\n", "\n") == mail
