@@ -105,7 +105,7 @@ def excerpt(
     if error is None:
         kept = list(_told(shown, 0, len(lines)))[-at_most:]
     else:
-        block = _block(shown, error, at_most)
+        block = _block(error, at_most)
         room = at_most - len(block)
         above = list(_told(shown, 0, error.first))
         below = list(_told(shown, error.last + 1, len(lines)))
@@ -173,7 +173,7 @@ def _kind(line: str) -> str:
     return _BAR.sub("=", _VARIABLE.sub("0", line))
 
 
-def _block(shown: Sequence[str], error: FirstError, at_most: int) -> list[_Kept]:
+def _block(error: FirstError, at_most: int) -> list[_Kept]:
     """Return the error's lines; of a long one its beginning, and those around the telling line."""
     first, last = error.first, error.last
     if last - first + 1 <= at_most:

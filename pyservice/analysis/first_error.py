@@ -185,7 +185,7 @@ def _result(log: Sequence[str], found: Finding, candidate: _Candidate) -> FirstE
         first=found.first,
         last=found.last,
         line=found.line,
-        message=_message(found, tool, command),
+        message=_message(found, command),
         file=found.file,
         file_line=found.file_line,
         command=command,
@@ -193,7 +193,7 @@ def _result(log: Sequence[str], found: Finding, candidate: _Candidate) -> FirstE
     )
 
 
-def _message(found: Finding, tool: str | None, command: str | None) -> str:
+def _message(found: Finding, command: str | None) -> str:
     """Return one sentence: the place, and what is wrong there."""
     text = sentence([found.text.translate(_QUOTES)])
     if text in SIGNALS and command:
@@ -222,7 +222,7 @@ def _last_words(log: Sequence[str], commands: Sequence[Segment]) -> FirstError |
     if all("=" in word for word in log[last].split()):
         return None  # it shows variables, such as `user=ada password=****`
     first = max(printed.start, last - MAX_BLOCK)
-    message = _message(Finding(first=first, last=last, line=last, text=log[last]), None, None)
+    message = _message(Finding(first=first, last=last, line=last, text=log[last]), None)
     return FirstError(first=first, last=last, line=last, message=message)
 
 

@@ -618,9 +618,7 @@ def test_a_build_of_a_digest_that_jenkins_does_not_show(
     assert [report.complete for report in reports] == [True, False, True, True]
 
 
-def test_others_do_not_wait_for_a_digest(
-    sender: Sender, jenkins: RecordedJenkins, postfix: PostfixStandIn
-) -> None:
+def test_others_do_not_wait_for_a_digest(sender: Sender, jenkins: RecordedJenkins) -> None:
     """A mail of its own is completed between the builds of a digest, with a single thread, too."""
     share_digests(sender, jenkins)
     with serve(sender.settings, limits(threads=1)) as client:

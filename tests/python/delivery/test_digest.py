@@ -277,7 +277,7 @@ def test_a_digest_that_cannot_be_rendered(
     assert len(postfix.mails) == 4
 
 
-def test_a_stop_while_they_wait(strict: Settings, postfix: PostfixStandIn, report: Json) -> None:
+def test_a_stop_while_they_wait(strict: Settings, report: Json) -> None:
     """Reports that waited at a stop become a digest after the start, even without a rate limit."""
     with serve(strict) as client:
         answers = [post(client, build(report, number)).json() for number in range(1, 5)]

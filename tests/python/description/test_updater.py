@@ -383,7 +383,7 @@ def test_a_password_is_no_token(
 
 
 @pytest.mark.parametrize("missing", ["jenkins_url", "jenkins_user", "jenkins_token_file"])
-def test_what_it_needs(settings: Settings, tmp_path: Path, missing: str) -> None:
+def test_what_it_needs(tmp_path: Path, missing: str) -> None:
     """Without an address, a user or a token the service doesn't start."""
     file = tmp_path / "settings.toml"
     given = {
@@ -416,12 +416,7 @@ def test_sighup(wanted: Callable[..., Settings], awry: Awry, report: Json) -> No
     assert len(awry.written()) == 1
 
 
-def test_the_queue_is_bounded(
-    wanted: Callable[..., Settings],
-    awry: Awry,
-    report: Json,
-    postfix: PostfixStandIn,
-) -> None:
+def test_the_queue_is_bounded(wanted: Callable[..., Settings], awry: Awry, report: Json) -> None:
     """Of too many reports the oldest are left out, and the log says so once."""
     patient = replace(AMPLE.description, max_waiting=2, delay=HANG, grace=PATIENCE)
     limits = replace(AMPLE, description=patient)

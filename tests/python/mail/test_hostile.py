@@ -101,7 +101,7 @@ def is_as_intended(mail: bytes, report: Report, people: Recipients) -> None:
         assert [one.addr_spec for one in addresses] == [box.address for box in boxes]
 
 
-def test_the_corpus_is_told(request: pytest.FixtureRequest) -> None:
+def test_the_corpus_is_told() -> None:
     """The index has each file, and no other."""
     assert {file.name for file in CORPUS.iterdir()} == INDEX.keys() | {"index.toml"}
     assert all(entry["tries"] for entry in INDEX.values())

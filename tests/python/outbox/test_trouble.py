@@ -34,7 +34,7 @@ def error(reason: str) -> OperationalError:
 
 
 @pytest.fixture
-def fill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], None]]:
+def fill() -> Iterator[Callable[[bool], None]]:
     """A function that makes all databases' disks full, or not."""
     is_full = [False]
 

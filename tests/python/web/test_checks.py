@@ -12,7 +12,7 @@ from pyservice.preview.previews import Preview, Previews
 from pyservice.preview.source import Content
 from tests.builders.reports import report_of
 from tests.controller.recorded import RecordedJenkins
-from tests.python.conftest import PostfixStandIn, post, serve
+from tests.python.conftest import post, serve
 
 HTMX = {"HX-Request": "true"}
 
@@ -34,9 +34,7 @@ def test_a_good_mail_has_notes_only(client: TestClient) -> None:
     assert client.get("/checks/none/2-failure").status_code == 404
 
 
-def test_a_fault_has_its_line_and_cure(
-    settings: Settings, postfix: PostfixStandIn, tmp_path: Path
-) -> None:
+def test_a_fault_has_its_line_and_cure(settings: Settings, tmp_path: Path) -> None:
     """In the template's own file; what it says is text, and no HTML."""
     (tmp_path / "team").mkdir()
     file = tmp_path / "team" / "body.html"
@@ -53,9 +51,7 @@ def test_a_fault_has_its_line_and_cure(
         assert "The template fails" in client.get("/checks/team/2-failure").text
 
 
-def test_what_is_shown_is_checked(
-    settings: Settings, postfix: PostfixStandIn, tmp_path: Path
-) -> None:
+def test_what_is_shown_is_checked(settings: Settings, tmp_path: Path) -> None:
     """The report as its author has edited it; while it can't be used, the checks stay."""
     (tmp_path / "team").mkdir()
     color = "{% if build.number == 3 %}#000000{% else %}#cccccc{% endif %}"
@@ -76,10 +72,7 @@ def test_what_is_shown_is_checked(
 
 
 def test_links_are_requested_on_request_only(
-    settings: Settings,
-    postfix: PostfixStandIn,
-    jenkins: RecordedJenkins,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, jenkins: RecordedJenkins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the controller at JENKINS_URL, after a POST that no other page can make."""
     made: list[str] = []
@@ -107,9 +100,7 @@ def test_links_are_requested_on_request_only(
         assert "0 of 7 links were requested" in asked.text
 
 
-def test_checks_are_seen_by_whom_the_mail_is(
-    settings: Settings, postfix: PostfixStandIn, tmp_path: Path
-) -> None:
+def test_checks_are_seen_by_whom_the_mail_is(settings: Settings, tmp_path: Path) -> None:
     """Without a token the shipped samples only; nobody unknown requests links."""
     file = tmp_path / "tokens"
     token = tokens.new(file, "desk")

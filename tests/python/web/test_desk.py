@@ -248,9 +248,7 @@ def test_nonsense_in_the_address_is_harmless(client: TestClient, query: str) -> 
     assert "<script>" not in answer.text.replace("<script src=", "")
 
 
-def test_a_digest_and_its_builds_lead_to_each_other(
-    settings: Settings, report: Json, postfix: PostfixStandIn
-) -> None:
+def test_a_digest_and_its_builds_lead_to_each_other(settings: Settings, report: Json) -> None:
     """In both directions, and the page of the rates shows what waits, and what was sent."""
     limited = settings.model_copy(update={"rate_limits": ("job=1/hour",), "digest_after": LONG})
     with serve(limited) as client:
@@ -268,7 +266,7 @@ def test_a_digest_and_its_builds_lead_to_each_other(
 
 
 def test_a_digest_is_for_who_may_see_all_of_its_builds(
-    settings: Settings, keys: dict[str, str], report: Json, tmp_path: Path, postfix: PostfixStandIn
+    settings: Settings, keys: dict[str, str], report: Json, tmp_path: Path
 ) -> None:
     """A bounded operator's page of a report says so in place of the mail, which no route gives."""
     update = {"rate_limits": ("all=1/hour",), "digest_after": LONG}

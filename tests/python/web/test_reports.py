@@ -508,7 +508,7 @@ class TestTokens:
             problem(post(client, report, authorization=f"Bearer {token}"), 401)
 
 
-def test_ready(client: TestClient, settings: Settings) -> None:
+def test_ready(client: TestClient) -> None:
     """Ready means that the outbox can be written and Postfix greets."""
     assert client.get("/readyz").json() == {
         "status": "ok",

@@ -118,7 +118,7 @@ def test_the_health_check_of_the_image(
         assert is_healthy(**own, NOTIFY_EMAIL_TLS_CERT=str(files[0])) == speaks_tls
 
 
-def test_old_versions(authority: trustme.CA, files: tuple[Path, Path], settings: Settings) -> None:
+def test_old_versions(authority: trustme.CA, files: tuple[Path, Path]) -> None:
     """The oldest version is TLS 1.2."""
     issue(authority, files)
     certificate = Certificate(*files)
