@@ -91,6 +91,33 @@ def test_links_are_large_enough_for_a_thumb(looks: Looks) -> None:
         assert link.startswith("https://ci.example.com/job/shop/job/checkout/2/")
 
 
+LINES = """cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return range.getClientRects().length;
+}"""
+"""In how many lines the text of a cell stands."""
+
+
+@pytest.mark.parametrize("width", [360, PHONE[0], 1280])
+def test_a_commit_and_usual_names_of_data_stay_in_one_line(
+    looks: Looks, base: str, width: int
+) -> None:
+    """So a phone's reader can copy the hash, and no name breaks within a word."""
+    report = samples.load("2-compile-error").model_dump(mode="json", exclude_none=True)
+    names = ["target_environment", "releaseCandidate", "W" * 20]
+    report["mail"] = {"to": ["ada@example.com"], "data": dict.fromkeys(names, "staging")}
+    session = requests.Session()
+    session.trust_env = False
+    answer = session.post(f"{base}/v1/reports", json=report, timeout=PATIENCE).json()
+    page = looks.at(width, 844, measured=True).open(f"{answer['preview_url']}?part=html")
+    commit = page.locator(".facts tr", has_text="Commit").locator("td")
+    cells = [commit, *(page.locator(".facts th", has_text=name) for name in names)]
+    assert [cell.evaluate(LINES) for cell in cells] == [1] * len(cells)
+    page.set_viewport_size({"width": 320, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 @pytest.mark.parametrize("width", [PHONE[0], 1280], ids=["phone", "desk"])
 @pytest.mark.parametrize(
     "name", ["n" * 60, "A long name of several words", "变更" * 30], ids=["word", "words", "CJK"]
