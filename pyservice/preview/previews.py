@@ -176,6 +176,11 @@ class Previews:
         self.require(template)
         return await self._reading.run(self._sources.load, source, template, caller)
 
+    async def load_of(self, template: str, report: Report) -> Content:
+        """Return what `make_of` shows, without making a mail of it; the errors are the same."""
+        self.require(template)
+        return await self._reading.run(self._sources.of_report, report, template)
+
     def render(self, template: str, content: Content) -> Preview:
         """Return the mail of a content with a template; it may take seconds.
 

@@ -137,6 +137,31 @@ def test_an_author_edits_the_report(looks: Looks, templates: Path) -> None:
     expect(problems).to_have_text("")
 
 
+def test_an_edited_mail_is_kept_and_sent(looks: Looks, templates: Path) -> None:
+    """As the page shows it, and in a tab of its own, so that no change is lost."""
+    save(templates / "team", "Build {{ build.number }}")
+    page = looks.at(1600, 900).open("/preview/team/3-tests-fail", is_live=True)
+    page.locator("summary", has_text="build").first.click()
+    page.get_by_label("number", exact=True).fill("77")
+    expect(frame(page, "desktop").locator("p")).to_have_text("Build 77")
+    for label, value, button in (
+        ("Send me this", "me@example.com", "Send the mail"),
+        ("Keep as your sample", "mine", "Keep it"),
+    ):
+        page.get_by_label(label).fill(value)
+        with page.expect_popup() as opened:
+            page.get_by_role("button", name=button).click()
+        mail = opened.value.locator("iframe.mail").first.content_frame
+        expect(mail.locator("p")).to_have_text("Build 77")
+        opened.value.close()
+    expect(page.get_by_label("number", exact=True)).to_have_value("77")
+    page.get_by_role("button", name="Reset").click()
+    expect(frame(page, "desktop").locator("p")).to_have_text("Build 3")
+    page.get_by_role("button", name="Keep it").click()
+    page.wait_for_url("**/preview/team/own:mine")
+    expect(frame(page, "desktop").locator("p")).to_have_text("Build 3")
+
+
 def test_what_the_mail_is_made_of(looks: Looks, templates: Path) -> None:
     """The parts, the size, the neighbours, and the mail as Outlook has it."""
     save(templates / "team", "Hello " + "x" * 110_000)

@@ -7,20 +7,23 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from pyservice.auth.authenticator import Caller
 from pyservice.errors import InvalidError, RequestError
 from pyservice.mail.renderer import BUILT_IN
-from pyservice.preview.source import OWN, REPORT
+from pyservice.preview.source import OWN, REPORT, Content
 from pyservice.report.schema import Report
-from pyservice.web.dependencies import Sender, ServiceDep, Viewer
-from pyservice.web.intake import accept_report, for_readers
+from pyservice.web.dependencies import Sender, Service, ServiceDep, Viewer
+from pyservice.web.intake import accept_report, for_readers, read_report
 from pyservice.web.pages.gallery import gallery, preview_path
 
 MAX_FIELD = 2000
-"""Characters of a form's field."""
+"""Characters of a form's field, but for a report: of that `HttpLimits.max_form` has the limit."""
 _REPORT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 router = APIRouter(include_in_schema=False)
 Field = Annotated[str, Form(max_length=MAX_FIELD)]
+EditedReport = Annotated[str, Form()]
+"""The report as its author has edited it on the page; empty: nobody has, and its source counts."""
 
 
 @router.get("/preview/open")
@@ -48,12 +51,17 @@ async def open_source(
 
 @router.post("/samples")
 async def save_sample(
-    service: ServiceDep, caller: Viewer, template: Field, source: Field, name: Field
+    service: ServiceDep,
+    caller: Viewer,
+    template: Field,
+    source: Field,
+    name: Field,
+    report: EditedReport = "",
 ) -> Response:
     """Keep what a preview shows as a sample of the caller's, and lead to its page."""
-    content = await service.previews.load(template, source, caller)
-    report = _one_build(content.shown, "kept as a sample")
-    service.previews.own_samples.save(caller.name, name.strip(), report)
+    content = await _shown(service, caller, template, source, report)
+    shown = _one_build(content.shown, "kept as a sample")
+    service.previews.own_samples.save(caller.name, name.strip(), shown)
     return RedirectResponse(preview_path(template, f"{OWN}:{name.strip()}"), 303)
 
 
@@ -66,20 +74,35 @@ def delete_sample(service: ServiceDep, caller: Viewer, name: str) -> Response:
 
 @router.post("/send-preview")
 async def send_preview(
-    service: ServiceDep, caller: Sender, _: Viewer, template: Field, source: Field, to: Field
+    service: ServiceDep,
+    caller: Sender,
+    _: Viewer,
+    template: Field,
+    source: Field,
+    to: Field,
+    report: EditedReport = "",
 ) -> Response:
     """Send a preview's mail to one reader by the way of all mails, and lead to its page.
 
     Its subject begins with [Preview]. The service's policy and the bounds of the caller's token
     apply as to a report. Jenkins isn't asked again, and the mail is in no thread and no digest.
     """
-    content = await service.previews.load(template, source, caller)
-    shown = _one_build(content.shown, "sent by itself")
-    report = for_readers(shown, to)
-    mail = report.mail.model_copy(update={"reply_to": None, "is_preview": True})
-    report = report.model_copy(update={"mail": mail, "complete": True})
-    entry, _is_new = await accept_report(report, service, caller, f"preview {uuid.uuid4()}")
+    content = await _shown(service, caller, template, source, report)
+    wanted = for_readers(_one_build(content.shown, "sent by itself"), to)
+    mail = wanted.mail.model_copy(update={"reply_to": None, "is_preview": True})
+    wanted = wanted.model_copy(update={"mail": mail, "complete": True})
+    entry, _is_new = await accept_report(wanted, service, caller, f"preview {uuid.uuid4()}")
     return RedirectResponse(f"/outbox/{entry.id}", 303)
+
+
+async def _shown(
+    service: Service, caller: Caller, template: str, source: str, report: str
+) -> Content:
+    """Return what the page shows: the report as its author has edited it, or else its source."""
+    if not report:
+        return await service.previews.load(template, source, caller)
+    edited = await read_report(report.encode(), service, caller)
+    return await service.previews.load_of(template, edited)
 
 
 def _one_build(shown: object, what: str) -> Report:

@@ -78,6 +78,14 @@
   let report;
   let waiting;
 
+  function compact(json) {
+    try {
+      return JSON.stringify(JSON.parse(json));
+    } catch {
+      return json; // the service says what is wrong with it
+    }
+  }
+
   const escaped = (name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1");
   const element = (name, properties = {}, ...children) => {
     const made = Object.assign(document.createElement(name), properties);
@@ -172,6 +180,15 @@
     text.form.addEventListener("reset", () => setTimeout(() => (grow(), edited(0))));
     page.querySelector("#report-save").addEventListener("click", (event) => {
       event.currentTarget.href = URL.createObjectURL(new Blob([text.value], { type: "application/json" }));
+    });
+  }
+
+  // What is sent, or kept as a sample, is what the page shows.
+  for (const form of document.querySelectorAll(".preview-actions form")) {
+    form.enctype = "multipart/form-data"; // in which JSON is as long as it is
+    form.addEventListener("submit", () => {
+      form.elements.report.value = isEdited() ? compact(text.value) : "";
+      form.target = isEdited() ? "_blank" : ""; // to leave this page would lose the changes
     });
   }
 

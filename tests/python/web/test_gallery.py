@@ -179,6 +179,42 @@ def test_send_me_this(client: TestClient, postfix: PostfixStandIn, report: Json)
     assert thread in postfix.mails[-1].content
 
 
+def test_what_is_sent_and_kept_is_what_the_page_shows(
+    client: TestClient, postfix: PostfixStandIn
+) -> None:
+    """The report as its author has edited it, without its secrets; else that of the source."""
+    edited = samples.load("2-failure").model_dump(mode="json", exclude_none=True, by_alias=True)
+    edited["build"] |= {"number": 4242, "full_display_name": "mine #4242"}
+    edited["log"] = ["password=hunter2hunter2"]
+    page = {"template": "build", "source": "2-compile-error", "report": json.dumps(edited)}
+    # As browsers send them: this limits no length of a field.
+    kept = client.post("/samples", data=page | {"name": "mine"}, follow_redirects=False)
+    text = client.get(kept.headers["location"] + "?part=text").text
+    assert "mine #4242" in text
+    sent = client.post("/send-preview", data=page | {"to": "me@x.de"}, follow_redirects=False)
+    report_id = sent.headers["location"].rpartition("/")[2]
+    settled(client, {"status_url": f"/v1/reports/{report_id}"})
+    mail = postfix.mails[-1].content
+    assert parts.subject(mail).startswith("[Preview] Failed: mine #4242")
+    for where in (mail.decode(), text, client.get(f"/outbox/{report_id}/export").text):
+        assert "hunter2" not in where
+    unedited = {"template": "build", "source": "2-compile-error", "report": "", "name": "other"}
+    kept = client.post("/samples", data=unedited, follow_redirects=False)
+    assert "main.c:2" in client.get(kept.headers["location"] + "?part=text").text
+
+
+@pytest.mark.parametrize("path", ["/send-preview", "/samples"])
+def test_an_edited_report_that_can_not_be_used(client: TestClient, path: str) -> None:
+    """The answer names the member, and nothing is sent or kept."""
+    form = {"template": "build", "source": "2-failure", "to": "me@example.com", "name": "mine"}
+    report = samples.load("2-failure").model_dump(mode="json", exclude_none=True, by_alias=True)
+    report["build"]["result"] = "BROKEN"
+    answer = client.post(path, data=form | {"report": json.dumps(report)}, follow_redirects=False)
+    assert answer.status_code == 422
+    assert "/build/result" in answer.text
+    assert client.get("/preview/build/own:mine").status_code == 404
+
+
 def test_a_preview_waits_for_no_digest(
     settings: Settings, postfix: PostfixStandIn, report: Json
 ) -> None:
@@ -293,6 +329,15 @@ def test_each_token_within_its_bounds(
             "/send-preview", data=send, headers=heads["team"], follow_redirects=False
         )
         assert answer.status_code == 303
+        edited = samples.load("2-failure").model_dump(mode="json", exclude_none=True, by_alias=True)
+        edited["build"]["job"] = "elsewhere/checkout"
+        answer = client.post(
+            "/send-preview",
+            data=send | {"report": json.dumps(edited)},
+            headers=heads["team"],
+            follow_redirects=False,
+        )
+        assert answer.status_code == 403
         assert json.loads(client.get("/openapi.json").text)["paths"].get("/samples") is None
 
 
