@@ -162,6 +162,17 @@ def test_an_edited_mail_is_kept_and_sent(looks: Looks, templates: Path) -> None:
     expect(frame(page, "desktop").locator("p")).to_have_text("Build 3")
 
 
+@pytest.mark.parametrize("width", [1200, 1280, 1440, 1800, 1900])
+def test_the_frames_fit_a_desk(looks: Looks, templates: Path, width: int) -> None:
+    """Desktop, phone and dark stand side by side, and nothing is to be scrolled."""
+    save(templates / "team", "Hello")
+    page = looks.at(width, 900).open("/preview/team/3-tests-fail", is_live=True)
+    frames = page.get_by_label("The mail in frames")
+    expect(frame(page, "dark").locator("p")).to_have_text("Hello")
+    room = frames.evaluate("one => one.clientWidth - one.scrollWidth")
+    assert room >= 0
+
+
 def test_what_the_mail_is_made_of(looks: Looks, templates: Path) -> None:
     """The parts, the size, the neighbours, and the mail as Outlook has it."""
     save(templates / "team", "Hello " + "x" * 110_000)

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from pyservice.auth.authenticator import Caller
 from pyservice.errors import ConflictError, PolicyError, RequestError
 from pyservice.outbox.models import QueuedReport
+from pyservice.outbox.refusals import refusals
 from pyservice.outbox.search import Filter, Summary
 from pyservice.outbox.states import State
 from pyservice.policy.recipients import KINDS
@@ -149,6 +150,7 @@ def _status(service: Service, seen_report: SeenReport, shown_id: str) -> dict[st
         "history": history,
         "receipts": {receipt.recipient: receipt for receipt in receipts},
         "people": _people(entry),
+        "refused": refusals(entry.error),
         "troubles": troubles(entry, history, receipts, time.time()),
         "dialogues": service.reader.dialogues(entry.id),
         "members": service.reader.members(entry.id, bounds) if bounds and is_digest else [],

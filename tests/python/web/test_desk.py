@@ -118,6 +118,22 @@ def test_buttons_are_there_where_the_action_is_possible(
         assert "Postfix has it" in answer.text
 
 
+def test_each_recipient_that_postfix_refused_is_marked(
+    client: TestClient, report: Json, postfix: PostfixStandIn
+) -> None:
+    """In the list of recipients, beside those that it took."""
+    postfix.rcpt["bob@example.com"] = "550 5.1.1 unknown"
+    body = report | {"mail": {"to": ["ada@example.com", "bob@example.com"]}}
+    sent = post(client, body).json()
+    settled(client, sent)
+    page = client.get(f"/outbox/{sent['id']}").text
+    rows = re.findall(r'<tr role="row">\n<td role="cell">(\S+?)</td>\n(.*)', page)
+    assert [(who, "refused" in cell) for who, cell in rows] == [
+        ("ada@example.com", False),
+        ("bob@example.com", True),
+    ]
+
+
 def test_a_report_is_sent_again_as_a_new_one(
     guarded: TestClient, keys: dict[str, str], report: Json, postfix: PostfixStandIn
 ) -> None:
