@@ -52,10 +52,15 @@ def is_secure(request: Request, settings: Settings) -> bool:
 
 
 def login_path(request: Request) -> str:
-    """Return the address of the login page, which leads back to what a browser wanted to see."""
-    if HTMX in request.headers:
+    """Return the address of the login page, which leads back to what a browser wanted to see.
+
+    From a form it leads back to the form's page.
+    """
+    is_shown = request.method in {"GET", "HEAD"}  # a form's own address shows nothing
+    if HTMX in request.headers or not is_shown:
+        header = "hx-current-url" if HTMX in request.headers else "referer"
         try:
-            shown = urlsplit(request.headers.get("hx-current-url", ""))
+            shown = urlsplit(request.headers.get(header, ""))
         except ValueError:  # such as half of an IPv6 address
             shown = urlsplit("/")
         wanted = f"{shown.path}?{shown.query}" if shown.query else shown.path

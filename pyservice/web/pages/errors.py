@@ -3,15 +3,16 @@
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from pyservice.web.browsers import HTMX, login_path
+from pyservice.web.browsers import HTMX, local_path, login_path
 from pyservice.web.dependencies import Service
 from pyservice.web.pages.page import fragment, page
 from pyservice.web.problems import Refusal
 
 _ADVICE = {
-    401: "Log in with a token that may see this.",
+    401: "Nothing was changed: log in, and do it again.",  # a page alone would lead to the login
     403: "Use a token that may do this, or ask the administrator of this service for one.",
     404: "Start from one of the pages above. A report is removed some time after it has ended.",
+    405: "Go back to the page from which you came.",
     421: "Ask the administrator of this service for its address.",
     422: "Correct the address, or go back to the page from which you came.",
     429: "Wait as long as the message says, then load this page again.",
@@ -38,6 +39,9 @@ def error_page(request: Request, refused: Refusal) -> Response:
             headers["HX-Redirect"] = at
         elif request.method in {"GET", "HEAD"}:
             return RedirectResponse(at, 303)
+    path = request.url.path
+    if problem.status == 404 and path.endswith("/") and not is_part:  # as people type it
+        return RedirectResponse(local_path(path.rstrip("/")), 303)
     advice = _ADVICE.get(problem.status, "")
     context = {"problem": problem, "advice": advice, "is_part": is_part}
     if is_part:

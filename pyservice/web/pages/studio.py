@@ -22,7 +22,7 @@ from pyservice.preview.threads import BoundedThreads
 from pyservice.samples import stories
 from pyservice.web.bodies import read_body
 from pyservice.web.browsers import is_secure
-from pyservice.web.dependencies import Service, ServiceDep, Viewer
+from pyservice.web.dependencies import Service, ServiceDep, Viewer, Visitor
 from pyservice.web.intake import read_report
 from pyservice.web.pages.gallery import preview_path, template_names
 from pyservice.web.pages.page import fragment, page
@@ -64,8 +64,14 @@ FRAMES = (
 
 
 @router.get("/studio")
-async def open_studio(template: str, source: str, _caller: Viewer) -> Response:
-    """Lead to the mail that the form at the top of the page names."""
+async def open_studio(template: str, source: str, _visitor: Visitor) -> Response:
+    """Lead to the mail that the form at the top of the page names, which decides who may see it.
+
+    The form has the samples of the template that was shown: a digest has others.
+    """
+    names = stories.names(digests=template == DIGEST)
+    if ":" not in source and source not in names:
+        source = names[0]
     return RedirectResponse(preview_path(template, source), 303)
 
 

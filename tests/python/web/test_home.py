@@ -67,6 +67,7 @@ def test_diverted_mail_is_noticed(settings: Settings, setting: Json, words: str)
         ("/v1/reports/x/preview", 404, "There is no such report."),
         ("/preview/build/2-failure?part=body", 422, "part: "),
         ("/v1/reports?limit=0", 422, "limit: "),
+        ("/outbox/x/retry", 405, "Go back to the page from which you came."),
     ],
 )
 def test_an_error_is_a_page_for_a_person(
@@ -85,6 +86,18 @@ def test_an_error_is_a_page_for_a_person(
     assert "<html" not in part.text
     for accept in PROGRAMS:
         problem(client.get(path, headers={"accept": accept}), status)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("/outbox/", "/outbox"), ("/docs//", "/docs"), ("//evil.example.com/", "/")],
+)
+def test_a_slash_too_many_is_forgiven(client: TestClient, typed: str, meant: str) -> None:
+    """For a person, and it leads to no other host."""
+    url = f"http://127.0.0.1:8525{typed}"
+    answer = client.get(url, headers=PERSON, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, meant)
+    problem(client.get(url, headers={"accept": "*/*"}), 404)
 
 
 def test_a_method_that_an_address_does_not_take_is_named(client: TestClient) -> None:

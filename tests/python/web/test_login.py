@@ -205,6 +205,27 @@ def test_a_page_that_there_is_not(guarded: Settings, token: str) -> None:
         assert "Log in" in client.get("/nowhere").text
 
 
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://127.0.0.1:8525/outbox/x?done=1", "/outbox/x%3Fdone%3D1"),
+        ("http://127.0.0.1:8525//evil.example", "/"),
+        ("http://[x", "/"),
+        (None, "/"),
+    ],
+)
+def test_a_button_after_the_end_of_a_session(
+    guarded: Settings, referer: str | None, back: str
+) -> None:
+    """The page says that nothing was changed, and the login leads back to the button's page."""
+    with browser(guarded) as client:
+        headers = {"referer": referer} if referer else {}
+        page = client.post("/outbox/x/retry", headers=headers)
+        assert page.status_code == 401
+        assert "Nothing was changed: log in, and do it again." in page.text
+        assert f'<a href="/login?next={back}">Log in</a>' in page.text
+
+
 def test_no_tokens_no_login(settings: Settings) -> None:
     """Nobody is shown a login that a service without tokens has not."""
     with browser(settings) as client:

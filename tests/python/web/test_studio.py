@@ -16,6 +16,7 @@ from pyservice.auth import tokens
 from pyservice.config.settings import Settings
 from pyservice.preview import difference, template_source
 from pyservice.preview.difference import Difference
+from pyservice.samples import stories
 from pyservice.web.pages import compare, page
 from tests.python.conftest import Json, serve
 
@@ -170,6 +171,24 @@ def test_a_comparison_keeps_no_report_waiting(
     assert all(name.startswith("studio") for name in threads)
 
 
+@pytest.mark.parametrize(
+    ("template", "source", "led_to"),
+    [
+        ("team", "3-unstable", "team/3-unstable"),
+        ("digest", "3-unstable", "digest/many-jobs"),
+        ("team", "many-jobs", f"team/{stories.names()[0]}"),
+        ("team", "own:mine", "team/own:mine"),
+    ],
+)
+def test_who_chooses_another_template_sees_a_mail(
+    author: TestClient, template: str, source: str, led_to: str
+) -> None:
+    """Of the same build if the template has it, and else of its first sample."""
+    wanted = {"template": template, "source": source}
+    answer = author.get("/studio", params=wanted, follow_redirects=False)
+    assert answer.headers["location"] == f"/preview/{led_to}"
+
+
 def test_a_stranger_sees_what_we_ship_and_nothing_else(
     settings: Settings, body: Path, tmp_path: Path
 ) -> None:
@@ -182,7 +201,9 @@ def test_a_stranger_sees_what_we_ship_and_nothing_else(
         assert "Log in" in page
         for kept in ("team", "sse-connect", 'id="report"', "/send-preview", "/compare"):
             assert kept not in page
-        for path in (PAGE, COMPARED + "2-failure", "/studio?template=build&source=2-failure"):
+        chosen = client.get("/studio?template=build&source=1-success", follow_redirects=False)
+        assert chosen.headers["location"] == "/preview/build/1-success"
+        for path in (PAGE, COMPARED + "2-failure", "/studio?template=team&source=2-failure"):
             assert client.get(path).status_code == 401
         assert client.post(UPDATE, json=None).status_code == 401
         client.headers["Authorization"] = f"Bearer {token}"
