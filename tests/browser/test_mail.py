@@ -99,7 +99,7 @@ LINES = """cell => {
 """In how many lines the text of a cell stands."""
 
 
-@pytest.mark.parametrize("width", [360, PHONE[0], 1280])
+@pytest.mark.parametrize("width", [375, PHONE[0], 1280])
 def test_a_commit_and_usual_names_of_data_stay_in_one_line(
     looks: Looks, base: str, width: int
 ) -> None:
