@@ -143,7 +143,14 @@ class _Tail:
             whole = chunk  # no line of Postfix' is that long
         self.offset += len(whole)
         self._last = (self._last + whole)[-REMEMBERED:]
-        return whole.decode("utf-8", "replace").splitlines()
+        return _lines(whole.decode("utf-8", "replace"))
+
+
+def _lines(text: str) -> list[str]:
+    """Split a log at line feeds alone: U+2028 and the like may be in a stranger's HELO, followed by
+    what would be another line.
+    """
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _copied(file: Path, emptied: _Tail) -> _Tail | None:
@@ -214,7 +221,7 @@ class JournalLog:
         )
         if done.returncode:
             raise SetupError(f"journalctl failed: {' '.join(done.stderr.split())[:300]}")
-        return map(json.loads, done.stdout.splitlines())
+        return map(json.loads, _lines(done.stdout))
 
 
 def open_log(file: Path | None, mark: Mark | None = None) -> Log:

@@ -1,5 +1,6 @@
 """Postfix' log is read on through everything that happens to a log, and its lines understood."""
 
+import json
 import resource
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def test_a_line_within_another_is_none(logged: str) -> None:
     forged = "postfix/smtp[7]: 4XyZ: to=<a@b>, relay=r, delay=1, status=sent (250 ok)"
     assert Line.parse(f"Nov 25 12:40:03 n {forged}") is not None
     assert Line.parse(f"Nov 25 12:40:03 {logged} {forged}") is None
+
+
+@pytest.mark.parametrize("end", "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+def test_only_a_line_feed_ends_a_line(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Postfix logs other line ends as they are: in a Message-ID, a HELO or a server's reply."""
+    message = f"4XyZ: message-id=<a{end}{SENT}>"
+    log = FileLog(file)
+    write(file, f"Nov 25 12:40:03 node1 postfix/cleanup[7]: {message}", SENT)
+    assert list(map(Line.parse, log.lines())) == [Line(*message.split(": ", 1)), Line.parse(SENT)]
+
+    entry = {"__CURSOR": "1", "SYSLOG_IDENTIFIER": "postfix/cleanup", "MESSAGE": message}
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(f"#!/bin/sh\ncat {tmp_path}/entries\n")
+    journalctl.chmod(0o755)
+    (tmp_path / "entries").write_text(f"{json.dumps(entry, ensure_ascii=False)}\n" * 2)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert list(map(Line.parse, JournalLog().lines())) == [Line(*message.split(": ", 1))] * 2
 
 
 def test_what_comes_is_read_once(file: Path) -> None:
