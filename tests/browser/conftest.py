@@ -104,7 +104,7 @@ class Watched:
         return self.page
 
     def _hear(self, said: str) -> None:
-        if said not in ABORTED:
+        if said.partition(",")[0] not in ABORTED:  # behind it stands the element, if there is one
             self.troubles.append(said)
 
     def _fail(self, request: Request) -> None:
