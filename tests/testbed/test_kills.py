@@ -41,16 +41,24 @@ def test_wherever_it_dies(testbed: Testbed, point: str, count: int) -> None:
     assert len(testbed.mails()) == 1
 
 
+def wait_for_a_report(trial: Trial) -> None:
+    """Return once one more report was accepted."""
+    before = len(trial.accepted)
+    until(lambda: len(trial.accepted) > before, "a report is accepted")
+
+
 def test_killed_again_and_again_under_load(trial: Trial) -> None:
     """Each accepted report arrives, and once, since Postfix' log can be read."""
     chance = random.Random(SEED)
     trial.start(hurry={})
     with trial.load():
-        for _ in range(KILLS):
+        for number in range(KILLS):
+            if number % 2:  # else a busy machine might accept hardly any between two kills
+                wait_for_a_report(trial)
             # The first report after a start waits for the patterns of secrets to be loaded.
             time.sleep(chance.uniform(0, 0.8))
             trial.restart(kill=True)
     count = trial.count()
-    assert count.arrived == count.sent > KILLS
+    assert count.arrived == count.sent >= KILLS / 2
     assert count.is_good
     assert not count.noted
