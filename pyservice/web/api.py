@@ -35,7 +35,7 @@ ROUTERS = (
     *(static_files.router, live_router),
 )
 EXAMPLE = {
-    "schema": 1,
+    "schema": 2,
     "build": {
         "job": "shop/checkout",
         "number": 2,
