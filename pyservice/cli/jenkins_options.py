@@ -63,8 +63,10 @@ class ConnectionOptions:
         """
         if type(self.wait) not in {int, float, NoneType} or (self.wait or 0) < 0:
             raise ConfigurationError(f"`wait` must be a number of seconds, not {self.wait!r}.")
+        if not isinstance(self.config, str | Path | None):
+            raise ConfigurationError(f"`config` must be a path, as text, not {self.config!r}.")
         settings = Settings.load(
-            self.config,
+            None if self.config is None else Path(self.config),  # an inventory has it as text
             jenkins_url=self.jenkins_url,
             jenkins_user=self.jenkins_user,
             jenkins_token_file=self.jenkins_token_file,

@@ -43,8 +43,9 @@ def _single(
     """Show the plan for one controller, and perhaps apply it."""
     from pyservice.setup.jenkins import apply, bootstrap  # noqa: PLC0415
 
+    desired = desired_jenkins(given(options))  # a mistake there is reported without waiting
     controller = connection.connect()
-    proposal = apply.propose(controller, desired_jenkins(given(options)))
+    proposal = apply.propose(controller, desired)
     applied = applies and not proposal.plan.in_sync
     if as_json:
         if applied:

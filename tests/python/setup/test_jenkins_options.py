@@ -1,11 +1,12 @@
 """The options of `notify-email jenkins`: tokens that are confused, and an inventory's values."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyservice.cli.jenkins_options import ConnectionOptions, desired_jenkins
+from pyservice.cli.jenkins_options import ConnectionOptions, desired_jenkins, split_connection
 from pyservice.config.settings import Settings
 from pyservice.description import updater
 from pyservice.errors import ConfigurationError
@@ -34,6 +35,20 @@ def test_an_api_token_is_no_token_of_the_service(file: Path) -> None:
             assert text.strip() not in str(told.value)
     file.write_text(SERVICE_TOKEN)
     assert desired_jenkins({"service_token_file": file}).token == SERVICE_TOKEN
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_mistake_is_reported_without_waiting(command: str, file: Path) -> None:
+    """Jenkins need not be up for it: with these options a minute would pass first."""
+    file.write_text(API_TOKEN)
+    for options, words in (
+        (("--service-token-file", str(file)), f"{file} holds no token of the service"),
+        (("--library", "https://git.example.com/x.git"), "--library"),
+    ):
+        done = run("jenkins", command, "--jenkins-url", URL, *options)
+        assert done.returncode != 0
+        assert words in done.stderr, done.stderr
+        assert "Waited" not in done.stderr
 
 
 def test_the_services_token_is_no_api_token(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
@@ -72,3 +87,17 @@ def test_a_wait_that_is_none(tmp_path: Path) -> None:
     inventory.write_text(f'[controllers.a]\njenkins_url = "{URL}"\nwait = "long"\n')
     done = run("jenkins", "plan", "--inventory", str(inventory))
     assert "`wait` must be a number of seconds, not 'long'." in done.stdout
+
+
+def test_an_inventorys_settings_file(tmp_path: Path) -> None:
+    """It is named as text, and read; what can't be one is said in a sentence."""
+    settings = tmp_path / "notify-email.toml"
+    settings.write_text('jenkins_user = "admin"\n')
+    for value, words in (
+        (str(settings), "NOTIFY_EMAIL_JENKINS_USER and its API token go together"),
+        (f"{tmp_path}/none", f"There is no settings file {tmp_path}/none"),
+        (3, "`config` must be a path, as text, not 3."),
+    ):
+        connection, _ = split_connection({"jenkins_url": URL, "config": value})
+        with pytest.raises(ConfigurationError, match=re.escape(words)):
+            connection.connect()
