@@ -71,7 +71,9 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=numeric, force=True)
-    logging.getLogger("uvicorn").setLevel(max(numeric, logging.WARNING))
+    # They warn of each request that they can't read. Callers are told, and a log must not fill.
+    for library in ("uvicorn", "python_multipart"):
+        logging.getLogger(library).setLevel(max(numeric, logging.ERROR))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),

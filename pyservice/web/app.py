@@ -1,6 +1,7 @@
 """Builds the service from its settings, as one ASGI application."""
 
 import socket
+from collections import defaultdict
 
 from fastapi import FastAPI
 
@@ -115,6 +116,7 @@ def create_app(settings: Settings, limits: Limits = Limits()) -> FastAPI:
         authenticator=authenticator,
         sessions=Sessions(authenticator, key),
         wrong_tokens=Throttle(),
+        strangers=defaultdict(Throttle),
         report_links=ReportLinks(key),
         renderer=renderer,
         previews=previews,

@@ -69,6 +69,7 @@ class Connection(H11Protocol):
         most: int,
         tls: ssl.SSLContext | None,
         refusals: Throttle,
+        faults: Throttle,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
@@ -76,6 +77,7 @@ class Connection(H11Protocol):
         self._most = most
         self._tls = tls
         self._refusals = refusals
+        self._faults = faults
         self._metrics = app.state.service.metrics
         self._readiness = app.state.service.readiness
         self._limits: HttpLimits = app.state.service.limits
@@ -263,7 +265,9 @@ class Connection(H11Protocol):
             self._abort()
 
     def _refuse(self, status: int, detail: str) -> None:
-        _log.info("connection.refused", status=status, peer=self.client and self.client[0])
+        if times := self._faults.times():  # a stranger must not fill the log
+            peer = self.client and self.client[0]
+            _log.info("connection.refused", status=status, peer=peer, times=times)
         self._metrics.request_refused(int(status))
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             phrase = HTTPStatus(status).phrase

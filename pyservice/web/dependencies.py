@@ -1,5 +1,6 @@
 """FastAPI's dependencies: the service behind a request, and its caller."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -45,6 +46,8 @@ class Service:
     sessions: Sessions
     wrong_tokens: Throttle
     """Of the log lines about them at the login."""
+    strangers: defaultdict[int, Throttle]
+    """Of the log lines about requests that are refused before their caller is known, by status."""
     report_links: ReportLinks
     renderer: Renderer
     previews: Previews

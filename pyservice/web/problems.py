@@ -140,14 +140,19 @@ def add_exception_handlers(app: FastAPI, metrics: Metrics, as_page: Renderer) ->
 def _handle_request_error(request: Request, error: Exception) -> Refusal:
     assert isinstance(error, RequestError)  # noqa: S101 - Starlette's types are less precise
     is_for_now = isinstance(error, BusyError | OutboxFullError)
-    (_log.warning if is_for_now else _log.info)(
-        "request.refused",
-        owner=getattr(request.state, "owner", None),
-        method=request.method,
-        status=error.status,
-        wrong=error.count,
-        pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
-    )
+    times = 1
+    if not hasattr(request.state, "owner"):  # a stranger must not fill the log
+        times = request.app.state.service.strangers[error.status].times()
+    if times:
+        (_log.warning if is_for_now else _log.info)(
+            "request.refused",
+            owner=getattr(request.state, "owner", None),
+            method=request.method,
+            status=error.status,
+            wrong=error.count,
+            pointers=[pointer[:100] for pointer, _ in error.errors[:5]],
+            times=times,
+        )
     headers = {"Retry-After": str(RETRY_AFTER)} if is_for_now else {}
     if isinstance(error, RateExceededError):
         headers["Retry-After"] = str(error.retry_after)

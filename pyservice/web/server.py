@@ -73,6 +73,7 @@ def server(app: FastAPI, certificate: Certificate | None = None) -> uvicorn.Serv
         # Not uvicorn's own TLS: asyncio would count and time a connection after its handshake only.
         tls=certificate.context if certificate else None,
         refusals=Throttle(),
+        faults=Throttle(),
     )
     return _Server(
         uvicorn.Config(

@@ -36,7 +36,7 @@ def logged(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
         fail()
     except ValueError:
         log.exception("worker.failed")
-    logging.getLogger("uvicorn.error").warning("Invalid HTTP request: %s", HOSTILE)
+    logging.getLogger("uvicorn.error").error("Invalid HTTP request: %s", HOSTILE)
     return stream.getvalue()
 
 

@@ -1,5 +1,6 @@
 """The installed service under attack: honest callers are served, and memory is bounded."""
 
+import json
 import os
 import resource
 import socket
@@ -15,6 +16,7 @@ import pytest
 import requests
 import trustme
 
+from pyservice.auth import tokens
 from pyservice.config.sources import PREFIX
 from tests.builders.connections import POST, answered
 from tests.builders.patience import PATIENCE
@@ -156,6 +158,43 @@ def test_few_descriptors(tmp_path: Path, postfix: PostfixStandIn, report: Json) 
         assert posted.status_code == 202
         wait_for(lambda: len(postfix.mails) == 1)
         assert len(service.log.read_text().splitlines()) < 20, service.log.read_text()
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["https", "http"])
+def test_strangers_do_not_fill_the_log(
+    tls: bool, tmp_path: Path, postfix: PostfixStandIn, report: Json
+) -> None:
+    """What is no HTTP or no form, a missing token, a foreign page: few lines for many requests."""
+    tokens_file = tmp_path / "tokens.toml"
+    tokens.new(tokens_file, "ci")
+    with victim(tmp_path, postfix, tls=tls, tokens_file=str(tokens_file)) as service:
+        before = len(service.log.read_text().splitlines())
+        for number in range(100):
+            with service.connect() as connection:
+                connection.sendall(b"no HTTP\r\n\r\n")
+                connection.recv(1)
+            foreign = {"Origin": "https://evil.example", "Upgrade": "websocket"}
+            for headers in ({}, foreign | {"Connection": "upgrade"}):
+                refused = service.session.post(
+                    f"{service.url}/v1/reports",
+                    json=report_number(report, number + 1),
+                    headers=headers,
+                    timeout=PATIENCE,
+                )
+                assert refused.status_code in {401, 403}
+            no_form = service.session.post(
+                f"{service.url}/login",
+                data=b"x",
+                headers={"Content-Type": "multipart/form-data; boundary=y"},
+                timeout=PATIENCE,
+            )
+            assert no_form.status_code == 400
+        logged = service.log.read_text().splitlines()[before:]
+        # A line for each kind, and on a slow machine another one after ten seconds.
+        assert len(logged) < 20, logged
+        kinds = {"request.refused", "connection.refused"}
+        assert {json.loads(line)["event"] for line in logged} <= kinds
+        assert {json.loads(line).get("status") for line in logged} >= {401, 403}
 
 
 def test_bodies_without_end(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
