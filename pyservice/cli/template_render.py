@@ -45,7 +45,7 @@ def make(previews: "Previews", template: str, sample: str, report: str | None) -
     try:
         parsed = SecretMasker().mask(Report.parse(content))
     except RequestError as error:
-        named = "; ".join(f"{pointer}: {sentence}" for pointer, sentence in error.errors)
+        named = "; ".join(f"{pointer or '/'}: {sentence}" for pointer, sentence in error.errors)
         raise ConfigurationError(f"{report} is no report: {named or error.detail}") from None
     return asyncio.run(previews.make_of(template, parsed))
 

@@ -172,6 +172,9 @@ def test_render_takes_a_report(team: Path, tmp_path: Path) -> None:
     refused = run("template", "render", str(team), "--report", str(report))
     assert refused.returncode == 2
     assert "/build/colour" in refused.stderr
+    report.write_text("[]")
+    refused = run("template", "render", str(team), "--report", str(report))
+    assert f"{report} is no report: /: it must be an object" in refused.stderr
     missing = run("template", "render", str(team), "--report", str(tmp_path / "no.json"))
     assert "can't be read: no such file" in missing.stderr
 
