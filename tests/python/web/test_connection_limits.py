@@ -335,7 +335,12 @@ BUNDLE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: local
 def test_answered_callers_make_room(settings: Settings, request_: bytes, status: int) -> None:
     """A caller that has its answer takes no room, if it neither sends its body nor reads on."""
     limits = replace(
-        AMPLE.http, max_connections=3, body_time=HANG, answer_grace=HANG, read_time=HANG
+        AMPLE.http,
+        max_connections=3,
+        body_time=HANG,
+        answer_grace=HANG,
+        read_time=HANG,
+        keep_alive=int(HANG),
     )
     with running(settings, limits=limits) as port, ExitStack() as stack:
 
