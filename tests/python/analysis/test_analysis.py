@@ -151,6 +151,7 @@ def test_any_parts_may_be_missing(data: st.DataObject) -> None:
     needed = {name: body["build"][name] for name in ("job", "number", "result", "started_at")}
     body = thinned(body, data.draw)
     body["build"] = body.get("build", {}) | needed
+    body.get("mail", {}).pop("template", None)  # another text would name none that exists
     try:
         parsed = Report.parse(json.dumps(body).encode())
     except InvalidError:  # what is needed within an entry may be missing, too

@@ -320,7 +320,7 @@ def test_one_service_an_outbox(tmp_path: Path, postfix: PostfixStandIn) -> None:
         assert "DATABASE_URL" in second.stderr
         third = run("serve", "--port", str(port), **environment)
         assert third.returncode == 2
-        assert "Address already in use" in third.stderr
+        assert "address already in use" in third.stderr
 
 
 def test_killed_after_the_202(tmp_path: Path, postfix: PostfixStandIn, report: Json) -> None:
