@@ -1,8 +1,7 @@
 """Network namespaces, and the processes in them.
 
 A name has its owner (builders/owned.py), so that the next run removes what a killed run left. Links
-are made between two namespaces directly: the host's own
-namespace never has one.
+are made between two namespaces directly: the host's own namespace never has one.
 """
 
 import itertools

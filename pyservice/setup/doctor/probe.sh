@@ -59,7 +59,7 @@ main() {
 clean_up() {
   # Connected, bash's other half ends by itself once nobody writes to it any more.
   # $! is nc or its clock, even before the variable is set.
-  [ -n "${BASH_VERSION:-}" ] && [ -n "$connected" ] || kill -KILL $net "$!" 2>/dev/null
+  [ -n "${BASH_VERSION:-}" ] && [ -n "$connected" ] || kill -KILL ${net:+"$net"} "$!" 2>/dev/null
   [ -z "$folder" ] || rm -rf "$folder"
 }
 
